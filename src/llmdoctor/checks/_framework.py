@@ -1,0 +1,122 @@
+"""How a check is declared and run.
+
+A check is one function over a `Case`, marked with its code. Its docstring is its documentation:
+the first line is the title, then the sections What, Why, Remedy and Known problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from llmdoctor.finding import Finding, Remedy, Severity, Verdict
+from llmdoctor.machine import Machine
+from llmdoctor.plan import Choice
+from llmdoctor.profile import Profile
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a check may judge: the machine, and what the user wants of it.
+
+    Without `--profile` there is no wish: `profiles` is empty and `choice` is None.
+    """
+
+    machine: Machine
+    profiles: tuple[Profile, ...] = ()
+    choice: Choice | None = None
+
+    @property
+    def wants_gpu(self) -> bool:
+        """Whether a GPU is expected to be used: not with a CPU profile."""
+        return not any(
+            profile.torch is not None and profile.torch.variants == ("cpu",)
+            for profile in self.profiles
+        )
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A check's answer where its question does not arise, or cannot be answered."""
+
+    reason: str
+
+
+Answer: TypeAlias = Finding | Iterable[Finding] | Skip | None
+Judge: TypeAlias = Callable[[Case], Answer]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A declared check. `readers` are the probe readers without whose look it cannot judge."""
+
+    code: str
+    cause: str | None
+    severity: Severity
+    readers: tuple[str, ...]
+    judge: Judge
+
+    @property
+    def title(self) -> str:
+        """The docstring's first line."""
+        return self.doc.partition("\n")[0].rstrip(".")
+
+    @property
+    def doc(self) -> str:
+        """The whole documentation."""
+        from inspect import cleandoc
+
+        return cleandoc(self.judge.__doc__ or "")
+
+    def run(self, case: Case) -> Verdict:
+        """Judge one case. A check that raises gives a crash verdict and never ends the run."""
+        for reader in self.readers:
+            if note := case.machine.note(reader):
+                return Verdict(self.code, "skip", reason=f"could not look: {note.detail}")
+        try:
+            answer = self.judge(case)
+            if isinstance(answer, Skip):
+                return Verdict(self.code, "skip", reason=answer.reason)
+            found = () if answer is None else (answer,) if isinstance(answer, Finding) else answer
+            findings = tuple(found)
+        except Exception as error:  # noqa: BLE001 - one red row instead of no report at all
+            return Verdict(self.code, "crash", reason=f"{type(error).__name__}: {error}")
+        return Verdict(self.code, "fail" if findings else "pass", findings)
+
+
+def check(
+    code: str, *, cause: str | None, severity: Severity = "error", readers: Sequence[str] = ()
+) -> Callable[[Judge], Check]:
+    """Declare a check under its stable code. Codes are never reused."""
+
+    def declare(judge: Judge) -> Check:
+        return Check(code, cause, severity, tuple(readers), judge)
+
+    return declare
+
+
+def finding(
+    check: Check,
+    detail: str,
+    *,
+    title: str | None = None,
+    cause: str | None = None,
+    severity: Severity | None = None,
+    evidence: Iterable[str] = (),
+    where: str | None = None,
+    remedy: Remedy | None = None,
+    url: str | None = None,
+) -> Finding:
+    """A finding of that check, with the check's own code, cause, severity and title by default."""
+    return Finding(
+        code=check.code,
+        cause=cause or check.cause,
+        severity=severity or check.severity,
+        title=title or check.title,
+        detail=detail,
+        evidence=tuple(evidence),
+        where=where,
+        remedy=remedy,
+        url=url,
+    )

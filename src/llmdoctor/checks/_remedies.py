@@ -1,0 +1,63 @@
+"""Ways out that several checks name, with commands that are right for the machine."""
+
+from __future__ import annotations
+
+from llmdoctor.checks._facts import gpu_access
+from llmdoctor.checks._framework import Case
+from llmdoctor.finding import Remedy
+
+
+def install_command(case: Case, *options: str) -> tuple[str, ...]:
+    """`llmdoctor install` for the wanted profiles, or for the stack that suits the machine."""
+    names = [profile.name for profile in case.profiles]
+    if not names:
+        names = ["mainline" if case.wants_gpu and gpu_access(case) == "works" else "cpu"]
+    chosen = [word for name in names for word in ("--profile", name)]
+    return ("llmdoctor", "install", *chosen, *_env(case), *options)
+
+
+def install(case: Case, summary: str, *options: str) -> Remedy:
+    """Let llmdoctor install what fits: an existing environment is snapshot first."""
+    return Remedy(summary, "ask", (install_command(case, *options),))
+
+
+def new_environment(case: Case, summary: str) -> Remedy:
+    """A fresh virtual environment in the current folder, made with this machine's own Python."""
+    return Remedy(summary, "safe", (make_venv(case),))
+
+
+def make_venv(case: Case) -> tuple[str, ...]:
+    """The command that makes `.venv` here; Windows has the `py` launcher instead of `python3`."""
+    python = ("py", "-3") if case.machine.host.system == "windows" else ("python3",)
+    return (*python, "-m", "venv", ".venv")
+
+
+def get_driver(case: Case, version: str | None = None) -> Remedy:
+    """Where the driver comes from on this system. A person has to do it: it may need a restart."""
+    host = case.machine.host
+    which = f"NVIDIA driver {version} or newer" if version else "the NVIDIA driver"
+    if host.wsl:
+        way = (
+            f"Install {which} in Windows, not inside WSL, then run `wsl --shutdown` in Windows "
+            "and open the distribution again."
+        )
+    elif host.container:
+        way = f"Install {which} on the host (a container uses the host's), then restart it."
+    elif host.system == "windows":
+        way = f"Install {which} from https://www.nvidia.com/drivers and restart Windows."
+    elif host.distribution in ("ubuntu", "linuxmint", "pop"):
+        way = f"Install {which}: `sudo ubuntu-drivers install`, then restart the machine."
+    else:
+        way = (
+            f"Install {which} from the distribution's packages "
+            "(or https://www.nvidia.com/drivers), then restart the machine."
+        )
+    return Remedy(way, "manual")
+
+
+def _env(case: Case) -> tuple[str, ...]:
+    """`--env` where the patient is not the default `.venv` of the current folder."""
+    environment = case.machine.environment
+    if environment.kind not in ("venv", "conda", "broken") or environment.path in (None, ".venv"):
+        return ()
+    return ("--env", str(environment.path))

@@ -1,0 +1,359 @@
+"""DRV: the NVIDIA driver, from the kernel module to the CUDA that it speaks."""
+
+from __future__ import annotations
+
+from llmdoctor.checks._facts import (
+    driver_os,
+    gpu_access,
+    pin,
+    requires_gpu,
+    usable_torch,
+    why_no_gpu,
+)
+from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
+from llmdoctor.checks._remedies import get_driver, install_command
+from llmdoctor.finding import Remedy
+from llmdoctor.machine import Machine
+
+CPU_WANTED = Skip("the CPU profile uses no GPU")
+
+
+@check("DRV001", cause="wsl1-no-gpu", readers=("host", "nvidia"))
+def wsl1(case: Case) -> Answer:
+    """WSL version 1 cannot reach a GPU.
+
+    What: Tells WSL 1 from WSL 2 by the kernel.
+
+    Why: WSL 1 translates system calls and has no driver model, so no program in it sees the GPU.
+
+    Remedy: Convert the distribution to WSL 2 from Windows: `wsl --set-version NAME 2`.
+
+    Known problems: A distribution with a kernel of its own making may not be recognised.
+    """
+    if not case.wants_gpu:
+        return CPU_WANTED
+    if gpu_access(case) != "wsl1":
+        return None
+    return finding(
+        wsl1,
+        "Only WSL 2 passes the GPU through; here torch can use the CPU alone.",
+        severity="error" if requires_gpu(case) else "warning",
+        evidence=("WSL version 1",),
+        remedy=Remedy(
+            "In Windows: `wsl --list --verbose`, then `wsl --set-version NAME 2` for this one.",
+        ),
+        url="https://learn.microsoft.com/windows/wsl/basic-commands",
+    )
+
+
+@check("DRV002", cause="container-without-gpu", readers=("host", "nvidia"))
+def container_without_gpu(case: Case) -> Answer:
+    """This container was started without the GPU.
+
+    What: Looks for GPU device files in a container whose host shows NVIDIA hardware or a driver,
+    or in which a GPU profile is wanted.
+
+    Why: A container sees only the devices that it is given, and the driver's libraries come from
+    the host at start. No package that is installed inside can change that.
+
+    Remedy: Start it with `--gpus all` (Docker, with the NVIDIA Container Toolkit on the host),
+    `--device nvidia.com/gpu=all` (Podman) or a GPU resource request (Kubernetes).
+
+    Known problems: In a container on a host without any GPU the same is reported when a GPU
+    profile is wanted: from inside the two look alike.
+    """
+    if not case.wants_gpu:
+        return CPU_WANTED
+    if gpu_access(case) != "container":
+        return None
+    host = case.machine.host
+    seen = case.machine.nvidia.present or bool(case.machine.nvidia.driver)
+    return finding(
+        container_without_gpu,
+        "The host has NVIDIA hardware or a driver, and no GPU device reached this container."
+        if seen
+        else "No GPU device and no NVIDIA library are inside this container.",
+        evidence=(f"container: {host.container}", *_hardware(case.machine), *_drivers(case.machine)),
+        remedy=Remedy(
+            "Start the container with the GPU: add `--gpus all` to docker run (with the NVIDIA "
+            "Container Toolkit on the host), or `--device nvidia.com/gpu=all` to podman run.",
+        ),
+        url="https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/",
+    )
+
+
+@check("DRV003", cause="driver-missing", readers=("host", "nvidia"))
+def driver_missing(case: Case) -> Answer:
+    """There is no working NVIDIA driver.
+
+    What: Looks for a driver on a machine whose bus shows NVIDIA hardware, or which may have it
+    and on which a GPU profile is wanted.
+
+    Why: torch brings its own CUDA libraries and never the driver. Without one,
+    `torch.cuda.is_available()` is False and everything runs on the CPU or not at all.
+
+    Remedy: Install the driver from the distribution (Linux) or from NVIDIA (Windows). The CUDA
+    toolkit is not needed.
+
+    Known problems: Secure Boot refuses an unsigned kernel module; the driver is then installed
+    and still not loaded. The open nouveau driver does not run CUDA.
+    """
+    if not case.wants_gpu:
+        return CPU_WANTED
+    if gpu_access(case) != "missing":
+        return None
+    nvidia = case.machine.nvidia
+    nouveau = any(device.driver == "nouveau" for device in nvidia.pci)
+    if nvidia.driver:
+        detail = "The kernel module is loaded, but the driver's libraries are not installed."
+    elif nouveau:
+        detail = "The GPU is held by nouveau, which does not run CUDA."
+    elif nvidia.present:
+        detail = "The machine has NVIDIA hardware, and nothing drives it."
+    else:
+        detail = "A GPU profile is wanted, and neither a driver nor a GPU answers."
+    return finding(
+        driver_missing,
+        f"{detail} torch cannot use the GPU.",
+        evidence=(*_hardware(case.machine), *_drivers(case.machine), *_errors(case.machine)),
+        remedy=get_driver(case),
+    )
+
+
+@check("DRV004", cause="driver-userlib-mismatch-803", readers=("nvidia",))
+def driver_mismatch(case: Case) -> Answer:
+    """The NVIDIA kernel module and the driver's libraries do not match.
+
+    What: Recognises the words of NVML, nvidia-smi and CUDA (error 803) for a version mismatch.
+
+    Why: After an update of the driver's packages the old kernel module goes on running until the
+    machine restarts. Every CUDA program fails meanwhile, whatever is installed in Python.
+
+    Remedy: Restart. Nothing has to be installed again. In a container, restart the container
+    once the host has been restarted, and do not install driver libraries inside.
+
+    Known problems: Two drivers installed in different ways (.run file and packages) come back
+    with the mismatch after the restart; remove one of them.
+    """
+    if not case.wants_gpu:
+        return CPU_WANTED
+    if gpu_access(case) != "mismatch":
+        return None
+    inside = case.machine.host.container is not None
+    return finding(
+        driver_mismatch,
+        "The driver was updated while the old kernel module stayed loaded: no CUDA program "
+        "can start until the machine restarts.",
+        evidence=(*_drivers(case.machine), *_errors(case.machine)),
+        remedy=Remedy(
+            ("Restart the host, then this container." if inside else "Restart the machine.")
+            + " Do not reinstall anything first."
+        ),
+    )
+
+
+@check("DRV005", cause="driver-missing", readers=("nvidia",))
+def driver_not_loaded(case: Case) -> Answer:
+    """The NVIDIA driver is installed but not loaded.
+
+    What: Recognises a driver library or nvidia-smi that finds no kernel module.
+
+    Why: The module was not built for the running kernel (a kernel update without headers), was
+    refused by Secure Boot, or the machine was not restarted after the installation.
+
+    Remedy: Restart first. If it stays: install the kernel's headers, rebuild the module
+    (`sudo dkms autoinstall`), and enrol the signing key if Secure Boot is on.
+
+    Known problems: On a laptop that powers its GPU down the first call may fail and the second
+    work.
+    """
+    if not case.wants_gpu:
+        return CPU_WANTED
+    if gpu_access(case) != "unloaded":
+        return None
+    windows = driver_os(case.machine) == "windows"
+    return finding(
+        driver_not_loaded,
+        "The driver's programs are there and cannot talk to the kernel module, so torch sees "
+        "no GPU.",
+        evidence=(*_hardware(case.machine), *_errors(case.machine)),
+        remedy=Remedy(
+            "Restart Windows, then install the driver again if the GPU stays away."
+            if windows
+            else "Restart the machine. If that does not help: install the headers of the running "
+            "kernel, run `sudo dkms autoinstall`, and look at `sudo dmesg` for Secure Boot."
+        ),
+    )
+
+
+@check("DRV006", cause="cuda-init-error", readers=("nvidia",))
+def driver_failing(case: Case) -> Answer:
+    """The NVIDIA driver answers with an error.
+
+    What: Passes on what the driver's own tools say when they fail in a way that has no check of
+    its own.
+
+    Why: While the driver's tools fail, CUDA programs fail too.
+
+    Remedy: Restart the machine; look at the kernel's log for lines with "NVRM" or "Xid".
+
+    Known problems: A GPU that has fallen off the bus needs a full power cycle.
+    """
+    if not case.wants_gpu:
+        return CPU_WANTED
+    if gpu_access(case) != "failing":
+        return None
+    return finding(
+        driver_failing,
+        "The GPU is there, and the driver does not give access to it.",
+        evidence=(*_hardware(case.machine), *_drivers(case.machine), *_errors(case.machine)),
+        remedy=Remedy(
+            "Restart the machine. On Linux, `sudo dmesg` shows the reason on lines with NVRM."
+        ),
+    )
+
+
+@check("DRV007", cause="driver-userlib-mismatch-803", severity="warning", readers=("nvidia",))
+def driver_sources_disagree(case: Case) -> Answer:
+    """Two sources give different NVIDIA driver versions.
+
+    What: Compares the versions that the kernel module, NVML and nvidia-smi give.
+
+    Why: They belong to one driver. A difference is left by an update without a restart, by a
+    second driver, or by libraries inside a container that shadow those of the host.
+
+    Remedy: Restart. In a container, remove NVIDIA driver packages from the image.
+
+    Known problems: The package cuda-compat brings newer CUDA libraries on purpose; it does not
+    change the versions compared here.
+    """
+    readings = case.machine.nvidia.driver
+    if len(readings) < 2:
+        return Skip("fewer than two sources give the driver's version")
+    if gpu_access(case) == "mismatch":
+        return Skip("follows from the mismatch of kernel module and libraries")
+    if len({reading.value for reading in readings}) == 1:
+        return None
+    return finding(
+        driver_sources_disagree,
+        "One driver has one version: an update waits for a restart, or two drivers are mixed.",
+        evidence=_drivers(case.machine),
+        remedy=Remedy("Restart the machine, then run the check again."),
+    )
+
+
+@check("DRV008", cause="driver-too-old", readers=("nvidia", "environment"))
+def driver_too_old_for_torch(case: Case) -> Answer:
+    """The NVIDIA driver is too old for the installed torch.
+
+    What: Compares the driver with the lowest one that any program of that CUDA major needs
+    (minor-version compatibility), not with the driver that one toolkit shipped with.
+
+    Why: A CUDA 13 build on a CUDA 12 driver does not start: "The NVIDIA driver on your system is
+    too old", and `torch.cuda.is_available()` is False.
+
+    Remedy: Update the driver, or install a torch built with an older CUDA.
+
+    Known problems: On data-centre GPUs the package cuda-compat lets a newer CUDA run on an older
+    driver; its folder on LD_LIBRARY_PATH turns the error into a warning.
+    """
+    if not case.wants_gpu:
+        return CPU_WANTED
+    torch, machine = usable_torch(case), case.machine
+    if torch is None or torch.cuda is None:
+        return Skip("no CUDA build of torch is installed")
+    if why := why_no_gpu(case):
+        return Skip(f"no GPU can be used: {why}")
+    driver = machine.nvidia.driver_version
+    if driver is None:
+        return Skip("the driver's version is not known")
+    from llmdoctor.tables import compare_driver, driver_floor
+
+    floor = driver_floor(torch.cuda, driver_os(machine))
+    if floor is None:
+        return Skip(f"the driver that CUDA {torch.cuda} needs here is not in the table")
+    if compare_driver(driver, floor.version) >= 0:
+        return None
+    compat = "compat" in machine.variables.get("LD_LIBRARY_PATH", "")
+    remedy = get_driver(case, floor.version)
+    return finding(
+        driver_too_old_for_torch,
+        f"torch {torch.version} is built with CUDA {torch.cuda}, which needs driver "
+        f"{floor.version} or newer; {driver} is installed."
+        + (" Only the cuda-compat libraries can make up for it." if compat else ""),
+        cause="driver-old-needs-compat" if compat else None,
+        severity="warning" if compat else None,
+        evidence=(*_drivers(machine), f"torch {torch.version} (CUDA {torch.cuda})"),
+        remedy=Remedy(
+            f"{remedy.summary} Or install a torch that this driver runs, if one fits.",
+            "ask",
+            (install_command(case),),
+        ),
+        url=floor.source if floor.source.startswith("https://") else None,
+    )
+
+
+@check("DRV009", cause="driver-too-old", readers=("nvidia",))
+def driver_too_old_for_profile(case: Case) -> Answer:
+    """The NVIDIA driver is too old for the wanted profile.
+
+    What: Compares the driver with what the chosen torch build needs, or, where none could be
+    chosen, with the least that any build of the profile's torch needs.
+
+    Why: The profile would install and then not find the GPU.
+
+    Remedy: Update the driver, or take a profile with an older CUDA (`llmdoctor profiles`).
+
+    Known problems: The same as of the check for the installed torch.
+    """
+    if not case.wants_gpu:
+        return CPU_WANTED
+    if why := why_no_gpu(case):
+        return Skip(f"no GPU can be used: {why}")
+    anchor, driver = pin(case), case.machine.nvidia.driver_version
+    chosen = case.choice.variant if case.choice else None
+    if chosen and chosen.startswith("cu"):
+        variants: tuple[str, ...] = (chosen,)
+    else:
+        variants = tuple(v for v in anchor.variants if v.startswith("cu")) if anchor else ()
+    if not variants:
+        return Skip("no profile with a CUDA build was asked for")
+    if driver is None:
+        return Skip("the driver's version is not known")
+    from llmdoctor.tables import compare_driver, driver_floor
+
+    os = driver_os(case.machine)
+    floors = [floor.version for variant in variants if (floor := driver_floor(variant, os))]
+    if len(floors) < len(variants):
+        return Skip(f"the driver that {', '.join(variants)} need here is not in the table")
+    if any(compare_driver(driver, floor) >= 0 for floor in floors):
+        return None
+    lowest = floors[0]
+    for floor in floors:
+        lowest = floor if compare_driver(floor, lowest) < 0 else lowest
+    falls_back = chosen == "cpu" and not requires_gpu(case)
+    return finding(
+        driver_too_old_for_profile,
+        f"The profile's CUDA builds need driver {lowest} or newer; {driver} is installed."
+        + (" It would be installed for the CPU." if falls_back else ""),
+        severity="warning" if falls_back else None,
+        evidence=(*_drivers(case.machine), f"builds {', '.join(variants)}"),
+        remedy=get_driver(case, lowest),
+    )
+
+
+def _drivers(machine: Machine) -> tuple[str, ...]:
+    return tuple(f"driver {reading.value} ({reading.source})" for reading in machine.nvidia.driver)
+
+
+def _errors(machine: Machine) -> tuple[str, ...]:
+    return tuple(f"{reading.source}: {reading.value}" for reading in machine.nvidia.errors)
+
+
+def _hardware(machine: Machine) -> tuple[str, ...]:
+    return tuple(
+        f"PCI {device.address} {device.vendor}:{device.device} "
+        f"({device.driver or 'no kernel module'})"
+        for device in machine.nvidia.pci
+        if device.vendor == "10de"
+    )

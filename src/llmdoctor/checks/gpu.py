@@ -1,0 +1,284 @@
+"""GPU: the hardware, against what torch and the profiles were built for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from llmdoctor.checks._facts import (
+    capability,
+    gpu_access,
+    parts,
+    release_of,
+    requires_gpu,
+    usable_torch,
+    visible_gpus,
+    why_no_gpu,
+)
+from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
+from llmdoctor.checks._remedies import install
+from llmdoctor.finding import Finding, Remedy
+from llmdoctor.machine import Gpu
+
+
+@check("GPU001", cause="no-nvidia-gpu", severity="note", readers=("host", "nvidia"))
+def no_gpu(case: Case) -> Answer:
+    """No NVIDIA GPU is visible.
+
+    What: Looks for an NVIDIA GPU by the driver and on the PCI bus.
+
+    Why: The CUDA profiles need one. Without it, models run on the CPU: fine for small ones and
+    for tests, slow for training.
+
+    Remedy: Ask for the CPU profile, which then also counts as healthy: `--profile cpu`.
+
+    Known problems: GPUs of other makers are not judged. WSL 2 shows a GPU only once Windows has
+    NVIDIA's driver.
+    """
+    if not case.wants_gpu:
+        return None
+    if gpu_access(case) != "absent":
+        return None
+    machine = case.machine
+    torch = usable_torch(case)
+    cuda_torch = torch.cuda if torch else None
+    others = tuple(f"PCI {d.address} {d.vendor}:{d.device}" for d in machine.nvidia.pci)
+    required = requires_gpu(case)
+    detail = "A GPU profile is wanted and" if required else "Models run on the CPU:"
+    detail += f" this {machine.host.system} {machine.host.arch} machine shows no NVIDIA GPU."
+    if cuda_torch and not required:
+        detail += f" The installed torch is a CUDA {cuda_torch} build, of no use here."
+    return finding(
+        no_gpu,
+        detail,
+        severity="error" if required else "warning" if cuda_torch else "note",
+        evidence=others,
+        remedy=Remedy(
+            "Use the CPU profile here"
+            + (
+                ", or install NVIDIA's driver in Windows if that has such a GPU."
+                if machine.host.wsl
+                else ", or a machine with an NVIDIA GPU."
+            ),
+            "ask",
+            (("llmdoctor", "install", "--profile", "cpu"),),
+        ),
+    )
+
+
+@check("GPU002", cause=None, severity="warning", readers=("nvidia", "variables"))
+def gpus_hidden(case: Case) -> Answer:
+    """CUDA_VISIBLE_DEVICES hides every GPU.
+
+    What: Applies CUDA_VISIBLE_DEVICES as CUDA does: entries are read up to the first that names
+    no GPU.
+
+    Why: An empty value, -1 or a number that does not exist leaves torch without a GPU, although
+    nvidia-smi lists all of them.
+
+    Remedy: Unset the variable, or set it to a number that `nvidia-smi -L` lists.
+
+    Known problems: A launcher or a batch system may set it for its jobs alone.
+    """
+    if not case.wants_gpu:
+        return Skip("the CPU profile uses no GPU")
+    value = case.machine.variables.get("CUDA_VISIBLE_DEVICES")
+    if value is None or not case.machine.nvidia.gpus:
+        return Skip("CUDA_VISIBLE_DEVICES is not set, or there is no GPU")
+    if visible_gpus(case.machine):
+        return None
+    windows = case.machine.host.system == "windows"
+    return finding(
+        gpus_hidden,
+        f"{len(case.machine.nvidia.gpus)} GPU(s) are there, and the variable leaves none of them.",
+        severity="error" if requires_gpu(case) else None,
+        evidence=(f"CUDA_VISIBLE_DEVICES={value!r}",),
+        remedy=Remedy(
+            "Clear the variable: `Remove-Item Env:CUDA_VISIBLE_DEVICES` in PowerShell."
+            if windows
+            else "Clear the variable: `unset CUDA_VISIBLE_DEVICES`."
+        ),
+    )
+
+
+@check("GPU003", cause="gpu-too-new-for-torch", readers=("nvidia", "environment"))
+def gpu_too_new(case: Case) -> Answer:
+    """A GPU is newer than the code in the installed torch.
+
+    What: Compares every visible GPU's compute capability with the architectures that the
+    installed torch build was compiled for.
+
+    Why: torch wheels carry machine code only. It runs on GPUs of the same major capability and an
+    equal or higher minor; elsewhere the first kernel dies with "no kernel image is available".
+
+    Remedy: Install a build with code for the GPU; llmdoctor chooses it by every GPU present.
+
+    Known problems: A GPU just above the list (12.1 on code for 12.0) works, and torch still
+    prints a warning: that is reported as a warning too.
+    """
+    fits = _fits(case)
+    if isinstance(fits, Skip):
+        return fits
+    return tuple(_newer(case, fit) for fit in fits if fit.how in ("newer", "above"))
+
+
+@check("GPU004", cause="gpu-dropped-by-torch", readers=("nvidia", "environment"))
+def gpu_dropped(case: Case) -> Answer:
+    """A GPU is older than the code in the installed torch.
+
+    What: Compares every visible GPU's compute capability with the oldest architecture that the
+    installed torch build was compiled for.
+
+    Why: Each CUDA generation drops old GPUs: builds for CUDA 13 have no Maxwell, Pascal or Volta
+    code, whatever the driver says.
+
+    Remedy: Install a build for an older CUDA of the same torch, where one is published.
+
+    Known problems: On a machine with an old and a new GPU no single build may serve both: then
+    hide one with CUDA_VISIBLE_DEVICES.
+    """
+    fits = _fits(case)
+    if isinstance(fits, Skip):
+        return fits
+    return tuple(_older(case, fit) for fit in fits if fit.how == "older")
+
+
+@check("GPU005", cause=None, readers=("nvidia",))
+def gpu_lacks_feature(case: Case) -> Answer:
+    """A GPU is below what the wanted profile needs.
+
+    What: Compares the compute capability of every visible GPU with the least that the wanted
+    profile's feature needs, such as 8.0 for FlashAttention 2.
+
+    Why: The package installs, imports, and then refuses the GPU at the first call.
+
+    Remedy: Use SDPA, which torch brings and which runs on every GPU that torch supports.
+
+    Known problems: With several GPUs only the slowest counts; hide it with CUDA_VISIBLE_DEVICES.
+    """
+    wanted = [profile for profile in case.profiles if profile.feature]
+    if not wanted:
+        return Skip("no profile that needs a GPU feature was asked for")
+    if why := why_no_gpu(case):
+        return Skip(f"no GPU can be used: {why}")
+    known = [(gpu, cc) for gpu in visible_gpus(case.machine) if (cc := capability(gpu))]
+    if not known:
+        return Skip("the compute capability of the GPU is not known")
+    from llmdoctor.tables import feature
+
+    found: list[Finding] = []
+    for profile in wanted:
+        needed = feature(str(profile.feature))
+        for gpu, cc in known:
+            if not needed.works_on(cc):
+                rest = case.profiles[0].name if case.profiles[0] != profile else "mainline"
+                found.append(
+                    finding(
+                        gpu_lacks_feature,
+                        f"{profile.title} needs compute capability {needed.minimum} or higher; "
+                        f"{gpu.name} has {cc}. SDPA works on it.",
+                        title=f"The GPU is too old for {profile.title}"
+                        if parts(cc) < parts(needed.minimum)
+                        else f"{profile.title} has no kernels for this GPU",
+                        cause="gpu-too-old-for-flash-attn" if "flash" in needed.name else None,
+                        evidence=(f"GPU {gpu.index} {gpu.name}: {cc}",),
+                        remedy=Remedy(
+                            f"Leave out {profile.name} and use SDPA attention (the default).",
+                            "ask",
+                            (("llmdoctor", "install", "--profile", rest),),
+                        ),
+                        url=None,
+                    )
+                )
+    return found
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How one GPU stands to the architectures of the installed torch."""
+
+    gpu: Gpu
+    capability: str
+    how: Literal["fits", "above", "newer", "older"]
+    architectures: tuple[str, ...]
+    torch: str
+
+
+def _fits(case: Case) -> Skip | list[_Fit]:
+    """Judge every visible GPU whose compute capability is known."""
+    if not case.wants_gpu:
+        return Skip("the CPU profile uses no GPU")
+    torch, host = usable_torch(case), case.machine.host
+    if torch is None or torch.version is None or torch.cuda is None or torch.variant is None:
+        return Skip("no CUDA build of torch is installed")
+    if why := why_no_gpu(case):
+        return Skip(f"no GPU can be used: {why}")
+    release = release_of(torch.version)
+    codes = release.architectures(torch.variant, host.system, host.arch) if release else None
+    if not codes:
+        return Skip(
+            f"the architectures of torch {torch.version} for {torch.variant} on "
+            f"{host.system} {host.arch} are not in the table"
+        )
+    known = [(gpu, cc) for gpu in visible_gpus(case.machine) if (cc := capability(gpu))]
+    if not known:
+        return Skip("the compute capability of the GPU is not known")
+    return [_Fit(gpu, cc, _how(codes, cc, torch.cuda), codes, torch.version) for gpu, cc in known]
+
+
+def _how(codes: tuple[str, ...], cc: str, cuda: str) -> Literal["fits", "above", "newer", "older"]:
+    from llmdoctor.tables import any_runs_on
+
+    ordered = sorted(codes, key=parts)
+    if any_runs_on(codes, cc, cuda):
+        return "above" if parts(cc) > parts(ordered[-1]) else "fits"
+    return "older" if parts(cc) < parts(ordered[0]) else "newer"
+
+
+def _evidence(fit: _Fit) -> Iterator[str]:
+    yield f"GPU {fit.gpu.index} {fit.gpu.name}: compute capability {fit.capability}"
+    yield f"torch {fit.torch}: code for {', '.join(fit.architectures)}"
+
+
+def _newer(case: Case, fit: _Fit) -> Finding:
+    above = fit.how == "above"
+    tegra = "tegra" in (case.machine.host.kernel or "")
+    if above:
+        detail = (
+            f"{fit.gpu.name} has compute capability {fit.capability}, just above the list of torch "
+            f"{fit.torch}. It runs on the code for {max(fit.architectures, key=parts)}; torch "
+            "prints a warning, and libraries that compile for the exact GPU may fail."
+        )
+    else:
+        detail = (
+            f"{fit.gpu.name} has compute capability {fit.capability}, and torch {fit.torch} has "
+            "no code that runs on it: every kernel fails."
+        )
+    return finding(
+        gpu_too_new,
+        detail,
+        title="A GPU is just above the architectures of torch" if above else None,
+        cause="gpu-newer-than-torch-arch-list"
+        if above
+        else "jetson-needs-nvidia-wheel"
+        if tegra
+        else None,
+        severity="warning" if above else None,
+        evidence=_evidence(fit),
+        remedy=Remedy("Nothing has to be done. A newer CUDA build, where one fits, ends the warning.")
+        if above
+        else Remedy("Install the torch wheel that NVIDIA publishes for this JetPack release.")
+        if tegra
+        else install(case, "Install a torch build with code for this GPU."),
+    )
+
+
+def _older(case: Case, fit: _Fit) -> Finding:
+    return finding(
+        gpu_dropped,
+        f"{fit.gpu.name} has compute capability {fit.capability}, and torch {fit.torch} begins at "
+        f"{min(fit.architectures, key=parts)}: every kernel fails.",
+        evidence=_evidence(fit),
+        remedy=install(case, "Install a build of torch that still has code for this GPU."),
+    )

@@ -1,0 +1,236 @@
+"""PY: the patient's interpreter and environment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from llmdoctor.checks._facts import parts, release_of, usable_torch, wanted_torch
+from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
+from llmdoctor.checks._remedies import install, install_command, make_venv, new_environment
+from llmdoctor.checks._versions import allows
+from llmdoctor.finding import Finding, Remedy
+from llmdoctor.machine import Environment
+
+FIX = ("llmdoctor", "fix")
+
+
+@check("PY001", cause="venv-broken-after-python-upgrade", readers=("environment",))
+def environment_broken(case: Case) -> Answer:
+    """The environment is broken.
+
+    What: Looks at pyvenv.cfg and at the interpreter that the environment was made from.
+
+    Why: A virtual environment borrows its Python from a base interpreter. When that is upgraded
+    away or moved, nothing in the environment starts, though all packages are still there.
+
+    Remedy: Make it anew from the same Python version; llmdoctor sets the old one aside first.
+
+    Known problems: Poetry and uv delete and recreate such an environment on their own when they
+    are run, even by commands that look harmless.
+    """
+    environment = case.machine.environment
+    if environment.kind != "broken":
+        return None
+    problem = environment.problem or "it cannot be used"
+    base_gone = environment.base is not None or "interpreter" in problem or "base" in problem
+    return finding(
+        environment_broken,
+        f"{problem[:1].upper()}{problem[1:].rstrip('.')}. Nothing in it can be started.",
+        title="The environment's base Python is gone" if base_gone else None,
+        evidence=(f"base: {environment.base}",) if environment.base else (),
+        where=environment.path,
+        remedy=install(case, "Build it anew; the old one is set aside, not deleted.", "--fresh"),
+    )
+
+
+@check("PY002", cause="pep668-externally-managed", severity="warning", readers=("environment",))
+def externally_managed(case: Case) -> Answer:
+    """This Python belongs to the operating system.
+
+    What: Looks for the marker EXTERNALLY-MANAGED (PEP 668) beside the interpreter.
+
+    Why: pip and uv refuse to install into it, and forcing them can break the system's own tools.
+
+    Remedy: Make a virtual environment; `llmdoctor install` does that by itself.
+
+    Known problems: On Debian and Ubuntu `python3 -m venv` needs the package python3-venv.
+    """
+    environment = case.machine.environment
+    if not environment.externally_managed or environment.kind != "system":
+        return None
+    return finding(
+        externally_managed,
+        "Packages cannot be installed in it: the system's package manager owns it.",
+        evidence=(f"Python {environment.version}", "EXTERNALLY-MANAGED"),
+        where=environment.executable,
+        remedy=new_environment(case, "Make a virtual environment and work in that."),
+    )
+
+
+@check("PY003", cause="no-wheel-for-python", readers=("environment",))
+def python_outside_profile(case: Case) -> Answer:
+    """Python is outside the range of the wanted profile.
+
+    What: Compares the environment's Python with what each wanted profile supports.
+
+    Why: Wheels are built for one Python version each. Outside the range there is none, and pip
+    falls back to old releases or to building from source.
+
+    Remedy: Make an environment with a Python in the range; uv downloads one where it is missing.
+
+    Known problems: A 32-bit Python of the right version finds no wheels either.
+    """
+    version = case.machine.environment.version
+    if not case.profiles:
+        return Skip("no profile was asked for")
+    if version is None or case.machine.environment.kind not in ("venv", "conda"):
+        return Skip("there is no environment whose Python is fixed")
+    found: list[Finding] = []
+    for profile in case.profiles:
+        if profile.python and allows(profile.python, version) is False:
+            reason = f" ({profile.python_reason})" if profile.python_reason else ""
+            found.append(
+                finding(
+                    python_outside_profile,
+                    f"Profile {profile.name} supports Python {profile.python}{reason}; "
+                    f"this environment has {version}.",
+                    evidence=(f"Python {version}",),
+                    where=case.machine.environment.executable,
+                    remedy=_newer_python(case, profile.python),
+                )
+            )
+    return found
+
+
+@check("PY004", cause="no-wheel-for-python", readers=("host", "environment"))
+def python_outside_torch(case: Case) -> Answer:
+    """torch has no wheel for this Python.
+
+    What: Compares the environment's Python with those that the wanted torch (or the installed
+    one) was published for on this platform.
+
+    Why: An index that has no wheel for a Python offers nothing, or a release years older. A torch
+    that was put there all the same cannot load its compiled part.
+
+    Remedy: Make an environment with one of the Pythons named.
+
+    Known problems: Free-threaded builds ("3.13t") count as Pythons of their own.
+    """
+    environment, host = case.machine.environment, case.machine.host
+    if environment.version is None or environment.kind not in ("venv", "conda"):
+        return Skip("there is no environment whose Python is fixed")
+    torch = usable_torch(case)
+    version = wanted_torch(case) or (torch.version if torch else None)
+    if version is None:
+        return Skip("no torch is wanted or installed")
+    release = release_of(version)
+    pythons = release.python_on(host.system, host.arch) if release else ()
+    if not pythons:
+        return Skip(f"the Pythons of torch {version} on {host.system} {host.arch} are not known")
+    minor = ".".join(map(str, parts(environment.version)[:2]))
+    if minor in pythons:
+        return None
+    return finding(
+        python_outside_torch,
+        f"torch {version} has wheels for Python {', '.join(pythons)} here, not for {minor}.",
+        evidence=(f"Python {environment.version}", f"torch {version}"),
+        where=environment.executable,
+        remedy=_newer_python(case, pythons[-1] if minor < pythons[0] else pythons[0]),
+    )
+
+
+@check("PY005", cause="python-too-old", readers=("environment",))
+def python_too_old(case: Case) -> Answer:
+    """This Python is too old for current LLM packages.
+
+    What: Compares the interpreter with the oldest Python of the newest torch in the table.
+
+    Why: New releases of torch and Transformers are not offered to it, so that installers go back
+    to old ones without a word, and models of today are unknown to those.
+
+    Remedy: Make an environment with a newer Python. The system's own may stay as it is.
+
+    Known problems: Jetson systems tie Python to their JetPack release: use NVIDIA's container.
+    """
+    environment = case.machine.environment
+    if case.profiles:
+        return Skip("judged by the range of the wanted profile")
+    if environment.version is None or environment.kind == "broken":
+        return Skip("the version of Python is not known")
+    from llmdoctor.tables import torch_releases
+
+    oldest = min(parts(python) for python in torch_releases()[0].python)
+    current = [r for r in torch_releases() if parts(environment.version)[:2] >= min(map(parts, r.python))]
+    if parts(environment.version)[:2] >= oldest and current:
+        return None
+    return finding(
+        python_too_old,
+        f"Python {environment.version} is below what current packages support.",
+        where=environment.executable,
+        remedy=_newer_python(case, "3"),
+    )
+
+
+@check("PY006", cause=None, severity="warning", readers=("environment",))
+def damaged_packages(case: Case) -> Iterator[Finding]:
+    """Some installed packages are damaged.
+
+    What: Looks for half-removed distributions (folders that start with ~ or -), distributions
+    that are recorded twice, and such without a RECORD.
+
+    Why: pip and uv then disagree about what is installed, and neither can uninstall or upgrade
+    it cleanly. uv does not even list an environment with a "-" leftover.
+
+    Remedy: `llmdoctor fix` sets leftovers aside, with undo; reinstall what is named.
+
+    Known problems: Conda and distribution packages have no RECORD by design; they are left out.
+    """
+    environment = case.machine.environment
+    if environment.leftovers:
+        yield finding(
+            damaged_packages,
+            "An interrupted uninstall left them; Python may still take them for packages.",
+            title="Half-removed packages lie in the environment",
+            evidence=environment.leftovers,
+            remedy=Remedy("Set the leftovers aside.", "safe", (FIX,)),
+        )
+    counts = Counter(package.name for package in environment.packages)
+    twice = tuple(name for name, count in counts.items() if count > 1)
+    if twice:
+        yield finding(
+            damaged_packages,
+            "Which version is imported depends on the file order; pip and uv disagree about it.",
+            title="Packages are recorded twice",
+            evidence=tuple(_versions(environment, name) for name in twice),
+            remedy=Remedy("Set the stale record aside.", "safe", (FIX,)),
+        )
+    if environment.kind != "venv":
+        return
+    bare = [p for p in environment.packages if not p.record and p.installer != "conda"]
+    if bare:
+        yield finding(
+            damaged_packages,
+            "Without a RECORD no tool can uninstall or upgrade them.",
+            title="Packages have lost their list of files",
+            evidence=tuple(f"{package.name} {package.version}" for package in bare),
+            remedy=Remedy(
+                "Reinstall the same versions.",
+                "ask",
+                (_reinstall(environment, [f"{p.name}=={p.version}" for p in bare]),),
+            ),
+        )
+
+
+def _versions(environment: Environment, name: str) -> str:
+    return f"{name} " + " and ".join(p.version for p in environment.packages if p.name == name)
+
+
+def _reinstall(environment: Environment, requirements: list[str]) -> tuple[str, ...]:
+    python = environment.executable or "python"
+    options = ("--ignore-installed", "--no-deps")
+    return (python, "-m", "pip", "install", *options, *requirements)
+
+
+def _newer_python(case: Case, wanted: str) -> Remedy:
+    return Remedy(wanted, "ask", (install_command(case), make_venv(case)))

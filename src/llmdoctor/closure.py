@@ -1,0 +1,166 @@
+"""The closed set of packages: what the requirements pull in, against what is there already.
+
+uv resolves, whichever tool installs afterwards: so both install the same, and what is shown before
+is what happens. Versions that are installed are preferences: they stay unless they must move.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from llmdoctor.errors import LlmdoctorError
+from llmdoctor.installers import uv as uv_installer
+from llmdoctor.machine import Package
+from llmdoctor.plan import Change, Conflict, Resolved
+from llmdoctor.system import System
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_SECONDS = 300.0
+
+
+class NoSolutionError(LlmdoctorError):
+    """The requirements cannot be met together, or the index cannot be asked."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Closure:
+    """Every package of the resolved set; `lock` is its pylock.toml."""
+
+    packages: tuple[Resolved, ...]
+    lock: str
+
+
+def close(
+    system: System,
+    uv: str,
+    manifest: str,
+    python: str,
+    installed: Sequence[Package],
+    env: Mapping[str, str | None],
+) -> Closure:
+    """Resolve a manifest for the interpreter `python`. Reads the package index, installs nothing.
+
+    Raises:
+        NoSolutionError: with the resolver's own words, which name the packages or the index.
+    """
+    with system.scratch() as folder:
+        asked, lock = f"{folder}/pyproject.toml", f"{folder}/pylock.toml"
+        system.write_bytes(asked, manifest.encode())
+        system.write_bytes(lock, preferences(installed).encode())
+        argv = uv_installer.compile_command(uv, asked, lock, python)
+        done = system.run(argv, env=env, cwd=folder, timeout=_SECONDS)
+        if not done.ok:
+            why = (done.err or done.out or done.problem or "").replace(folder, "").strip()
+            raise NoSolutionError(
+                "these packages cannot be resolved:\n" + why,
+                next_command="llmdoctor plan --profile cpu --assume python=3.12",
+            )
+        text = system.read_text(lock) or ""
+    return Closure(parse_lock(text), text)
+
+
+def preferences(installed: Sequence[Package]) -> str:
+    """A pylock.toml that names what is installed."""
+    lines = ['lock-version = "1.0"', 'created-by = "llmdoctor"']
+    for package in {package.name: package for package in installed}.values():
+        lines += ["[[packages]]", f'name = "{package.name}"', f'version = "{package.version}"']
+    return "\n".join(lines) + "\n"
+
+
+def parse_lock(text: str) -> tuple[Resolved, ...]:
+    """The packages of a pylock.toml; of several wheels the first, which fits best."""
+    found = []
+    for entry in tomllib.loads(text).get("packages", ()):
+        files = entry.get("wheels") or [entry[key] for key in ("archive", "sdist") if key in entry]
+        file = files[0] if files else {}
+        url = file.get("url")
+        name = unquote(urlsplit(url).path).rpartition("/")[2] if url else ""
+        if "archive" in entry:
+            source = "wheel"
+        else:
+            source = "index" if entry.get("wheels") or not files else "sdist"
+        version = entry.get("version") or (name.split("-")[1] if name.endswith(".whl") else "")
+        found.append(
+            Resolved(
+                name=entry["name"],
+                version=version,
+                source=source,
+                url=url,
+                sha256=file.get("hashes", {}).get("sha256"),
+                size=file.get("size"),
+            )
+        )
+    return tuple(found)
+
+
+def changes(resolved: Sequence[Resolved], installed: Sequence[Package]) -> tuple[Change, ...]:
+    """What differs from what is installed. Local versions count: 2.9.1 is not 2.9.1+cu126."""
+    before = {package.name: package.version for package in installed}
+    return tuple(
+        Change(package, before.get(package.name))
+        for package in resolved
+        if not _same(before.get(package.name), package.version)
+    )
+
+
+def conflicts(
+    installed: Sequence[Package], moved: Sequence[Change], markers: Mapping[str, str]
+) -> tuple[Conflict, ...]:
+    """Kept packages whose requirements were met before and will not be met afterwards."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    before = {package.name: package.version for package in installed}
+    after = {**before, **{change.package.name: change.package.version for change in moved}}
+    changed = {change.package.name for change in moved}
+    found = []
+    for package in installed:
+        if package.name in changed:
+            continue
+        for text in package.requires:
+            try:
+                needs = Requirement(text)
+            except InvalidRequirement:
+                continue
+            name = canonicalize_name(needs.name)
+            if name not in changed or (
+                needs.marker and not needs.marker.evaluate({**markers, "extra": ""})
+            ):
+                continue
+            was_met = name in before and needs.specifier.contains(before[name], prereleases=True)
+            if was_met and not needs.specifier.contains(after[name], prereleases=True):
+                found.append(Conflict(package.name, package.version, text, after[name]))
+    return tuple(found)
+
+
+def only(lock: str, names: Sequence[str]) -> str:
+    """The same pylock.toml with these packages alone."""
+    import tomlkit
+
+    document = tomlkit.parse(lock)
+    kept = tomlkit.aot()
+    for entry in document["packages"]:  # type: ignore[union-attr]
+        if entry["name"] in names:
+            kept.append(entry)
+    document["packages"] = kept
+    return tomlkit.dumps(document)
+
+
+def _same(a: str | None, b: str) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    if a is None or a == b:
+        return a == b
+    try:
+        return Version(a) == Version(b)
+    except InvalidVersion:
+        return False

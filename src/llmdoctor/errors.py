@@ -1,0 +1,72 @@
+"""What can go wrong, one class per exit code of the contract.
+
+Every message says what happened and why; `next_command` is what the user may type next.
+Each error is shown by `cli/`, and nothing else prints.
+"""
+
+from __future__ import annotations
+
+
+class LlmdoctorError(Exception):
+    """Base of every error that the command line shows without a traceback."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, next_command: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_command = next_command
+
+
+class UsageError(LlmdoctorError):
+    """A command line that cannot be meant: unknown option, name, value, or a file that is not there."""
+
+    exit_code = 2
+
+
+class ProfileError(LlmdoctorError):
+    """A profile, table or snapshot that cannot be read: names the file, the place and what was expected."""
+
+    exit_code = 2
+
+
+class CannotFinishError(LlmdoctorError):
+    """The doctor itself could not go on (unreadable place, interpreter that does not start)."""
+
+    exit_code = 3
+
+
+class RolledBackError(LlmdoctorError):
+    """An install or fix failed, and everything is as it was before."""
+
+    exit_code = 4
+
+
+class RollbackIncompleteError(LlmdoctorError):
+    """An install or fix failed, and something could not be put back: the message lists what is where."""
+
+    exit_code = 5
+
+
+class InterruptedRunError(LlmdoctorError):
+    """The user stopped the run, and everything is as it was before."""
+
+    exit_code = 130
+
+
+class UnreadableError(Exception):
+    """The door could not look: permission, input/output error or time limit.
+
+    Probe readers do not handle it: the probe turns it into a `Note`, so that a check that needs the
+    reader is skipped with this reason.
+    """
+
+    def __init__(self, what: str, reason: str, *, status: str = "denied") -> None:
+        super().__init__(f"{what}: {reason}")
+        self.what = what
+        self.reason = reason
+        self.status = status
+
+
+class ReadOnlyError(RuntimeError):
+    """Something tried to change the world, or to use the network, through the read-only door."""

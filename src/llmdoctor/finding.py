@@ -1,0 +1,77 @@
+"""What judging gives: findings with remedies, one verdict for each check, and the report of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llmdoctor.machine import Machine
+
+Severity = Literal["error", "warning", "note"]
+Safety = Literal["safe", "ask", "manual"]
+Outcome = Literal["pass", "fail", "skip", "crash"]
+
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")  # worst first
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """The way out. `commands` are argument vectors, so that they can be shown, copied and run.
+
+    safe: changes nothing that cannot be taken back; ask: changes something the user owns;
+    manual: only a person can do it (drivers, hardware, system packages).
+    """
+
+    summary: str
+    safety: Safety = "manual"
+    commands: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, with what was seen and what to do."""
+
+    code: str
+    cause: str | None
+    severity: Severity
+    title: str
+    detail: str = ""
+    evidence: tuple[str, ...] = ()
+    where: str | None = None
+    remedy: Remedy | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one check said. `reason` tells why it was skipped, or how it crashed."""
+
+    code: str
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole `check`: what was seen, what was judged, and what this machine can do."""
+
+    machine: Machine
+    verdicts: tuple[Verdict, ...] = ()
+    can: tuple[str, ...] = ()
+    cannot: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = field(default=())
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, most fundamental first: checks run from the hardware up."""
+        return tuple(finding for verdict in self.verdicts for finding in verdict.findings)
+
+    def count(self, severity: Severity) -> int:
+        """How many findings have that severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    @property
+    def worst(self) -> Severity | None:
+        """The worst severity found; None on a clean machine."""
+        return next((severity for severity in SEVERITIES if self.count(severity)), None)

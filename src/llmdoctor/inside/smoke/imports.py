@@ -1,0 +1,149 @@
+"""Imports what the rows need, says what happened, and describes the environment."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .stream import Stream
+
+# Nothing may go to the network, and Hugging Face's caches belong in the temporary folder.
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+@dataclass(frozen=True)
+class Package:
+    """``module`` is what the rows use of it: ``import transformers`` alone loads almost nothing."""
+
+    name: str
+    module: str
+    modes: tuple[str, ...]
+    optional: bool = False
+
+
+PACKAGES = (
+    Package("torch", "torch", ("infer", "generate", "lora")),
+    Package(
+        "transformers", "transformers.models.llama.modeling_llama", ("infer", "generate", "lora")
+    ),
+    Package("peft", "peft", ("lora",), optional=True),
+)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """How the import of a package went; the fields are those of the "import" record."""
+
+    package: str
+    outcome: str
+    version: str | None
+    error: str | None
+    message: str | None
+    seconds: float
+
+    @property
+    def reason(self) -> str:
+        """What went wrong, in one sentence."""
+        what = "is not installed" if self.outcome == "missing" else "does not import"
+        return f"{self.package} {what}: {self.error}: {self.message}"
+
+
+def keep_offline(folder: str) -> None:
+    """Set the process's environment before the first import; ``folder`` is a temporary one."""
+    os.environ.update(OFFLINE, HF_HOME=folder)
+
+
+def import_package(package: Package) -> Imported:
+    """Import it and say how that went; never raises."""
+    began = time.perf_counter()
+    error: BaseException | None = None
+    version = None
+    try:
+        importlib.import_module(package.module)
+        # A folder left behind by a half-removed package imports, but has no version.
+        version = str(sys.modules[package.name].__version__)
+    except (Exception, SystemExit) as caught:  # noqa: BLE001 - a broken package raises anything
+        error = caught
+    seconds = time.perf_counter() - began
+    if error is None:
+        return Imported(package.name, "ok", version, None, None, seconds)
+    absent = isinstance(error, ModuleNotFoundError) and error.name == package.name
+    outcome = "missing" if absent else "broken"
+    return Imported(package.name, outcome, None, type(error).__name__, str(error), seconds)
+
+
+def import_all(stream: Stream, modes: set[str]) -> dict[str, Imported]:
+    """Import what these modes need, in order; after a failure nothing that builds on it."""
+    done: dict[str, Imported] = {}
+    for package in PACKAGES:
+        if not modes.intersection(package.modes):
+            continue
+        stream.write("importing", package=package.name)
+        done[package.name] = import_package(package)
+        stream.write("import", **asdict(done[package.name]))
+        if done[package.name].outcome != "ok":
+            break
+    return done
+
+
+def obstacle(imported: dict[str, Imported], mode: str) -> tuple[str, str] | None:
+    """(outcome, detail) of a row that cannot run because of a package, else None.
+
+    An optional package that is absent is nothing broken: skip. Everything else is a failure.
+    """
+    for package in PACKAGES:
+        found = imported.get(package.name)
+        if mode in package.modes and found is not None and found.outcome != "ok":
+            skip = package.optional and found.outcome == "missing"
+            return ("skip" if skip else "fail"), found.reason
+    return None
+
+
+def environment(imported: dict[str, Imported], device: str) -> dict[str, Any]:
+    """The record's fields as ``__main__`` gives them; null where torch did not import."""
+    ok = {name: found for name, found in imported.items() if found.outcome == "ok"}
+    # Only where torch or transformers pulled it in: the rows do not need it.
+    numpy = getattr(sys.modules.get("numpy"), "__version__", None)
+    torch = sys.modules["torch"] if "torch" in ok else None
+    versions = {p.name: ok[p.name].version if p.name in ok else None for p in PACKAGES}
+    return {
+        "python": {
+            "version": platform.python_version(),
+            "implementation": platform.python_implementation(),
+            "executable": sys.executable,
+            "platform": platform.platform(),
+            "machine": platform.machine(),
+        },
+        "packages": {**versions, "numpy": numpy},
+        "cuda": torch.version.cuda if torch else None,
+        "device": {"type": device, "name": _cpu_name() if device == "cpu" else None},
+        "threads": torch.get_num_threads() if torch else None,
+        "arch_list": torch.cuda.get_arch_list() if torch else None,
+        "import_seconds": {name: found.seconds for name, found in imported.items()},
+    }
+
+
+def _cpu_name() -> str | None:
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux: the platform module's answer below
+    return platform.processor() or None

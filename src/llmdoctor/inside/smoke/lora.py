@@ -1,0 +1,139 @@
+"""What a row proves in the mode ``lora``: that the backend trains, and that peft works."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections import Counter
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+
+from . import gates
+from .backends import Backend
+from .bench import PROJECTIONS, Bench
+from .observe import observed
+from .reference import rel_rms
+from .rows import Measure, Trial
+
+RANK = 4
+ALPHA = 8
+# lora_B starts at zero, so lora_A has no gradient in the first step: two at least are needed.
+STEPS = 4
+LEARNING_RATE = 1e-2
+
+
+def lora(bench: Bench, backend: Backend, dtype: str) -> Trial:
+    """Train adapters for a few steps on a causal and a left-padded batch, save, reload, merge."""
+    wanted = bench.wanted_gradients(dtype)
+    kernels: Counter[str] = Counter()
+    with backend.forced():
+        base = bench.model(backend.attention, dtype)
+        weights = {name: weight.clone() for name, weight in base.state_dict().items()}
+        base_logits = _logits(bench, base)
+        # peft draws lora_A; seeded here, since making a model draws random numbers as well.
+        torch.manual_seed(bench.seed)
+        model = get_peft_model(base, _adapters())
+        adapters = {n: p.detach().clone() for n, p in model.named_parameters() if "lora_" in n}
+        with observed(kernels):
+            losses, gradient = _train(bench, model, wanted, gates.GRADIENT[dtype])
+        adapted = _logits(bench, model)
+        with model.disable_adapter():
+            disabled = _logits(bench, model)
+        reloaded = _logits(bench, _reload(bench, backend, dtype, model))
+        touched = _touched(model, weights)
+        idle = sum(torch.equal(p, adapters[n]) for n, p in model.named_parameters() if "lora_" in n)
+        merged = _logits(bench, model.merge_and_unload())
+
+    broken = int((~torch.isfinite(torch.tensor(losses))).sum())
+    broken += int((~torch.isfinite(torch.cat([adapted, disabled, reloaded, merged]))).sum())
+    excess = losses[-1] - gates.LOSS_RATIO * losses[0]
+    measures = (
+        Measure("values not finite", broken, gates.EXACT),
+        gradient,
+        Measure(f"last loss - {gates.LOSS_RATIO:g} of the first", excess, gates.EXACT),
+        Measure("adapter tensors left unchanged", idle, gates.EXACT),
+        Measure("base tensors changed", touched, gates.EXACT),
+        Measure("adapter disabled: difference", _distance(disabled, base_logits), gates.EXACT),
+        Measure("saved and reloaded: difference", _distance(reloaded, adapted), gates.EXACT),
+        Measure("merged: relRMS", rel_rms(merged, adapted), gates.MERGE[dtype]),
+    )
+    return Trial(measures, kernels, (f"loss {losses[0]:.3f} -> {losses[-1]:.3f}",))
+
+
+def _adapters() -> LoraConfig:
+    return LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=list(PROJECTIONS))
+
+
+def _logits(bench: Bench, model: torch.nn.Module) -> torch.Tensor:
+    """Logits of all batches, one after the other: (tokens, vocabulary)."""
+    model.eval()
+    with torch.no_grad():
+        return torch.cat([batch.logits(model) for batch in bench.batches])
+
+
+def _train(
+    bench: Bench, model: torch.nn.Module, wanted: dict[str, torch.Tensor], gate: float
+) -> tuple[list[float], Measure]:
+    """The loss before each step and after the last one, and the error of the first gradient."""
+    model.train()
+    optimizer = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], lr=LEARNING_RATE, weight_decay=0.0
+    )
+    losses = []
+    gradient: Measure | None = None
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss = torch.stack([batch.loss(model) for batch in bench.batches]).sum()
+        loss.backward()
+        gradient = gradient or _gradient_error(model, wanted, gate)
+        losses.append(loss.item())
+        optimizer.step()
+    with torch.no_grad():
+        losses.append(sum(batch.loss(model).item() for batch in bench.batches))
+    assert gradient is not None
+    return losses, gradient
+
+
+def _gradient_error(
+    model: torch.nn.Module, wanted: dict[str, torch.Tensor], gate: float
+) -> Measure:
+    """Worst relRMS of the lora_B gradients, while lora_B is zero.
+
+    The layer computes (W + s B A) x with s = ALPHA / RANK. At B = 0 this is the base model, so
+    dL/dB = s (dL/dW) A^T, with dL/dW from the float64 reference: nothing of peft is in it.
+    """
+    tensors = dict(model.named_parameters())
+    worst = Measure("first gradient: relRMS", 0.0, gate)
+    for name, by_weight in wanted.items():
+        layer = "base_model.model." + name[: -len(".weight")]
+        a = tensors[f"{layer}.lora_A.default.weight"].detach().double()
+        got = tensors[f"{layer}.lora_B.default.weight"].grad
+        if got is None:
+            return Measure(f"first gradient: none for {layer}", math.inf, gate)
+        error = rel_rms(got, ALPHA / RANK * by_weight @ a.T)
+        if not error <= worst.value:
+            worst = Measure(f"first gradient: relRMS ({layer})", error, gate)
+    return worst
+
+
+def _reload(bench: Bench, backend: Backend, dtype: str, model: torch.nn.Module) -> torch.nn.Module:
+    """The adapters written to a folder and read back onto a fresh base model."""
+    with tempfile.TemporaryDirectory() as folder:
+        # "auto" would ask the Hugging Face Hub about the base model's vocabulary.
+        model.save_pretrained(folder, save_embedding_layers=False)
+        return PeftModel.from_pretrained(bench.model(backend.attention, dtype), folder)
+
+
+def _touched(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> int:
+    """How many tensors of the base model differ from ``weights`` in any bit of value."""
+    now = {
+        name.replace("base_model.model.", "").replace(".base_layer", ""): weight
+        for name, weight in model.state_dict().items()
+        if "lora_" not in name
+    }
+    return sum(not torch.equal(now[name], weight) for name, weight in weights.items())
+
+
+def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float((one - other).abs().max())

@@ -1,0 +1,87 @@
+"""Installers: pure functions from a job to steps. Nothing here runs or writes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from llmdoctor.pip_config import PipConfig
+from llmdoctor.plan import Change, Requirement, Source, Step
+
+# Variables that would turn a child towards another environment than the one it is told.
+CLEARED: dict[str, str | None] = dict.fromkeys(
+    (
+        "VIRTUAL_ENV",
+        "CONDA_PREFIX",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PIP_USER",
+        "PIP_TARGET",
+        "UV_PYTHON",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One install into one environment.
+
+    `folder` is the run's own folder, for the files that installers read. `python` makes a new
+    environment, `target_python` is the interpreter in it.
+    """
+
+    environment: str
+    python: str
+    target_python: str
+    folder: str
+    source: Source
+    changes: tuple[Change, ...]
+    lock: str = ""  # pylock.toml text holding exactly `changes`
+    pip: PipConfig = field(default_factory=PipConfig)
+    find_links: tuple[str, ...] = ()
+    has_pip: bool = True
+
+
+class Installer(Protocol):
+    """How one tool makes an environment and puts packages into it."""
+
+    name: str
+
+    def create(self, job: Job) -> tuple[Step, ...]:
+        """Make a new environment at its final path."""
+
+    def install(self, job: Job) -> tuple[Step, ...]:
+        """Make exactly the job's changes."""
+
+
+def manifest(requirements: Sequence[Requirement], source: Source, python: str) -> str:
+    """A pyproject.toml that asks for the requirements, with torch from its own index alone.
+
+    The index is explicit: nothing else is taken from it, so it cannot move other packages.
+    """
+    import tomlkit
+
+    document = tomlkit.document()
+    project = tomlkit.table()
+    texts = [
+        f"torch=={source.pin}" if requirement.source == "torch" else requirement.text
+        for requirement in requirements
+    ]
+    project.update(
+        {
+            "name": "llmdoctor-install",
+            "version": "0",
+            "requires-python": f">={python}",
+            "dependencies": texts,
+        }
+    )
+    document["project"] = project
+    if source.url is not None:
+        document["tool"] = {
+            "uv": {
+                "sources": {"torch": {"index": "torch"}},
+                "index": [{"name": "torch", "url": source.url, "explicit": True}],
+            }
+        }
+    return tomlkit.dumps(document)

@@ -1,0 +1,64 @@
+"""pip: the same packages, installed by the environment's own pip.
+
+Two phases, because pip cannot take one package alone from an index: torch from its index first,
+then the rest from the default one. Every version is exact and nothing is resolved again.
+"""
+
+from __future__ import annotations
+
+from llmdoctor.installers import CLEARED, Job
+from llmdoctor.plan import Change, Run, Step, Write
+
+_HOUR = 3600.0
+
+
+class Pip:
+    """Drives pip through the environment's interpreter."""
+
+    name = "pip"
+
+    def create(self, job: Job) -> tuple[Step, ...]:
+        """Make the environment with the standard library's venv."""
+        argv = (job.python, "-m", "venv", job.environment)
+        text = f"make the environment {job.environment}"
+        return (Run(text, argv, dict(CLEARED), timeout=300.0, creates=job.environment),)
+
+    def install(self, job: Job) -> tuple[Step, ...]:
+        """Install torch from its source, then the rest."""
+        steps: list[Step] = []
+        if not job.has_pip:
+            argv = (job.target_python, "-m", "ensurepip")
+            steps.append(Run("add pip to the environment", argv, dict(CLEARED), 300.0))
+        torch = [change for change in job.changes if change.package.name == "torch"]
+        rest = [change for change in job.changes if change.package.name != "torch"]
+        index = ("--index-url", job.source.url) if job.source.url else ()
+        for name, changes, options in (("torch", torch, index), ("packages", rest, ())):
+            if changes:
+                steps += _phase(job, name, changes, options)
+        return tuple(steps)
+
+
+def _phase(
+    job: Job, name: str, changes: list[Change], options: tuple[str, ...]
+) -> tuple[Step, Step]:
+    path = f"{job.folder}/{name}.txt"
+    lines = [_line(change) for change in changes]
+    links = [word for place in job.find_links for word in ("--find-links", place)]
+    argv = (
+        job.target_python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
+        "--no-deps", "--only-binary", ":all:", "--progress-bar", "off", *options, *links,
+        "--requirement", path,
+    )  # fmt: skip
+    env = {**CLEARED, **({"PIP_EXTRA_INDEX_URL": None} if options else {})}
+    what = "torch" if name == "torch" else f"{len(changes)} packages"
+    return (
+        Write("write down exactly what is installed", path, "\n".join(lines) + "\n"),
+        Run(f"install {what} with pip", argv, env, _HOUR),
+    )
+
+
+def _line(change: Change) -> str:
+    package = change.package
+    if package.source == "wheel" and package.url:
+        return f"{package.name} @ {package.url}"
+    return f"{package.name}=={package.version}"

@@ -1,0 +1,97 @@
+"""uv: the resolver of every install, and the default installer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from llmdoctor.installers import CLEARED, Job
+from llmdoctor.pip_config import PipConfig
+from llmdoctor.plan import Run, Step, Write
+
+_HOUR = 3600.0
+
+
+def environment(
+    pip: PipConfig, environ: Mapping[str, str], find_links: tuple[str, ...] = ()
+) -> dict[str, str | None]:
+    """Variables that make uv see what pip is configured with.
+
+    In variables and not in arguments, because addresses may carry credentials and other users can
+    read arguments. What the user has set for uv itself stays.
+    """
+    env: dict[str, str | None] = {**CLEARED, "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+
+    def default(name: str, value: str | None) -> None:
+        if value and not environ.get(name):
+            env[name] = value
+
+    if not environ.get("UV_INDEX_URL"):
+        default("UV_DEFAULT_INDEX", pip.index_url)
+    if pip.extra_index_urls and not environ.get("UV_INDEX"):
+        default("UV_EXTRA_INDEX_URL", " ".join(pip.extra_index_urls))
+        # pip takes the best version of all its indexes, uv by default the first index that answers
+        default("UV_INDEX_STRATEGY", "unsafe-best-match")
+    links = [*find_links, *pip.find_links]
+    if own := environ.get("UV_FIND_LINKS"):
+        links.append(own)
+    if links:
+        env["UV_FIND_LINKS"] = ",".join(links)
+    if pip.no_index:
+        default("UV_NO_INDEX", "1")
+    default("SSL_CERT_FILE", pip.cert)
+    default("UV_INSECURE_HOST", " ".join(pip.trusted_hosts))
+    if pip.proxy:
+        for name in ("HTTPS_PROXY", "HTTP_PROXY"):
+            default(name, pip.proxy)
+    return env
+
+
+def compile_command(uv: str, manifest: str, lock: str, python: str) -> tuple[str, ...]:
+    """The command that turns a manifest into the closed set of packages.
+
+    A lock that is already at `lock` gives preferences: versions in it stay unless they must move.
+    Nothing is built from source: a build takes hours here and is asked for, never a surprise.
+    """
+    return (
+        uv, "pip", "compile", manifest, "--python", python, "--output-file", lock,
+        "--format", "pylock.toml", "--no-build", "--no-header", "--quiet",
+    )  # fmt: skip
+
+
+class Uv:
+    """Drives the uv that came with llmdoctor."""
+
+    name = "uv"
+
+    def __init__(self, program: str, environ: Mapping[str, str]) -> None:
+        self._program = program
+        self._environ = environ
+
+    def create(self, job: Job) -> tuple[Step, ...]:
+        """Make the environment with `uv venv`."""
+        argv = (self._program, "venv", "--python", job.python, "--no-project", job.environment)
+        env = environment(job.pip, self._environ)
+        text = f"make the environment {job.environment}"
+        return (Run(text, argv, env, timeout=300.0, creates=job.environment),)
+
+    def install(self, job: Job) -> tuple[Step, ...]:
+        """Install the lock's packages and nothing else."""
+        lock = f"{job.folder}/pylock.toml"
+        argv = [
+            self._program,
+            "pip",
+            "install",
+            "--python",
+            job.target_python,
+            "--requirements",
+            lock,
+        ]
+        for change in job.changes:
+            if change.before is not None:
+                # uv takes torch 2.9.1+cu126 for 2.9.1: say that the build is meant, too
+                argv += ["--reinstall-package", change.package.name]
+        env = environment(job.pip, self._environ, job.find_links)
+        return (
+            Write("write down exactly what is installed", lock, job.lock),
+            Run(f"install {len(job.changes)} packages with uv", tuple(argv), env, _HOUR),
+        )

@@ -1,0 +1,223 @@
+"""What will be done, as data: the resolver's choice, the packages, and the steps.
+
+A dry run *is* showing the plan; nothing that carries it out knows whether it was shown before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from llmdoctor.machine import Gpu
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the resolver decides for: this machine's facts, or assumed ones.
+
+    `driver` None with GPUs means that it is not known; `driver_missing` that there is none.
+    """
+
+    os: str = "linux"
+    arch: str = "x86_64"
+    glibc: str | None = "2.35"
+    musl: bool = False
+    python: str = "3.12"
+    driver: str | None = None
+    driver_missing: bool = False
+    gpus: tuple[Gpu, ...] = ()
+    wsl: bool = False
+    ram: int | None = None  # bytes
+    assumed: bool = False
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why something was chosen, or why nothing could be. `code` is stable; `cause` a slug."""
+
+    code: str
+    text: str
+    cause: str | None = None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A candidate that was looked at and not taken."""
+
+    candidate: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """What would work instead."""
+
+    profiles: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One requirement in installer terms: `text` is PEP 508, `url` a wheel's address.
+
+    source: index (the default index), torch (the index of the torch build), wheel (`url`).
+    """
+
+    name: str
+    text: str
+    source: Literal["index", "torch", "wheel"] = "index"
+    url: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the resolver decided, with everything it looked at and left."""
+
+    profiles: tuple[str, ...]
+    target: Target
+    feasible: bool
+    torch: str | None = None  # "2.9.1"
+    variant: str | None = None  # "cu126"
+    requirements: tuple[Requirement, ...] = ()
+    imports: tuple[str, ...] = ()
+    disk: int = 0
+    reasons: tuple[Reason, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the chosen torch build comes from.
+
+    kind: torch-index (the PyTorch index), configured (what pip or the command line is configured
+    with), default (the installers' own default index). `pin` is the version as the place's
+    metadata writes it: with the local tag, or without one where the default index's build is meant.
+    `url` is set where the index is to be used for torch alone.
+    """
+
+    kind: Literal["torch-index", "configured", "default"]
+    pin: str
+    text: str
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """One distribution of the closed set; `version` carries the local tag (2.9.1+cu126)."""
+
+    name: str
+    version: str
+    source: Literal["index", "wheel", "sdist"] = "index"
+    url: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to one distribution: `before` None is new; equal versions are another build."""
+
+    package: Resolved
+    before: str | None = None
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A kept package whose own requirement the new set does not meet."""
+
+    package: str
+    version: str
+    requires: str
+    found: str | None  # version that it will see; None: not installed
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run a program. What it `creates` does not exist before and is removed when taken back."""
+
+    text: str
+    argv: tuple[str, ...]
+    env: dict[str, str | None] = field(default_factory=dict)
+    timeout: float = 3600.0
+    creates: str | None = None
+    kind: Literal["run"] = "run"
+
+
+@dataclass(frozen=True)
+class Write:
+    """Write a file; its former bytes are kept."""
+
+    text: str
+    path: str
+    content: str
+    kind: Literal["write"] = "write"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Clone an environment beside itself by hard links, to be put back if anything fails."""
+
+    text: str
+    path: str
+    to: str
+    kind: Literal["snapshot"] = "snapshot"
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Move an environment aside by rename."""
+
+    text: str
+    path: str
+    to: str
+    kind: Literal["set-aside"] = "set-aside"
+
+
+@dataclass(frozen=True)
+class Verify:
+    """See that exactly these versions are there, whole, and can be imported."""
+
+    text: str
+    path: str
+    expect: dict[str, str]  # normalised name -> version
+    imports: tuple[str, ...] = ()
+    torch: str | None = None  # what torch/version.py has to say
+    variant: str | None = None
+    accepted: tuple[str, ...] = ()  # kept packages whose unmet requirements the user agreed to
+    kind: Literal["verify"] = "verify"
+
+
+@dataclass(frozen=True)
+class Smoke:
+    """Prove the environment by running its attention backends."""
+
+    text: str
+    path: str
+    kind: Literal["smoke"] = "smoke"
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Something only a person can do, or should know."""
+
+    text: str
+    kind: Literal["tell"] = "tell"
+
+
+Step: TypeAlias = Run | Write | Snapshot | SetAside | Verify | Smoke | Tell
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything an install is going to do."""
+
+    choice: Choice
+    environment: str  # path
+    installer: str = "uv"
+    source: Source | None = None
+    changes: tuple[Change, ...] = ()
+    kept: int = 0  # distributions that stay as they are
+    conflicts: tuple[Conflict, ...] = ()
+    steps: tuple[Step, ...] = ()

@@ -1,0 +1,46 @@
+"""Compilers and build programs on PATH, each asked for its version once."""
+
+from __future__ import annotations
+
+import re
+
+from llmdoctor.machine import Tool
+from llmdoctor.probe.guard import Guard
+from llmdoctor.probe.launchers import find_tool
+from llmdoctor.system import System
+
+# GNU's compilers answer -dumpfullversion with nothing but the version, and fastest.
+_QUESTIONS: dict[str, tuple[str, ...]] = {
+    "gcc": ("-dumpfullversion", "-dumpversion"),
+    "g++": ("-dumpfullversion", "-dumpversion"),
+    "clang": ("--version",),
+    "cl": (),
+    "ninja": ("--version",),
+    "cmake": ("--version",),
+}
+_VERSION = re.compile(r"\d+(?:\.\d+)+|(?m:^\d+$)")
+
+
+def read_compilers(system: System, guard: Guard) -> tuple[Tool, ...]:
+    """The programs that PATH finds; `version` is None where a program does not tell it."""
+    found = [guard(lambda name=name: _compiler(system, name), None) for name in _QUESTIONS]
+    return tuple(tool for tool in found if tool)
+
+
+def parse_version(text: str) -> str | None:
+    """The first version number in a program's answer."""
+    match = _VERSION.search(text)
+    return match[0] if match else None
+
+
+def _compiler(system: System, name: str) -> Tool | None:
+    path = system.which(name)
+    if path is None:
+        return None
+    # Installed from an index, ninja and cmake are Python scripts: slow to start, quick to look up.
+    if name in ("ninja", "cmake") and (system.read_bytes(path, 2) or b"") == b"#!":
+        tool = find_tool(system, name)
+        if tool and tool.version:
+            return tool
+    done = system.run([path, *_QUESTIONS[name]], env={"LC_ALL": "C"}, timeout=5.0)
+    return Tool(name, path, parse_version(done.out or done.err))

@@ -1,0 +1,120 @@
+"""Operating system, C library, WSL and container."""
+
+from __future__ import annotations
+
+import re
+
+from llmdoctor.machine import Host, Libc
+from llmdoctor.probe.guard import Guard
+from llmdoctor.system import System
+
+_ARCH = {"amd64": "x86_64", "x64": "x86_64", "x86-64": "x86_64", "arm64": "arm64"}
+_CGROUP_NAMES = (
+    ("kubepods", "kubernetes"),
+    ("libpod", "podman"),
+    ("docker", "docker"),
+    ("containerd", "containerd"),
+    ("lxc", "lxc"),
+)
+
+
+def read_host(system: System, guard: Guard) -> Host:
+    """Describe the system: from files and the kernel's own name, without running anything."""
+    name = system.uname()
+    distribution, version = guard(lambda: _distribution(system, name.system), (None, None))
+    return Host(
+        system=name.system,
+        arch=arch(name.machine, name.system),
+        distribution=distribution,
+        distribution_version=version,
+        kernel=name.release,
+        libc=guard(lambda: _libc(system), None) if name.system == "linux" else None,
+        wsl=wsl(name.release) if name.system == "linux" else None,
+        container=guard(lambda: _container(system), None) if name.system == "linux" else None,
+    )
+
+
+def arch(machine: str, system: str) -> str:
+    """The kernel's machine name as wheels of that system spell it."""
+    machine = machine.lower()
+    if system == "linux" and machine == "arm64":
+        return "aarch64"
+    if system != "linux" and machine == "aarch64":
+        return "arm64"
+    return _ARCH.get(machine, machine)
+
+
+def wsl(release: str) -> int | None:
+    """1 or 2 from the kernel release of a Windows Subsystem for Linux, else None.
+
+    Only WSL 2 has a Linux kernel of its own ("microsoft-standard"); WSL 1 imitates one ("Microsoft").
+    """
+    lower = release.lower()
+    if "microsoft" not in lower and "wsl2" not in lower:
+        return None
+    return 2 if "microsoft-standard" in lower or "wsl2" in lower else 1
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    """The KEY=value lines of /etc/os-release, unquoted."""
+    found = {}
+    for line in text.splitlines():
+        key, equals, value = line.strip().partition("=")
+        if equals and key and not key.startswith("#"):
+            if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+                value = re.sub(r"\\(.)", r"\1", value[1:-1])
+            found[key] = value
+    return found
+
+
+def parse_system_version(plist: str) -> str | None:
+    """The macOS version in SystemVersion.plist."""
+    match = re.search(r"<key>ProductVersion</key>\s*<string>([\d.]+)</string>", plist)
+    return match[1] if match else None
+
+
+def _distribution(system: System, kind: str) -> tuple[str | None, str | None]:
+    if kind == "macos":
+        plist = "/System/Library/CoreServices/SystemVersion.plist"
+        return "macos", parse_system_version(system.read_text(plist) or "")
+    if kind != "linux":
+        return None, None
+    for path in ("/etc/os-release", "/usr/lib/os-release"):
+        text = system.read_text(path)
+        if text is not None:
+            facts = parse_os_release(text)
+            return facts.get("ID") or "linux", facts.get("VERSION_ID") or None
+    return None, None
+
+
+def _libc(system: System) -> Libc | None:
+    said = system.confstr("CS_GNU_LIBC_VERSION")  # "glibc 2.36"
+    if said and said.startswith("glibc "):
+        return Libc("glibc", said.removeprefix("glibc ").strip())
+    loaders = [n for n in system.names("/lib") or () if n.startswith("ld-musl-")]
+    if not loaders:
+        return None
+    # The version stands in the loader alone: run without arguments it prints it on stderr.
+    said = system.run([f"/lib/{loaders[0]}"], timeout=2.0).err
+    match = re.search(r"Version (\d+\.\d+(?:\.\d+)?)", said)
+    return Libc("musl", match[1] if match else "unknown")
+
+
+def _container(system: System) -> str | None:
+    environ = system.environ
+    if environ.get("KUBERNETES_SERVICE_HOST"):
+        return "kubernetes"
+    if system.exists("/run/.containerenv"):
+        return "podman"
+    if system.exists("/.dockerenv"):
+        return "docker"
+    if environ.get("APPTAINER_CONTAINER") or environ.get("SINGULARITY_CONTAINER"):
+        return "apptainer"
+    if environ.get("container"):  # systemd-nspawn, lxc and others set it for their first process
+        return environ["container"]
+    return container_of_cgroup(system.read_text("/proc/1/cgroup") or "")
+
+
+def container_of_cgroup(text: str) -> str | None:
+    """The kind of container that the first process's control groups are named after."""
+    return next((kind for word, kind in _CGROUP_NAMES if word in text), None)

@@ -1,0 +1,57 @@
+"""Paths as the looked-at machine writes them, which need not be the machine that looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PureWindowsPath
+
+from llmdoctor.system import System
+
+
+def join(system: System, *parts: str) -> str:
+    """Put path parts together in the machine's own spelling."""
+    return str(system.flavour(*parts))
+
+
+def parent(system: System, path: str, levels: int = 1) -> str:
+    """The folder that many levels above `path`."""
+    pure = system.flavour(path)
+    for _ in range(levels):
+        pure = pure.parent
+    return str(pure)
+
+
+def name_of(system: System, path: str) -> str:
+    """The last part of a path."""
+    return system.flavour(path).name
+
+
+def is_windows(system: System) -> bool:
+    """Whether the machine writes paths with a drive and backslashes."""
+    return issubclass(system.flavour, PureWindowsPath)
+
+
+def separator(system: System) -> str:
+    """What stands between the parts of a path; for loops in which path objects are too slow."""
+    return "\\" if is_windows(system) else "/"
+
+
+def absolute(system: System, path: str) -> str:
+    """`path` seen from the working folder. "~" at its start is the home folder."""
+    if path == "~" or path.startswith(("~/", "~\\")):
+        return join(system, system.home(), path[2:])
+    return join(system, system.cwd(), path)
+
+
+def is_folder(system: System, path: str) -> bool:
+    """Whether a folder, or a link to one, lies there."""
+    kind = system.kind(path)
+    return kind == "folder" or (kind == "link" and system.kind(system.real_path(path)) == "folder")
+
+
+def distinct(system: System, paths: Iterable[str]) -> tuple[str, ...]:
+    """The paths, in order, without those that are another spelling (a link) of an earlier one."""
+    seen: dict[str, str] = {}
+    for path in paths:
+        seen.setdefault(system.real_path(path), path)
+    return tuple(seen.values())

@@ -1,0 +1,44 @@
+"""The environment variables that decide how torch, CUDA and the installers behave: an allow-list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_SHOWN = re.compile(
+    r"CUDA_\w+|NVIDIA_VISIBLE_DEVICES|LD_LIBRARY_PATH|PYTHONPATH|VIRTUAL_ENV|CONDA_PREFIX"
+    r"|HF_HOME|HF_HUB_OFFLINE|TRANSFORMERS_\w+|PYTORCH_\w*ALLOC_CONF|TORCH_CUDA_ARCH_LIST|MAX_JOBS"
+    r"|BNB_CUDA_VERSION|PIP_INDEX_URL|PIP_EXTRA_INDEX_URL|PIP_FIND_LINKS|UV_\w*INDEX\w*|POETRY_\w+"
+    r"|PYTHON_KEYRING_BACKEND"
+)
+# Worth knowing that it is there; the value names a host, a person or a session. The desktop's
+# variables decide whether a locked keyring can ask anybody.
+_ONLY_SET = re.compile(
+    r"(?:https?|all)_proxy|DBUS_SESSION_BUS_ADDRESS|DISPLAY|WAYLAND_DISPLAY", re.IGNORECASE
+)
+_SECRET = re.compile(r"PASSWORD|TOKEN|SECRET|USERNAME|HTTP_BASIC|CREDENTIAL|CERT|API_?KEY", re.IGNORECASE)
+
+_USER_IN_URL = re.compile(r"(\w://)[^/\s]*@")  # up to the last @ before the path: passwords hold @
+_USER_ALONE = re.compile(r"(^|[\s=])[^\s/@]+@")
+_QUERY = re.compile(r"(\w://[^\s?#]*)[?#]\S*")
+
+
+def read_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the allow-list, sorted by name, without credentials."""
+    found = {}
+    for name in sorted(environ):
+        if not environ[name]:
+            continue
+        if _ONLY_SET.fullmatch(name) or (_SHOWN.fullmatch(name) and _SECRET.search(name)):
+            found[name] = "set"
+        elif _SHOWN.fullmatch(name):
+            found[name] = without_credentials(name, environ[name])
+    return found
+
+
+def without_credentials(name: str, value: str) -> str:
+    """`value` without user names, passwords and query strings of the web addresses in it."""
+    value = _QUERY.sub(r"\1", _USER_IN_URL.sub(r"\1", value))
+    if "INDEX" in name or "FIND_LINKS" in name:  # an address may be written without its scheme
+        value = _USER_ALONE.sub(r"\1", value)
+    return value

@@ -1,0 +1,75 @@
+"""Profiles: what can be installed. Read from TOML by `profiles.py`; no number lives in code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class TorchPin:
+    """The anchor of a stack: one torch release, and its builds in order of preference."""
+
+    version: str
+    variants: tuple[str, ...]
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Want:
+    """One package that a profile installs.
+
+    How its version is found, `origin`:
+
+    - index: `spec` (a PEP 440 specifier) on the package index;
+    - triton: the pin that the tables give for the stack's torch, under the name of the platform;
+    - wheel: a wheel of the catalogue that fits torch, CUDA, ABI, Python and platform.
+    """
+
+    name: str
+    spec: str = ""
+    marker: str | None = None  # PEP 508
+    origin: Literal["index", "triton", "wheel"] = "index"
+    reason: str = ""
+    source: str = ""
+    checked: str = ""
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A place where a profile is known not to work. Overridden by `--allow CODE`."""
+
+    code: str
+    reason: str
+    source: str
+    checked: str
+    os: tuple[str, ...] = ()
+    arch: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()  # build families: cpu, cu124
+    cause: str | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A stack (the torch anchor) or an add-on (combined with a stack)."""
+
+    name: str
+    kind: Literal["stack", "addon"]
+    title: str
+    summary: str
+    schema: int = SCHEMA
+    python: str = ""  # PEP 440 specifier
+    python_reason: str = ""
+    torch: TorchPin | None = None
+    stacks: tuple[str, ...] = ()  # an add-on that works with these stacks only
+    needs_gpu: bool = False
+    feature: str | None = None  # a row of the GPU table's feature minimums: "flash_attn_2"
+    disk: int = 0  # bytes in the environment, measured
+    memory: int = 0  # bytes of main memory that the smoke test needs
+    packages: tuple[Want, ...] = ()
+    imports: tuple[str, ...] = ()  # modules whose import is part of the proof
+    exclusions: tuple[Exclusion, ...] = ()
+    notes: tuple[str, ...] = field(default=())

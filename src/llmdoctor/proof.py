@@ -1,0 +1,45 @@
+"""What running an environment's attention backends gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Outcome = Literal["pass", "fail", "skip", "crash", "timeout"]
+
+
+@dataclass(frozen=True)
+class SmokeRow:
+    """One backend and kernel in one mode and dtype on one device.
+
+    `error` is the measured number nearest to its gate `tolerance`; `ran_as` is the kernel that was
+    really seen running; `peak_bytes` is None where it cannot be observed.
+    """
+
+    backend: str
+    kernel: str
+    mode: str  # infer, train, lora, generate
+    dtype: str
+    device: str
+    outcome: Outcome
+    seconds: float | None = None
+    peak_bytes: int | None = None
+    error: float | None = None
+    tolerance: float | None = None
+    ran_as: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """All rows of one environment. `problem` says why there are none, or why some are missing."""
+
+    rows: tuple[SmokeRow, ...] = ()
+    environment: dict[str, object] = field(default_factory=dict)
+    problem: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether something ran, and nothing that ran went wrong."""
+        outcomes = {row.outcome for row in self.rows}
+        return self.problem is None and "pass" in outcomes and outcomes <= {"pass", "skip"}

@@ -1,0 +1,109 @@
+"""Prove an environment: run `inside/smoke` in its interpreter and read what it writes.
+
+All rows share one child, since imports are most of the cost. A child that dies or hangs in a row
+costs that row; the rest go on in a fresh child.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from llmdoctor import wire
+from llmdoctor.installers import CLEARED
+from llmdoctor.proof import Proof, SmokeRow
+from llmdoctor.system import Completed, System
+
+PROGRAM = Path(__file__).parent / "inside" / "smoke"
+_IDENTITY = ("backend", "kernel", "mode", "dtype", "device")
+_SECONDS = 600.0  # for one child; the whole CPU run takes about ten
+
+
+def prove(system: System, python: str, only: Sequence[str] = ()) -> Proof:
+    """Run every row that `only` (globs over backend/kernel/mode/dtype) selects, or all of them."""
+    program = (python, "-I", "-B", str(PROGRAM))
+    globs = tuple(word for glob in only for word in ("--only", glob))
+    listed = system.run((*program, "--list", *globs), env=CLEARED, timeout=60.0)
+    if not listed.ok:
+        return Proof(problem=f"{python} cannot run the smoke test: {_last_words(listed)}")
+    left = listed.out.split()
+    rows: list[SmokeRow] = []
+    environment: dict[str, object] = {}
+    while left:
+        records, done = _one_child(system, program, left)
+        environment = environment or _environment(records)
+        finished = [wire.load(SmokeRow, row) for row in _of_type(records, "row")]
+        rows += finished
+        if any(record["type"] == "done" for record in records):
+            missing = _missing(records) if not rows else None
+            return Proof(tuple(rows), environment, missing)
+        started = [record["row"] for record in _of_type(records, "start", whole=True)]
+        if len(started) == len(finished):  # it died before its first row, or between two
+            where = _importing(records)
+            text = f"the smoke test ended {where}: {_last_words(done)}"
+            return Proof(tuple(rows), environment, text)
+        rows.append(_died(started[-1], done))
+        seen = {"/".join((row.backend, row.kernel, row.mode, row.dtype)) for row in rows}
+        left = [name for name in left if name not in seen]
+    return Proof(tuple(rows), environment, None if rows else "no row was selected")
+
+
+def _one_child(
+    system: System, program: tuple[str, ...], names: Sequence[str]
+) -> tuple[list[dict[str, object]], Completed]:
+    with system.scratch() as folder:
+        out = str(Path(folder) / "rows.jsonl")
+        globs = [word for name in names for word in ("--only", name)]
+        done = system.run((*program, "--out", out, *globs), env=CLEARED, timeout=_SECONDS)
+        text = system.read_text(out) or ""
+    records = []
+    for line in text.splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:  # the last line of a child that died while writing it
+            break
+    return records, done
+
+
+def _of_type(
+    records: Sequence[dict[str, object]], kind: str, *, whole: bool = False
+) -> list[dict[str, object]]:
+    found = [record for record in records if record["type"] == kind]
+    if whole:
+        return found
+    return [{key: value for key, value in record.items() if key != "type"} for record in found]
+
+
+def _environment(records: Sequence[dict[str, object]]) -> dict[str, object]:
+    found = _of_type(records, "environment")
+    return found[0] if found else {}
+
+
+def _missing(records: Sequence[dict[str, object]]) -> str | None:
+    """Why there are no rows: the package that is not there or does not import."""
+    for record in _of_type(records, "import"):
+        if record["outcome"] == "missing":
+            return f"{record['package']} is not installed in this environment"
+        if record["outcome"] == "broken":
+            return f"{record['package']} cannot be imported: {record['error']}: {record['message']}"
+    return "it ran no row"
+
+
+def _importing(records: Sequence[dict[str, object]]) -> str:
+    begun = [record["package"] for record in records if record["type"] == "importing"]
+    ended = [record["package"] for record in records if record["type"] == "import"]
+    return f"while importing {begun[-1]}" if len(begun) > len(ended) else "outside any row"
+
+
+def _died(identity: object, done: Completed) -> SmokeRow:
+    assert isinstance(identity, dict)
+    outcome = "timeout" if done.problem == "timeout" else "crash"
+    fields = {key: identity[key] for key in _IDENTITY}
+    return wire.load(SmokeRow, {**fields, "outcome": outcome, "detail": _last_words(done)})
+
+
+def _last_words(done: Completed) -> str:
+    words = (done.err.strip() or done.out.strip()).splitlines()
+    ended = done.problem or f"exit code {done.code}"
+    return f"{ended}: {words[-1]}" if words else ended

@@ -1,0 +1,160 @@
+"""Where the chosen build of torch really comes from: ask each place, in seconds, and name the answers.
+
+Order: what the command line names; the PyTorch index of the build; what pip is configured with;
+the installers' default index where it carries that very build. A CPU build is never replaced by a
+CUDA build of the same version.
+"""
+
+from __future__ import annotations
+
+import html.parser
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote, urljoin, urlsplit
+
+from llmdoctor import tables, tags
+from llmdoctor.pip_config import PipConfig, without_credentials
+from llmdoctor.plan import Choice, Rejected, Source
+from llmdoctor.system import System
+
+TORCH_INDEX = "https://download.pytorch.org/whl/"
+_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Located:
+    """The place to take torch from, or None; `asked` is what the others said."""
+
+    source: Source | None
+    asked: tuple[Rejected, ...] = ()
+
+
+def torch_index(variant: str) -> str:
+    """The PyTorch index of a build: `.../whl/cu126`."""
+    return TORCH_INDEX + variant
+
+
+def locate(
+    system: System,
+    choice: Choice,
+    pip: PipConfig,
+    *,
+    index_url: str | None = None,
+    find_links: tuple[str, ...] = (),
+) -> Located:
+    """Find a place that offers the chosen torch build for the target. Uses the network."""
+    ask = _Asker(system, choice, pip)
+    asked: list[Rejected] = []
+    for kind, place, text in _places(choice, pip, index_url, find_links):
+        answer = ask.links(place) if kind == "links" else ask.index(place)
+        if isinstance(answer, Rejected):
+            asked.append(answer)
+            continue
+        alone = place if kind in ("torch-index", "own-index") else None
+        source = Source("torch-index" if alone else "configured", answer, text, alone)
+        return Located(source, tuple(asked))
+    if index_url is None:
+        target = choice.target
+        default = tables.pypi_default_variant(str(choice.torch), target.os, target.arch)
+        if default == choice.variant:
+            text = f"the default package index, whose torch {choice.torch} is the {default} build"
+            return Located(Source("default", str(choice.torch), text), tuple(asked))
+        offers = f"its torch {choice.torch} is the {default} build" if default else "not known"
+        asked.append(Rejected("the default package index", offers))
+    return Located(None, tuple(asked))
+
+
+def _places(
+    choice: Choice, pip: PipConfig, index_url: str | None, find_links: tuple[str, ...]
+) -> Iterator[tuple[str, str, str]]:
+    """Places to ask, best first: kind, address, and how it is named to the user."""
+    for place in find_links:
+        yield "links", place, f"--find-links {place}"
+    if index_url is not None:  # the user named it: nothing else is asked
+        yield "own-index", index_url, f"--index-url {without_credentials(index_url)}"
+        return
+    if choice.target.os != "macos" and not pip.no_index:
+        url = torch_index(str(choice.variant))
+        yield "torch-index", url, f"the PyTorch index {url}"
+    for place in pip.find_links:
+        yield "links", place, f"{without_credentials(place)}, configured for pip (find-links)"
+    for url in (*((pip.index_url,) if pip.index_url else ()), *pip.extra_index_urls):
+        yield "index", url, f"{without_credentials(url)}, configured for pip"
+
+
+class _Asker:
+    def __init__(self, system: System, choice: Choice, pip: PipConfig) -> None:
+        self._system = system
+        self._choice = choice
+        self._pip = pip
+
+    def index(self, url: str) -> str | Rejected:
+        """The version as the index writes it, when it offers the build for the target."""
+        host = urlsplit(url).hostname or ""
+        page = url.rstrip("/") + "/torch/"
+        if urlsplit(url).scheme == "file":
+            page += "index.html"
+        answer = self._system.fetch(
+            page,
+            timeout=_SECONDS,
+            ca_file=self._pip.cert,
+            verify=host not in self._pip.trusted_hosts,
+        )
+        name = without_credentials(url)
+        if not answer.ok:
+            if answer.status == 404:
+                return Rejected(name, "has no torch")
+            return Rejected(name, f"unreachable: {answer.problem}")
+        return self._judge(name, wheel_names(answer.body.decode("utf-8", "replace"), page))
+
+    def links(self, place: str) -> str | Rejected:
+        """The same of a find-links folder or page."""
+        parts = urlsplit(place)
+        if parts.scheme in ("http", "https"):
+            answer = self._system.fetch(place, timeout=_SECONDS, ca_file=self._pip.cert)
+            if not answer.ok:
+                return Rejected(without_credentials(place), f"unreachable: {answer.problem}")
+            names = wheel_names(answer.body.decode("utf-8", "replace"), place)
+            return self._judge(without_credentials(place), names)
+        folder = unquote(parts.path) if parts.scheme == "file" else place
+        found = self._system.names(folder)
+        if found is None:
+            return Rejected(place, "there is no such folder")
+        return self._judge(place, found)
+
+    def _judge(self, place: str, names: tuple[str, ...]) -> str | Rejected:
+        torch, variant, target = self._choice.torch, self._choice.variant, self._choice.target
+        default = tables.pypi_default_variant(str(torch), target.os, target.arch)
+        # The default index and its mirrors write no local version.
+        wanted = (f"{torch}+{variant}", *((str(torch),) if default == variant else ()))
+        builds = [name for name in names if name.lower().startswith("torch-") and ".whl" in name]
+        right = [name for name in builds if name.split("-")[1] in wanted]
+        for name in right:
+            if tags.fits(name, target):
+                return name.split("-")[1]
+        if right:
+            where = f"Python {target.python} on {target.os} {target.arch}"
+            return Rejected(place, f"has torch {wanted[0]}, but not for {where}")
+        if builds:
+            newest = sorted({name.split("-")[1] for name in builds})[-3:]
+            return Rejected(place, f"has no torch {wanted[0]} (it has {', '.join(newest)})")
+        return Rejected(place, "has no torch")
+
+
+def wheel_names(page: str, base: str) -> tuple[str, ...]:
+    """File names that an index page links to."""
+    parser = _Links()
+    parser.feed(page)
+    return tuple(
+        unquote(urlsplit(urljoin(base, link)).path.rpartition("/")[2]) for link in parser.links
+    )
+
+
+class _Links(html.parser.HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self.links.extend(value for name, value in attrs if name == "href" and value)

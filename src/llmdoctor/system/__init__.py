@@ -1,0 +1,199 @@
+"""The one door to the outside: processes, files, the environment, the network.
+
+Everything above takes a `System` and never asks which one it is:
+
+- `Local` acts on this machine;
+- `ReadOnly` refuses every change and the network (what `check` runs behind);
+- `Recording` writes down what another system answers, `Replayed` answers from such a transcript.
+
+Reading functions give None for what is absent and raise `UnreadableError` where they could not
+look. Paths are strings as the machine writes them; `flavour` is the path class that understands
+them, so that a Windows transcript replays on Linux.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal, Protocol
+
+Kind = Literal["file", "folder", "link", "other"]
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A finished child. `code` is None when it never started, was stopped by the time limit, or died."""
+
+    argv: tuple[str, ...]
+    code: int | None
+    out: str = ""
+    err: str = ""
+    problem: str | None = None  # "not found", "timeout", "permission denied", "killed by signal 11"
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with exit code 0."""
+        return self.code == 0
+
+
+@dataclass(frozen=True)
+class Uname:
+    """What the kernel calls itself: `system` is linux, windows or macos; `machine` is lower case."""
+
+    system: str
+    release: str
+    machine: str
+
+
+@dataclass(frozen=True)
+class Space:
+    """Room on a file system, in bytes."""
+
+    total: int
+    free: int
+    writable: bool
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An answer from the network; `problem` says why there is none, `status` is the HTTP status."""
+
+    url: str
+    status: int | None = None
+    body: bytes = b""
+    problem: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the server gave the page."""
+        return self.problem is None
+
+
+@dataclass(frozen=True)
+class Cloned:
+    """How a tree was cloned: files that share their bytes with the original, and copies."""
+
+    linked: int
+    copied: int
+
+
+class System(Protocol):
+    """The door. See the module's docstring for what the functions promise."""
+
+    @property
+    def flavour(self) -> type[PurePath]:
+        """The pure path class of this machine's paths."""
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The process environment."""
+
+    # looking
+    def uname(self) -> Uname:
+        """The kernel."""
+
+    def confstr(self, name: str) -> str | None:
+        """A POSIX configuration string such as CS_GNU_LIBC_VERSION."""
+
+    def cpu_count(self) -> int | None:
+        """Threads that the system schedules on."""
+
+    def cwd(self) -> str:
+        """The working folder."""
+
+    def home(self) -> str:
+        """The user's home folder."""
+
+    def state_dir(self) -> str:
+        """Where llmdoctor keeps journals and locks for this user."""
+
+    def interpreter(self) -> str:
+        """The Python that the doctor itself runs on."""
+
+    def now(self) -> str:
+        """The time, ISO 8601, UTC, to the second."""
+
+    def kind(self, path: str) -> Kind | None:
+        """What lies at `path`, without following a final link."""
+
+    def exists(self, path: str) -> bool:
+        """Whether something lies at `path` after following links."""
+
+    def real_path(self, path: str) -> str:
+        """`path` with all links followed."""
+
+    def names(self, path: str) -> tuple[str, ...] | None:
+        """The sorted names in a folder."""
+
+    def read_bytes(self, path: str, limit: int | None = None) -> bytes | None:
+        """A file's first `limit` bytes, or all of it."""
+
+    def read_text(self, path: str, limit: int | None = None) -> str | None:
+        """A file as UTF-8; what is not UTF-8 is replaced."""
+
+    def size(self, path: str) -> int | None:
+        """A file's length in bytes, links followed."""
+
+    def which(self, name: str) -> str | None:
+        """The program that PATH finds."""
+
+    def space(self, path: str) -> Space | None:
+        """Room at `path`, or at the nearest folder above it that exists."""
+
+    def has_library(self, name: str) -> bool:
+        """Whether the loader finds a shared library. Loads it: for small libraries only."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str | None] | None = None,
+        cwd: str | None = None,
+        timeout: float = 60.0,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """Run a child to its end, or to the time limit in seconds.
+
+        `env` is laid over the environment; None removes a variable. `on_line` is given each line of
+        both streams as it comes. A child never outlives the call: an interrupt or the time limit
+        ends it and everything that it started.
+        """
+
+    def fetch(
+        self, url: str, *, timeout: float = 5.0, ca_file: str | None = None, verify: bool = True
+    ) -> Fetched:
+        """GET a web page or `file://` URL, within `timeout` seconds altogether."""
+
+    # acting
+    def scratch(self) -> AbstractContextManager[str]:
+        """A temporary folder that is gone afterwards."""
+
+    def uninterrupted(self) -> AbstractContextManager[None]:
+        """Hold back interrupt signals: for putting things back."""
+
+    def make_dir(self, path: str) -> None:
+        """Make a folder and those above it."""
+
+    def write_bytes(self, path: str, data: bytes) -> None:
+        """Write a file so that a reader sees the old bytes or the new ones, never half of them."""
+
+    def append_line(self, path: str, line: str) -> None:
+        """Add a line to a file and wait until it is on disk."""
+
+    def rename(self, path: str, to: str) -> None:
+        """Move within one file system."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file, a link or a whole folder; links are never followed."""
+
+    def clone_tree(self, path: str, to: str) -> Cloned:
+        """Clone a folder by hard links; files that cannot be linked are copied."""
+
+    def lock(self, path: str, wait: float) -> AbstractContextManager[None]:
+        """Hold an exclusive lock on a file, in this process and its children.
+
+        Raises:
+            CannotFinishError: somebody else still holds it after `wait` seconds.
+        """

@@ -1,0 +1,118 @@
+"""Children that never outlive their call: time limit, interrupt and output in one place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any
+
+from llmdoctor.system import Completed
+
+_GRACE = 5.0  # seconds between asking a child to stop and ending it
+
+
+def run(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    cwd: str | None,
+    timeout: float,
+    on_line: Callable[[str], None] | None,
+    keep_open: tuple[int, ...],
+) -> Completed:
+    """Run `argv` to its end; see `System.run`. `keep_open` are descriptors that it inherits."""
+    words = tuple(argv)
+    try:
+        child = _start(words, environ, cwd, keep_open)
+    except FileNotFoundError:
+        return Completed(words, None, problem="not found")
+    except PermissionError:
+        return Completed(words, None, problem="permission denied")
+    except OSError as error:  # a script without an interpreter line, a binary of another machine
+        return Completed(words, None, problem=(error.strerror or str(error)).lower())
+    out: list[str] = []
+    err: list[str] = []
+    readers = [_reader(child.stdout, out, on_line), _reader(child.stderr, err, on_line)]
+    problem = None
+    deadline = time.monotonic() + timeout
+    try:
+        child.wait(timeout)
+        for reader in readers:  # a grandchild may hold the pipes open after the child is gone
+            reader.join(max(0.0, min(_GRACE, deadline - time.monotonic())))
+    except subprocess.TimeoutExpired:
+        problem = "timeout"
+    finally:  # also when the user interrupts
+        _stop(child)
+        for reader in readers:
+            reader.join(_GRACE)
+    code = None if problem else child.returncode
+    if code is not None and code < 0:
+        problem, code = f"killed by signal {-code}", None
+    return Completed(words, code, "".join(out), "".join(err), problem)
+
+
+def _start(
+    argv: tuple[str, ...], environ: Mapping[str, str], cwd: str | None, keep_open: tuple[int, ...]
+) -> subprocess.Popen[str]:
+    # A group of its own: the terminal's Ctrl-C reaches only the doctor, which then ends the child
+    # in its own order, and a time limit ends what the child started as well.
+    own_group: dict[str, Any]
+    if sys.platform == "win32":  # pragma: no cover - untested on the real system
+        own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    else:
+        own_group = {"start_new_session": True, "pass_fds": keep_open}
+    return subprocess.Popen(
+        argv,
+        env=dict(environ),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        **own_group,
+    )
+
+
+def _reader(
+    stream: IO[str] | None, lines: list[str], on_line: Callable[[str], None] | None
+) -> threading.Thread:
+    assert stream is not None
+
+    def read() -> None:
+        with contextlib.suppress(ValueError), stream:  # ValueError: closed while reading
+            for line in stream:
+                lines.append(line)
+                if on_line is not None:
+                    on_line(line.rstrip("\r\n"))
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
+
+
+def _stop(child: subprocess.Popen[str]) -> None:
+    """End a child and its group: ask first, then insist."""
+    if child.poll() is None:
+        _signal(child, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_GRACE)
+    if sys.platform != "win32":
+        _signal(child, signal.SIGKILL)  # whatever is left of the group
+    if child.poll() is None:
+        child.kill()
+        child.wait()
+
+
+def _signal(child: subprocess.Popen[str], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":  # pragma: no cover - untested on the real system
+            child.terminate()
+        else:
+            os.killpg(child.pid, number)

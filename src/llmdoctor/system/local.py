@@ -1,0 +1,299 @@
+"""This machine."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import errno
+import os
+import shutil
+import signal
+import stat
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+
+from llmdoctor.errors import CannotFinishError, UnreadableError
+from llmdoctor.system import Cloned, Completed, Fetched, Kind, Space, Uname, children
+
+_SYSTEMS = {"darwin": "macos", "win32": "windows"}
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
+class Local:
+    """The door to the machine that the doctor runs on."""
+
+    flavour: type[PurePath] = type(PurePath())
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self.environ: Mapping[str, str] = dict(os.environ if environ is None else environ)
+        self._held: list[int] = []  # descriptors of held locks: children keep them open too
+
+    # looking
+
+    def uname(self) -> Uname:
+        if hasattr(os, "uname"):
+            name = os.uname()
+            release, machine = name.release, name.machine
+        else:  # pragma: no cover - Windows; the registry value is what `platform` reads as well
+            version = sys.getwindowsversion()  # type: ignore[attr-defined,unused-ignore]
+            release = f"{version.major}.{version.minor}.{version.build}"
+            machine = self.environ.get("PROCESSOR_ARCHITEW6432") or self.environ.get(
+                "PROCESSOR_ARCHITECTURE", "unknown"
+            )
+        return Uname(_SYSTEMS.get(sys.platform, sys.platform), release, machine.lower())
+
+    def confstr(self, name: str) -> str | None:
+        try:
+            return os.confstr(name)
+        except (AttributeError, ValueError, OSError):
+            return None
+
+    def cpu_count(self) -> int | None:
+        return os.cpu_count()
+
+    def cwd(self) -> str:
+        try:
+            return str(Path.cwd())
+        except FileNotFoundError:
+            raise CannotFinishError(
+                "the working folder no longer exists", next_command="cd ~"
+            ) from None
+
+    def home(self) -> str:
+        return str(Path("~").expanduser())
+
+    def state_dir(self) -> str:
+        import platformdirs
+
+        override = self.environ.get("LLMDOCTOR_STATE_DIR")
+        return override or platformdirs.user_state_dir("llmdoctor", appauthor=False)
+
+    def interpreter(self) -> str:
+        return sys.executable
+
+    def now(self) -> str:
+        return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+
+    def kind(self, path: str) -> Kind | None:
+        with _looking(path) as found:
+            mode = os.lstat(path).st_mode
+            for test, kind in (
+                (stat.S_ISLNK, "link"),
+                (stat.S_ISDIR, "folder"),
+                (stat.S_ISREG, "file"),
+            ):
+                if test(mode):
+                    found.append(kind)
+            if not found:
+                found.append("other")
+        return found[0] if found else None  # type: ignore[return-value]
+
+    def exists(self, path: str) -> bool:
+        with _looking(path) as found:
+            os.stat(path)
+            found.append("")
+        return bool(found)
+
+    def real_path(self, path: str) -> str:
+        return os.path.realpath(path)
+
+    def names(self, path: str) -> tuple[str, ...] | None:
+        with _looking(path) as found:
+            found.extend(sorted(os.listdir(path)))
+            return tuple(found)
+        return None
+
+    def read_bytes(self, path: str, limit: int | None = None) -> bytes | None:
+        with _looking(path), open(path, "rb") as file:
+            return file.read() if limit is None else file.read(limit)
+        return None
+
+    def read_text(self, path: str, limit: int | None = None) -> str | None:
+        data = self.read_bytes(path, limit)
+        return None if data is None else data.decode("utf-8", "replace")
+
+    def size(self, path: str) -> int | None:
+        with _looking(path):
+            return os.stat(path).st_size
+        return None
+
+    def which(self, name: str) -> str | None:
+        return shutil.which(name, path=self.environ.get("PATH", os.defpath))
+
+    def space(self, path: str) -> Space | None:
+        place = Path(path)
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        try:
+            usage = shutil.disk_usage(place)
+        except OSError as error:
+            raise UnreadableError(str(place), _why(error)) from None
+        return Space(usage.total, usage.free, os.access(place, os.W_OK))
+
+    def has_library(self, name: str) -> bool:
+        import ctypes
+
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            return False
+        return True
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str | None] | None = None,
+        cwd: str | None = None,
+        timeout: float = 60.0,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        merged = {**self.environ, **(env or {})}
+        environ = {key: value for key, value in merged.items() if value is not None}
+        return children.run(argv, environ, cwd, timeout, on_line, keep_open=tuple(self._held))
+
+    def fetch(
+        self, url: str, *, timeout: float = 5.0, ca_file: str | None = None, verify: bool = True
+    ) -> Fetched:
+        from llmdoctor.system import network
+
+        return network.fetch(url, timeout=timeout, ca_file=ca_file, verify=verify)
+
+    # acting
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[str]:
+        with tempfile.TemporaryDirectory(prefix="llmdoctor-") as folder:
+            yield folder
+
+    @contextlib.contextmanager
+    def uninterrupted(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+    def make_dir(self, path: str) -> None:
+        Path(path).mkdir(parents=True, exist_ok=True)
+
+    def write_bytes(self, path: str, data: bytes) -> None:
+        place = Path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        fresh = place.with_name(f"{place.name}.{os.getpid()}.new")
+        try:
+            fresh.write_bytes(data)
+            if place.exists():
+                shutil.copymode(place, fresh)
+            fresh.replace(place)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+    def append_line(self, path: str, line: str) -> None:
+        place = Path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def rename(self, path: str, to: str) -> None:
+        Path(path).rename(to)
+
+    def remove(self, path: str) -> None:
+        place = Path(path)
+        if place.is_dir() and not place.is_symlink():
+            _remove_tree(place)
+        else:
+            place.unlink(missing_ok=True)
+
+    def clone_tree(self, path: str, to: str) -> Cloned:
+        counts = {"linked": 0, "copied": 0}
+        _clone(path, to, counts)
+        return Cloned(**counts)
+
+    @contextlib.contextmanager
+    def lock(self, path: str, wait: float) -> Iterator[None]:
+        from llmdoctor.system import locking
+
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            deadline = time.monotonic() + wait
+            while not locking.try_lock(descriptor):
+                if time.monotonic() > deadline:
+                    raise CannotFinishError(
+                        "another llmdoctor run, or a program that it started, is still working on "
+                        f"this environment (lock {path})",
+                        next_command="llmdoctor history",
+                    )
+                time.sleep(0.2)
+            os.set_inheritable(descriptor, True)
+            self._held.append(descriptor)
+            try:
+                yield
+            finally:
+                self._held.remove(descriptor)
+                locking.unlock(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _looking(path: str) -> Iterator[list[str]]:
+    """Swallow "is not there", and turn every other refusal into `UnreadableError`."""
+    try:
+        yield []
+    except OSError as error:
+        if error.errno not in _ABSENT:
+            raise UnreadableError(path, _why(error)) from None
+    except ValueError as error:  # a NUL in a path
+        raise UnreadableError(path, str(error), status="failed") from None
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _remove_tree(place: Path) -> None:
+    """Remove a folder, also where read-only folders (unpacked caches) stand in the way."""
+    lock = threading.Lock()
+
+    def make_writable(function: Callable[[str], object], name: str, _: object) -> None:
+        with lock:
+            parent = Path(name).parent
+            parent.chmod(parent.stat().st_mode | stat.S_IRWXU)
+            if not Path(name).is_symlink():
+                Path(name).chmod(stat.S_IRWXU)
+            function(name)
+
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(place, onexc=make_writable)
+    else:
+        shutil.rmtree(place, onerror=make_writable)
+
+
+def _clone(source: str, target: str, counts: dict[str, int]) -> None:
+    os.mkdir(target)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            to = target + os.sep + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                _clone(entry.path, to, counts)
+                continue
+            try:
+                os.link(entry.path, to, follow_symlinks=False)
+                counts["linked"] += 1
+            except (OSError, NotImplementedError):  # other device, no hard links, too many links
+                shutil.copy2(entry.path, to, follow_symlinks=False)
+                counts["copied"] += 1
+    shutil.copystat(source, target)

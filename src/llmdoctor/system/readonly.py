@@ -1,0 +1,30 @@
+"""The door with its hands tied: what `check` and `plan --assume` look through."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from llmdoctor.errors import ReadOnlyError
+from llmdoctor.system import System
+
+_LOOKING = frozenset({
+    "flavour", "environ", "uname", "confstr", "cpu_count", "cwd", "home", "state_dir",
+    "interpreter", "now", "kind", "exists", "real_path", "names", "read_bytes", "read_text",
+    "size", "which", "space", "has_library", "run",
+})  # fmt: skip
+
+
+class ReadOnly:
+    """Passes every look on, and refuses changes and the network."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _LOOKING:
+            return getattr(self._system, name)
+
+        def refuse(*args: object, **_: object) -> NoReturn:
+            raise ReadOnlyError(f"{name}{args!r} through the read-only door")
+
+        return refuse

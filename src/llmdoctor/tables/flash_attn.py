@@ -1,0 +1,183 @@
+"""Choosing a prebuilt flash-attn wheel, or saying of each release why it does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+from llmdoctor.tables.drivers import cuda_of_variant
+from llmdoctor.tables.read import numbers
+from llmdoctor.tables.releases import TorchRelease, torch_release
+from llmdoctor.tables.wheels import Wheel, flash_attn_wheels
+
+
+@dataclass(frozen=True)
+class WheelMatch:
+    """The wheel to take, or None.
+
+    ``rejected`` pairs each release that was not taken ("flash-attn 2.8.3, official") with its
+    reason. ``notes`` say what is worth knowing about ``best``, its caveat included.
+    """
+
+    best: Wheel | None
+    rejected: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Demand:
+    """One thing a wheel has to fit, and how to speak of it."""
+
+    wanted: str
+    fits: Callable[[Wheel], bool]
+    shows: Callable[[Wheel], str]
+
+
+def find_flash_attn(
+    torch: str,
+    variant: str,
+    python: str,
+    os: str,
+    arch: str,
+    glibc: str | None,
+    package: str = "flash-attn",
+) -> WheelMatch:
+    """The best prebuilt wheel for a torch build, such as ("2.9.1", "cu126", "3.12", …).
+
+    Official wheels come before community ones, a wheel of torch's own CUDA before one of the same
+    major, a newer flash-attn before an older. ``glibc`` is None where it is unknown, and plays no
+    part on Windows. ``package`` is flash-attn (2) or flash-attn-3. Raises UnknownRelease for a
+    torch that the table lacks.
+    """
+    release = torch_release(torch)
+    if not variant.startswith("cu"):
+        return WheelMatch(None, ((package, f"it needs a CUDA build of torch; this is {variant}"),))
+    catalogue = [wheel for wheel in flash_attn_wheels() if wheel.package == package]
+    if not catalogue:
+        return WheelMatch(None, ((package, "the catalogue has no wheels of that name"),))
+
+    cuda = cuda_of_variant(variant)
+    demands = _demands(release, variant, python, os, arch, glibc)
+    rejected = []
+    survivors: list[Wheel] = []
+    for label, wheels in _by_release(catalogue):
+        fitting = wheels
+        for demand in demands:
+            kept = [wheel for wheel in fitting if demand.fits(wheel)]
+            if not kept:
+                there_are = sorted({demand.shows(wheel) for wheel in fitting}, key=_natural)
+                rejected.append((label, f"none for {demand.wanted} ({', '.join(there_are)})"))
+                break
+            fitting = kept
+        else:
+            survivors.append(max(fitting, key=lambda wheel: _preference(wheel, cuda)))
+
+    best = max(survivors, key=lambda wheel: _preference(wheel, cuda), default=None)
+    if best is None:
+        return WheelMatch(None, tuple(rejected))
+    rejected += [(_label(wheel), _why_second(wheel, best)) for wheel in survivors if wheel != best]
+    return WheelMatch(best, tuple(rejected), tuple(_notes(best, cuda, os, glibc)))
+
+
+def _demands(
+    release: TorchRelease, variant: str, python: str, os: str, arch: str, glibc: str | None
+) -> tuple[_Demand, ...]:
+    major = cuda_of_variant(variant).partition(".")[0]
+    abi = release.cxx11_abi(variant, arch)
+    everything = [
+        _Demand(f"{os} {arch}", lambda w: w.runs_platform(os, arch), lambda w: w.platform_tag),
+        _Demand(f"torch {release.minor}", lambda w: w.torch == release.minor, lambda w: w.torch),
+        _Demand(
+            f"CUDA {major}", lambda w: w.cuda.partition(".")[0] == major, lambda w: f"cu {w.cuda}"
+        ),
+        _Demand(f"Python {python}", lambda w: w.runs_python(python), lambda w: w.abi_tag),
+    ]
+    if os == "linux":
+        everything.append(
+            _Demand(
+                f"the C++ ABI of torch {release.version}+{variant}, {_abi_name(abi)}",
+                lambda w: abi is not None and _abi_of(w, release, arch) == abi,
+                lambda w: f"cu {w.cuda}: {_abi_name(_abi_of(w, release, arch))}",
+            )
+        )
+    if glibc is not None:
+        everything.append(
+            _Demand(
+                f"glibc {glibc}",
+                lambda w: w.glibc is None or numbers(w.glibc) <= numbers(glibc),
+                lambda w: f"needs {w.glibc}",
+            )
+        )
+    return tuple(everything)
+
+
+def _abi_of(wheel: Wheel, release: TorchRelease, arch: str) -> bool | None:
+    """The C++ ABI a wheel was compiled for: what it says, or that of the torch it was built with.
+
+    A wheel may name a CUDA that torch release was never published for; then the torch it was
+    built with is only known where all builds of the release share one ABI.
+    """
+    if wheel.cxx11_abi is not None:
+        return wheel.cxx11_abi
+    built_with = "cu" + wheel.cuda.replace(".", "")
+    cuda_variants = [name for name in release.variants if name.startswith("cu")]
+    if built_with in cuda_variants:
+        return release.cxx11_abi(built_with, arch)
+    abis = {release.cxx11_abi(name, arch) for name in cuda_variants}
+    return abis.pop() if len(abis) == 1 else None
+
+
+def _preference(wheel: Wheel, cuda: str) -> tuple[object, ...]:
+    own_cuda = wheel.cuda in (cuda, cuda.partition(".")[0])
+    step = 0 if own_cuda else numbers(wheel.cuda)[1] - numbers(cuda)[1]
+    return (
+        wheel.origin == "official",
+        own_cuda,
+        numbers(wheel.version),
+        # An older toolkit asks less of the driver than a newer one; then the nearest.
+        step <= 0,
+        -abs(step),
+        # A manylinux tag is a promise about glibc, linux_x86_64 is none.
+        wheel.glibc is not None,
+        wheel.url,
+    )
+
+
+def _why_second(wheel: Wheel, best: Wheel) -> str:
+    if wheel.origin != best.origin:
+        return "it fits, but an official wheel comes first"
+    if wheel.cuda != best.cuda:
+        return f"it fits, but is built with CUDA {wheel.cuda}, the chosen one with {best.cuda}"
+    return f"it fits, but {best.version} is newer"
+
+
+def _notes(wheel: Wheel, cuda: str, os: str, glibc: str | None) -> Iterable[str]:
+    yield wheel.caveat
+    if "." in wheel.cuda and wheel.cuda != cuda:
+        yield (
+            f"built with CUDA {wheel.cuda} for a torch of CUDA {cuda}: "
+            "CUDA's libraries are compatible within one major version"
+        )
+    if os == "linux" and wheel.glibc is None:
+        yield f"its name does not say which glibc it needs (here: {glibc or 'unknown'})"
+
+
+def _by_release(wheels: Iterable[Wheel]) -> Iterable[tuple[str, list[Wheel]]]:
+    """Group by origin and version: official first, the newest first."""
+    ordered = sorted(
+        wheels, key=lambda w: (w.origin == "official", numbers(w.version)), reverse=True
+    )
+    return ((label, list(group)) for label, group in groupby(ordered, key=_label))
+
+
+def _label(wheel: Wheel) -> str:
+    return f"{wheel.package} {wheel.version}, {wheel.origin}"
+
+
+def _abi_name(abi: bool | None) -> str:
+    return {True: "the C++11 one", False: "the old one", None: "unknown"}[abi]
+
+
+def _natural(text: str) -> tuple[tuple[int, ...], str]:
+    return numbers(text), text

@@ -1,0 +1,33 @@
+"""Reading one table file: parsed once, and only when something asks for it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from functools import cache
+from typing import Any
+
+from llmdoctor.paths import profiles_dir
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@cache
+def read_table(name: str) -> dict[str, Any]:
+    """Parse ``profiles/tables/NAME.toml``; NAME may hold a folder, as in ``wheels/x``."""
+    text = (profiles_dir() / "tables" / f"{name}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def table_date(name: str) -> str:
+    """The day (ISO) on which the sources of a table were last read."""
+    date: str = read_table(name)["table"]["date"]
+    return date
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Every number of a version, for ordering: "535.183.01" -> (535, 183, 1)."""
+    return tuple(int(part) for part in re.findall(r"\d+", version))

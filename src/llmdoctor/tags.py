@@ -1,0 +1,55 @@
+"""Which wheel tags an interpreter takes, for an interpreter and system that need not be this one."""
+
+from __future__ import annotations
+
+import functools
+
+from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from llmdoctor.plan import Target
+
+# Oldest glibc that each older manylinux name stands for: PEP 513, 571 and 599.
+_MANYLINUX_NAMES = {"2.5": "manylinux1", "2.12": "manylinux2010", "2.17": "manylinux2014"}
+# macOS versions keep their wheels' promise upwards; without a version we take a current one.
+_MACOS = (15, 0)
+
+
+def platforms(target: Target) -> tuple[str, ...]:
+    """Platform tags of a target, best first."""
+    if target.os == "windows":
+        return ("win_arm64",) if target.arch in ("aarch64", "arm64") else ("win_amd64",)
+    if target.os == "macos":
+        return tuple(mac_platforms(_MACOS, "arm64" if target.arch != "x86_64" else "x86_64"))
+    if target.musl or target.glibc is None:
+        return (f"linux_{target.arch}",)
+    major, minor = (int(part) for part in target.glibc.split(".")[:2])
+    oldest = 5 if target.arch in ("x86_64", "i686") else 17
+    names = []
+    for number in range(minor, oldest - 1, -1):
+        names.append(f"manylinux_{major}_{number}_{target.arch}")
+        if old := _MANYLINUX_NAMES.get(f"{major}.{number}"):
+            names.append(f"{old}_{target.arch}")
+    return (*names, f"linux_{target.arch}")
+
+
+@functools.lru_cache(maxsize=8)
+def supported(target: Target) -> frozenset[Tag]:
+    """Every tag that pip would take on the target's CPython."""
+    major, minor = (int(part) for part in target.python.split(".")[:2])
+    where = platforms(target)
+    return frozenset(
+        [
+            *cpython_tags((major, minor), platforms=where),
+            *compatible_tags((major, minor), f"cp{major}{minor}", where),
+        ]
+    )
+
+
+def fits(filename: str, target: Target) -> bool:
+    """Whether a wheel of that name installs on the target; a name that is no wheel's does not."""
+    try:
+        tags = parse_wheel_filename(filename)[3]
+    except InvalidWheelFilename:
+        return False
+    return not tags.isdisjoint(supported(target))

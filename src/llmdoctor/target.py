@@ -1,0 +1,144 @@
+"""The facts that the resolver decides on: distilled from a machine, or assumed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from llmdoctor import tables
+from llmdoctor.errors import UsageError
+from llmdoctor.machine import Gpu, Machine
+from llmdoctor.plan import Target
+
+_OS = ("linux", "windows", "macos")
+_ARCH = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+_VERSION = re.compile(r"\d+(\.\d+){0,3}")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(GB|GiB|G|MB|MiB|M)?", re.IGNORECASE)
+_UNITS = {"g": 10**9, "gb": 10**9, "gib": 2**30, "m": 10**6, "mb": 10**6, "mib": 2**20}
+
+
+def of_machine(machine: Machine, python: str) -> Target:
+    """What the resolver needs of a machine; `python` is the minor version that will be used."""
+    libc = machine.host.libc
+    gpus = machine.nvidia.gpus
+    if not gpus:  # without a driver the bus still tells that there is hardware
+        gpus = tuple(
+            Gpu(number, f"NVIDIA device {device.device}", source="pci")
+            for number, device in enumerate(machine.nvidia.pci)
+            if device.vendor == "10de"
+        )
+    driver = machine.nvidia.driver_version
+    return Target(
+        os=machine.host.system,
+        arch=_arch(machine.host.arch, machine.host.system),
+        glibc=libc.version if libc and libc.name == "glibc" else None,
+        musl=libc is not None and libc.name == "musl",
+        python=".".join(python.split(".")[:2]),
+        driver=driver,
+        driver_missing=bool(gpus) and driver is None,
+        gpus=tuple(_with_capability(gpu) for gpu in gpus),
+        wsl=machine.host.wsl is not None,
+        ram=machine.memory.total,
+    )
+
+
+def assume(pairs: Sequence[str]) -> Target:
+    """A target from `--assume KEY=VALUE[,KEY=VALUE…]` options.
+
+    `gpu` may be given several times; `cc` belongs to the `gpu` before it. What is not given: Linux,
+    x86_64, glibc 2.35, Python 3.12, no GPU; a GPU without a driver has an unknown one.
+
+    Raises:
+        UsageError: an unknown key, a value that cannot be meant, or a GPU that the table lacks.
+    """
+    target = Target(assumed=True)
+    gpus: list[Gpu] = []
+    for pair in ",".join(pairs).split(","):
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals or not value:
+            raise UsageError(
+                f"--assume {pair!r} is not KEY=VALUE",
+                next_command="llmdoctor plan --assume gpu='RTX 4090',driver=535",
+            )
+        if key == "gpu":
+            if value.lower() != "none":
+                gpus.append(Gpu(len(gpus), value, tables.capability_of(value), source="assumed"))
+        elif key == "cc":
+            if not gpus or not re.fullmatch(r"\d{1,2}\.\d", value):
+                raise UsageError(f"--assume cc={value}: write it after its gpu, such as cc=8.9")
+            gpus[-1] = replace(gpus[-1], compute_capability=value)
+        elif key in _KEYS:
+            target = _KEYS[key](target, value)
+        else:
+            near = difflib.get_close_matches(key, [*_KEYS, "gpu", "cc"], n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise UsageError(
+                f"--assume knows no key {key!r}{meant} "
+                f"(there are: {', '.join(sorted([*_KEYS, 'gpu', 'cc']))})"
+            )
+    for gpu in gpus:
+        if gpu.compute_capability is None:
+            near = tables.nearest_gpu_names(gpu.name)
+            meant = f" (near it: {', '.join(near)})" if near else ""
+            raise UsageError(
+                f"the table of {tables.table_date('gpu')} has no GPU called {gpu.name!r}{meant}",
+                next_command=f"llmdoctor plan --assume gpu='{gpu.name}',cc=8.9",
+            )
+    if target.os != "linux":
+        target = replace(target, glibc=None)
+    return replace(target, arch=_arch(target.arch, target.os), gpus=tuple(gpus))
+
+
+def _with_capability(gpu: Gpu) -> Gpu:
+    """Fill in from the table what an old driver or a report does not say."""
+    if gpu.compute_capability is not None:
+        return gpu
+    return replace(gpu, compute_capability=tables.capability_of(gpu.name))
+
+
+def _arch(arch: str, os: str) -> str:
+    name = _ARCH.get(arch.lower(), arch.lower())
+    return "arm64" if os == "macos" and name == "aarch64" else name
+
+
+def _one_of(names: Sequence[str], key: str, value: str) -> str:
+    if value.lower() in names:
+        return value.lower()
+    raise UsageError(f"--assume {key}={value}: expected one of {', '.join(names)}")
+
+
+def _version(key: str, value: str) -> str:
+    if _VERSION.fullmatch(value) and (key == "driver" or "." in value):
+        return value
+    raise UsageError(f"--assume {key}={value}: expected a version such as {_EXAMPLES[key]}")
+
+
+def _bytes(value: str) -> int:
+    match = _SIZE.fullmatch(value)
+    if match is None:
+        raise UsageError(f"--assume ram={value}: expected a size such as 16GB")
+    return int(float(match[1]) * _UNITS[(match[2] or "GB").lower()])
+
+
+def _wsl(value: str) -> bool:
+    return _one_of(("true", "false", "1", "2", "yes", "no"), "wsl", value) not in ("false", "no")
+
+
+_EXAMPLES = {"glibc": "2.35", "python": "3.12", "driver": "535.183.01"}
+_KEYS: dict[str, Callable[[Target, str], Target]] = {
+    "os": lambda target, value: replace(target, os=_one_of(_OS, "os", value)),
+    "arch": lambda target, value: replace(target, arch=_one_of(tuple(_ARCH), "arch", value)),
+    "glibc": lambda target, value: replace(target, glibc=_version("glibc", value)),
+    "python": lambda target, value: replace(
+        target, python=".".join(_version("python", value).split(".")[:2])
+    ),
+    "driver": lambda target, value: replace(
+        target,
+        driver=None if value == "none" else _version("driver", value),
+        driver_missing=value == "none",
+    ),
+    "ram": lambda target, value: replace(target, ram=_bytes(value)),
+    "wsl": lambda target, value: replace(target, wsl=_wsl(value)),
+}

@@ -1,0 +1,1 @@
+"""Small real fakes for the tests: packages, an index, a driver, broken environments."""
