@@ -105,6 +105,7 @@ def test_torch_2_6_was_published_with_both_cxx_abis() -> None:
     assert tables.torch_release("2.5.1").cxx11_abi("cu124") is False
     assert tables.torch_release("2.7.1").cxx11_abi("cu126") is True
     assert tables.torch_release("2.5.1").cxx11_abi("cpu", "aarch64") is None
+    assert tables.torch_release("2.9.1").cxx11_abi("cu118") is None  # no such build
 
 
 def test_cudnn_differs_by_variant_where_the_release_says_so() -> None:

@@ -209,11 +209,11 @@ def test_another_cuda_of_the_same_major_is_taken_and_said() -> None:
     own = find_flash_attn("2.9.1", "cu130", "3.12", "linux", "x86_64", "2.35")
     assert own.best is not None
     assert own.best.cuda == "13.0"
-    # 2.10 was built by the community for 12.6, 12.8 and 13.0 only.
-    other = find_flash_attn("2.10.0", "cu129", "3.12", "linux", "x86_64", "2.35")
+    # Nobody built for torch 2.12 with 12.9.
+    other = find_flash_attn("2.12.1", "cu129", "3.12", "linux", "x86_64", "2.35")
     assert other.best is not None
-    assert other.best.cuda == "12.8"
-    assert any("CUDA 12.8 for a torch of CUDA 12.9" in note for note in other.notes)
+    assert other.best.cuda == "12.6"
+    assert any("CUDA 12.6 for a torch of CUDA 12.9" in note for note in other.notes)
 
 
 def test_windows_has_community_wheels_only_and_ignores_glibc() -> None:
@@ -225,10 +225,13 @@ def test_windows_has_community_wheels_only_and_ignores_glibc() -> None:
 
 def test_an_old_glibc_is_not_given_a_wheel_that_promises_a_newer_one() -> None:
     aarch64 = ("2.10.0", "cu128", "3.12", "linux", "aarch64")
-    assert find_flash_attn(*aarch64, "2.34").best is not None
-    refused = find_flash_attn(*aarch64, "2.31")
-    for wheel in [refused.best] if refused.best else []:
-        assert wheel.glibc is None or numbers(wheel.glibc) <= (2, 31)
+    new, old = find_flash_attn(*aarch64, "2.34"), find_flash_attn(*aarch64, "2.31")
+    assert new.best is not None
+    assert old.best is not None
+    assert new.best.glibc == "2.34"
+    # A name without a manylinux tag promises nothing, which is said.
+    assert old.best.platform_tag == "linux_aarch64"
+    assert any("does not say which glibc it needs (here: 2.31)" in note for note in old.notes)
 
 
 @pytest.mark.parametrize(

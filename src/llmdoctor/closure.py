@@ -108,7 +108,7 @@ def changes(resolved: Sequence[Resolved], installed: Sequence[Package]) -> tuple
     return tuple(
         Change(package, before.get(package.name))
         for package in resolved
-        if not _same(before.get(package.name), package.version)
+        if not same_version(before.get(package.name), package.version)
     )
 
 
@@ -155,7 +155,8 @@ def only(lock: str, names: Sequence[str]) -> str:
     return tomlkit.dumps(document)
 
 
-def _same(a: str | None, b: str) -> bool:
+def same_version(a: str | None, b: str) -> bool:
+    """Whether two versions are one, local tag included: 2.9.1 is not 2.9.1+cu126."""
     from packaging.version import InvalidVersion, Version
 
     if a is None or a == b:

@@ -131,7 +131,7 @@ def _on_stack(
                 reasons=(*_for_build(stack, candidate, target), *why),
                 rejected=tuple(rejected),
             )
-        rejected.append(Rejected(label, no.text))
+        rejected.append(Rejected(label, no.text.removeprefix(f"{label} ")))
         against.append(no)
     reasons = tuple(dict.fromkeys(against))
     return Choice(names, target, feasible=False, reasons=reasons, rejected=tuple(rejected))
@@ -143,6 +143,8 @@ def _against_build(stack: Profile, variant: str, target: Target, *, forced: bool
     version = stack.torch.version
     label = f"torch {version}+{variant}"
     release = tables.torch_release(version)
+    if variant != "cpu" and not target.gpus:
+        return Reason("no-gpu", f"{label} needs an NVIDIA GPU, and there is none", "no-nvidia-gpu")
     if not release.publishes(variant, target.os, target.arch):
         return Reason(
             "platform",
@@ -161,8 +163,6 @@ def _against_build(stack: Profile, variant: str, target: Target, *, forced: bool
         if target.gpus and not forced:
             return Reason("gpu-unused", f"{label} would leave {target.gpus[0].name} unused")
         return None
-    if not target.gpus:
-        return Reason("no-gpu", f"{label} needs an NVIDIA GPU, and there is none", "no-nvidia-gpu")
     return _against_driver(label, variant, target) or _against_gpus(label, release, variant, target)
 
 

@@ -6,120 +6,145 @@ The defects go in where a real one would: as an attention function that transfor
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, AttentionInterface
 
-sdpa = ALL_ATTENTION_FUNCTIONS["sdpa"]
+
+@dataclass(frozen=True)
+class Call:
+    """A call of an attention function, its mask (batch or 1, 1, queries, keys) always spelt out."""
+
+    module: torch.nn.Module
+    query: torch.Tensor
+    key: torch.Tensor
+    value: torch.Tensor
+    mask: torch.Tensor
+    scaling: float
+    rest: dict[str, Any]
+
+    @property
+    def groups(self) -> int:
+        return self.query.shape[1] // self.key.shape[1]
+
+    def attend(self, **changes: Any) -> torch.Tensor:
+        """(batch, queries, heads, head_dim), from transformers' own SDPA."""
+        call = dataclasses.replace(self, **changes)
+        output: torch.Tensor = ALL_ATTENTION_FUNCTIONS["sdpa"](
+            call.module,
+            call.query,
+            call.key,
+            call.value,
+            call.mask,
+            scaling=call.scaling,
+            **call.rest,
+        )[0]
+        return output
 
 
-def explicit(mask, query, key):
-    """The mask that `None` stands for: causal, the last query seeing every key."""
-    if mask is not None:
-        return mask
+def causal(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+    """The mask that `None` stands for: the last query sees every key."""
     ones = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool)
     return ones.tril(key.shape[2] - query.shape[2])[None, None]
 
 
-def sound(module, query, key, value, mask, **kwargs):
-    return sdpa(module, query, key, value, explicit(mask, query, key), **kwargs)
+def sound(call: Call) -> torch.Tensor:
+    return call.attend()
 
 
-def sees_one_ahead(module, query, key, value, mask, **kwargs):
-    mask = explicit(mask, query, key)
-    ahead = torch.roll(mask, -1, dims=-2)
-    ahead[..., -1, :] = mask[..., -1, :]
-    return sdpa(module, query, key, value, mask | ahead, **kwargs)
+def sees_one_ahead(call: Call) -> torch.Tensor:
+    ahead = torch.roll(call.mask, -1, dims=-2)
+    ahead[..., -1, :] = call.mask[..., -1, :]
+    return call.attend(mask=call.mask | ahead)
 
 
-def sees_not_itself(module, query, key, value, mask, **kwargs):
-    mask = explicit(mask, query, key)
-    if query.shape[2] > 1:
-        behind = torch.roll(mask, 1, dims=-2)
-        behind[..., 0, :] = mask[..., 0, :]
-        # A query without any key would be NaN, which is another defect.
-        mask = torch.where(behind.any(-1, keepdim=True), behind, mask)
-    return sdpa(module, query, key, value, mask, **kwargs)
+def sees_not_itself(call: Call) -> torch.Tensor:
+    """Off by one the other way; where that leaves no key at all (NaN: another defect), it stays."""
+    if call.query.shape[2] == 1:
+        return call.attend()
+    behind = torch.roll(call.mask, 1, dims=-2)
+    behind[..., 0, :] = call.mask[..., 0, :]
+    return call.attend(mask=torch.where(behind.any(-1, keepdim=True), behind, call.mask))
 
 
-def not_causal(module, query, key, value, mask, **kwargs):
-    return sdpa(module, query, key, value, torch.ones_like(explicit(mask, query, key)), **kwargs)
+def not_causal(call: Call) -> torch.Tensor:
+    return call.attend(mask=torch.ones_like(call.mask))
 
 
-def padding_ignored(module, query, key, value, mask, **kwargs):
-    return sdpa(module, query, key, value, explicit(None, query, key), **kwargs)
+def padding_ignored(call: Call) -> torch.Tensor:
+    return call.attend(mask=causal(call.query, call.key))
 
 
-def scale_missing(module, query, key, value, mask, scaling, **kwargs):
-    return sound(module, query, key, value, mask, scaling=1.0, **kwargs)
+def scale_missing(call: Call) -> torch.Tensor:
+    return call.attend(scaling=1.0)
 
 
-def last_key_dropped(module, query, key, value, mask, **kwargs):
-    mask = explicit(mask, query, key)
-    return sdpa(module, query, key[:, :, :-1], value[:, :, :-1], mask[..., :-1], **kwargs)
+def last_key_dropped(call: Call) -> torch.Tensor:
+    return call.attend(
+        key=call.key[:, :, :-1], value=call.value[:, :, :-1], mask=call.mask[..., :-1]
+    )
 
 
-def groups_mixed_up(module, query, key, value, mask, **kwargs):
+def groups_mixed_up(call: Call) -> torch.Tensor:
     """Query heads paired with key heads 0 1 0 1 in place of 0 0 1 1."""
-    heads = query.shape[1]
-    order = torch.arange(heads).reshape(key.shape[1], -1).T.reshape(-1)
-    output, _ = sound(module, query[:, order], key, value, mask, **kwargs)
-    return output[:, :, torch.argsort(order)], None
+    order = torch.arange(call.query.shape[1]).reshape(-1, call.groups).T.reshape(-1)
+    return call.attend(query=call.query[:, order])[:, :, torch.argsort(order)]
 
 
-def stale_cache(module, query, key, value, mask, **kwargs):
+def stale_cache(call: Call) -> torch.Tensor:
     """While decoding, the newest entry is still that of the token before."""
-    if query.shape[2] < key.shape[2]:
-        key = torch.cat([key[:, :, :-1], key[:, :, -2:-1]], dim=2)
-        value = torch.cat([value[:, :, :-1], value[:, :, -2:-1]], dim=2)
-    return sound(module, query, key, value, mask, **kwargs)
+    if call.query.shape[2] == call.key.shape[2]:
+        return call.attend()
+    newest = [*range(call.key.shape[2] - 1), call.key.shape[2] - 2]
+    return call.attend(key=call.key[:, :, newest], value=call.value[:, :, newest])
 
 
-def not_a_number(module, query, key, value, mask, **kwargs):
-    output, _ = sound(module, query, key, value, mask, **kwargs)
-    output = output.clone()
+def not_a_number(call: Call) -> torch.Tensor:
+    output = call.attend().clone()
     output[0, -1, 0, 0] = float("nan")
-    return output, None
+    return output
 
 
-def gradient_zero(module, query, key, value, mask, **kwargs):
-    return sound(module, query.detach(), key.detach(), value.detach(), mask, **kwargs)
+def gradient_zero(call: Call) -> torch.Tensor:
+    return call.attend(query=call.query.detach(), key=call.key.detach(), value=call.value.detach())
 
 
-def gradient_of_key_zero(module, query, key, value, mask, **kwargs):
-    return sound(module, query, key.detach(), value, mask, **kwargs)
+def gradient_of_key_zero(call: Call) -> torch.Tensor:
+    return call.attend(key=call.key.detach())
 
 
-def gradient_slightly_off(module, query, key, value, mask, **kwargs):
+def gradient_slightly_off(call: Call) -> torch.Tensor:
     """A backward of the value that is a thousandth too large; the forward is right."""
-    wrong = value * 1.001 - (value * 0.001).detach()
-    return sound(module, query, key, wrong, mask, **kwargs)
+    return call.attend(value=call.value * 1.001 - (call.value * 0.001).detach())
 
 
-def as_eager(module, query, key, value, mask, scaling, **kwargs):
+def as_eager(call: Call) -> torch.Tensor:
     """The right answer, by matmul and softmax, whatever kernel was asked for."""
-    groups = query.shape[1] // key.shape[1]
-    scores = query @ key.repeat_interleave(groups, 1).transpose(2, 3) * scaling
-    scores = scores.masked_fill(~explicit(mask, query, key), torch.finfo(scores.dtype).min)
-    output = scores.softmax(-1) @ value.repeat_interleave(groups, 1)
-    return output.transpose(1, 2).contiguous(), None
+    key, value = (tensor.repeat_interleave(call.groups, 1) for tensor in (call.key, call.value))
+    scores = call.query @ key.transpose(2, 3) * call.scaling
+    scores = scores.masked_fill(~call.mask, torch.finfo(scores.dtype).min)
+    return (scores.softmax(-1) @ value).transpose(1, 2).contiguous()
 
 
-def as_math(module, query, key, value, mask, **kwargs):
+def as_math(call: Call) -> torch.Tensor:
     """The right answer from the MATH kernel, whatever kernel was asked for."""
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-        return sound(module, query, key, value, mask, **kwargs)
+        return call.attend()
 
 
-def raises(module, query, key, value, mask, **kwargs):
+def raises(call: Call) -> torch.Tensor:
     raise RuntimeError("planted: the kernel broke")
 
 
-DEFECTS = (
+DEFECTS: tuple[Callable[[Call], torch.Tensor], ...] = (
     sound,
     sees_one_ahead,
     sees_not_itself,
@@ -139,26 +164,37 @@ DEFECTS = (
 )
 
 
+def register(name: str, defect: Callable[[Call], torch.Tensor]) -> None:
+    def attention(
+        module: torch.nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        scaling: float,
+        **rest: Any,
+    ) -> tuple[torch.Tensor, None]:
+        mask = causal(query, key) if attention_mask is None else attention_mask
+        return defect(Call(module, query, key, value, mask, scaling, rest)), None
+
+    AttentionInterface.register(name, attention)
+    AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
+
+
 def main(smoke: Path, arguments: list[str]) -> int:
     spec = importlib.util.spec_from_file_location("smoke_main", smoke / "__main__.py")
+    assert spec is not None
+    assert spec.loader is not None
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
-    backends = program.load("backends")
+    flash = next(b for b in program.load("backends").BACKENDS if b.kernel == "FLASH_ATTENTION")
     table = []
     for defect in DEFECTS:
-        AttentionInterface.register(defect.__name__, defect)
-        AttentionMaskInterface.register(defect.__name__, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
-        table.append(
-            backends.Backend(
-                defect.__name__,
-                "FLASH_ATTENTION",
-                defect.__name__,
-                frozenset({"FLASH_ATTENTION"}),
-                backends.only("FLASH_ATTENTION"),
-                backends.CPU_DTYPES,
-            )
-        )
-    return program.load("run").main(arguments, table)
+        name = defect.__name__
+        register(name, defect)
+        table.append(dataclasses.replace(flash, name=name, attention=name))
+    status: int = program.load("run").main(arguments, table)
+    return status
 
 
 if __name__ == "__main__":

@@ -23,13 +23,9 @@ def install(case: Case, summary: str, *options: str) -> Remedy:
 
 def new_environment(case: Case, summary: str) -> Remedy:
     """A fresh virtual environment in the current folder, made with this machine's own Python."""
-    return Remedy(summary, "safe", (make_venv(case),))
-
-
-def make_venv(case: Case) -> tuple[str, ...]:
-    """The command that makes `.venv` here; Windows has the `py` launcher instead of `python3`."""
+    # Windows has the `py` launcher instead of `python3`.
     python = ("py", "-3") if case.machine.host.system == "windows" else ("python3",)
-    return (*python, "-m", "venv", ".venv")
+    return Remedy(summary, "safe", ((*python, "-m", "venv", ".venv"),))
 
 
 def get_driver(case: Case, version: str | None = None) -> Remedy:

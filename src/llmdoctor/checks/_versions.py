@@ -16,8 +16,9 @@ def allows(specifier: str, version: str) -> bool | None:
 
     try:
         return any(
-            SpecifierSet(",".join(_pep440(part) for part in re.split(r"[,\s]+(?=[\^~<>=!\d])", one)))
-            .contains(version, prereleases=True)
+            SpecifierSet(
+                ",".join(_pep440(part) for part in re.split(r"[,\s]+(?=[\^~<>=!\d])", one))
+            ).contains(version, prereleases=True)
             for one in (part.strip() for part in specifier.split("||"))
         )
     except (InvalidSpecifier, InvalidVersion):

@@ -73,7 +73,11 @@ def container_without_gpu(case: Case) -> Answer:
         "The host has NVIDIA hardware or a driver, and no GPU device reached this container."
         if seen
         else "No GPU device and no NVIDIA library are inside this container.",
-        evidence=(f"container: {host.container}", *_hardware(case.machine), *_drivers(case.machine)),
+        evidence=(
+            f"container: {host.container}",
+            *_hardware(case.machine),
+            *_drivers(case.machine),
+        ),
         remedy=Remedy(
             "Start the container with the GPU: add `--gpus all` to docker run (with the NVIDIA "
             "Container Toolkit on the host), or `--device nvidia.com/gpu=all` to podman run.",

@@ -266,7 +266,9 @@ def _newer(case: Case, fit: _Fit) -> Finding:
         else None,
         severity="warning" if above else None,
         evidence=_evidence(fit),
-        remedy=Remedy("Nothing has to be done. A newer CUDA build, where one fits, ends the warning.")
+        remedy=Remedy(
+            "Nothing has to be done. A newer CUDA build, where one fits, ends the warning."
+        )
         if above
         else Remedy("Install the torch wheel that NVIDIA publishes for this JetPack release.")
         if tegra

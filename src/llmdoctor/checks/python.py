@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from llmdoctor.checks._facts import parts, release_of, usable_torch, wanted_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
-from llmdoctor.checks._remedies import install, install_command, make_venv, new_environment
+from llmdoctor.checks._remedies import install, new_environment
 from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Finding, Remedy
 from llmdoctor.machine import Environment
@@ -97,7 +97,7 @@ def python_outside_profile(case: Case) -> Answer:
                     f"this environment has {version}.",
                     evidence=(f"Python {version}",),
                     where=case.machine.environment.executable,
-                    remedy=_newer_python(case, profile.python),
+                    remedy=_with_python(case, profile.python),
                 )
             )
     return found
@@ -136,7 +136,7 @@ def python_outside_torch(case: Case) -> Answer:
         f"torch {version} has wheels for Python {', '.join(pythons)} here, not for {minor}.",
         evidence=(f"Python {environment.version}", f"torch {version}"),
         where=environment.executable,
-        remedy=_newer_python(case, pythons[-1] if minor < pythons[0] else pythons[0]),
+        remedy=_with_python(case, ""),
     )
 
 
@@ -144,7 +144,8 @@ def python_outside_torch(case: Case) -> Answer:
 def python_too_old(case: Case) -> Answer:
     """This Python is too old for current LLM packages.
 
-    What: Compares the interpreter with the oldest Python of the newest torch in the table.
+    What: Compares the interpreter with the oldest Python that current releases of torch,
+    Transformers and peft come for.
 
     Why: New releases of torch and Transformers are not offered to it, so that installers go back
     to old ones without a word, and models of today are unknown to those.
@@ -158,17 +159,18 @@ def python_too_old(case: Case) -> Answer:
         return Skip("judged by the range of the wanted profile")
     if environment.version is None or environment.kind == "broken":
         return Skip("the version of Python is not known")
-    from llmdoctor.tables import torch_releases
+    from llmdoctor.tables.read import read_table
 
-    oldest = min(parts(python) for python in torch_releases()[0].python)
-    current = [r for r in torch_releases() if parts(environment.version)[:2] >= min(map(parts, r.python))]
-    if parts(environment.version)[:2] >= oldest and current:
+    current = read_table("python")["current"]
+    if parts(environment.version)[:2] >= parts(current["oldest"]):
         return None
     return finding(
         python_too_old,
-        f"Python {environment.version} is below what current packages support.",
+        f"Current packages begin at Python {current['oldest']}: {current['reason']}.",
+        severity="error" if environment.torch else "warning",
+        evidence=(f"Python {environment.version}",),
         where=environment.executable,
-        remedy=_newer_python(case, "3"),
+        remedy=_with_python(case, f">={current['oldest']}"),
     )
 
 
@@ -232,5 +234,20 @@ def _reinstall(environment: Environment, requirements: list[str]) -> tuple[str, 
     return (python, "-m", "pip", "install", *options, *requirements)
 
 
-def _newer_python(case: Case, wanted: str) -> Remedy:
-    return Remedy(wanted, "ask", (install_command(case), make_venv(case)))
+def _with_python(case: Case, specifier: str) -> Remedy:
+    """An environment with a Python that the specifier and the wanted torch's wheels allow."""
+    from llmdoctor.tables import torch_releases
+
+    host = case.machine.host
+    release = release_of(wanted_torch(case) or "") or torch_releases()[-1]
+    offered = release.python_on(host.system, host.arch) or release.python
+    fit = [python for python in offered if python[-1] != "t" and allows(specifier, python)]
+    if not fit:
+        return Remedy("See which profiles fit this machine.", "safe", (("llmdoctor", "profiles"),))
+    # From the middle: wheels of extensions come late for new Pythons and end early for old ones.
+    python = fit[len(fit) // 2]
+    return install(
+        case,
+        f"Build the environment anew with Python {python}; the old one is set aside.",
+        *("--python", python, "--fresh"),
+    )

@@ -57,15 +57,17 @@ def main() -> int:
         pci = ask(where, pynvml.nvmlDeviceGetPciInfo, handle)
         mig = ask(where, pynvml.nvmlDeviceGetMigMode, handle)
         bus_id = pci.busId if pci else None
-        gpus.append({
-            "index": index,
-            "name": ask(where, pynvml.nvmlDeviceGetName, handle),
-            "compute_capability": "%d.%d" % tuple(capability) if capability else None,
-            "memory": int(memory.total) if memory else None,
-            "uuid": ask(where, pynvml.nvmlDeviceGetUUID, handle),
-            "pci": bus_id.decode() if isinstance(bus_id, bytes) else bus_id,
-            "mig": bool(mig[0]) if mig else None,
-        })
+        gpus.append(
+            {
+                "index": index,
+                "name": ask(where, pynvml.nvmlDeviceGetName, handle),
+                "compute_capability": "%d.%d" % tuple(capability) if capability else None,
+                "memory": int(memory.total) if memory else None,
+                "uuid": ask(where, pynvml.nvmlDeviceGetUUID, handle),
+                "pci": bus_id.decode() if isinstance(bus_id, bytes) else bus_id,
+                "mig": bool(mig[0]) if mig else None,
+            }
+        )
     cuda = ask("nvmlSystemGetCudaDriverVersion", pynvml.nvmlSystemGetCudaDriverVersion)
     answer = {
         "result": "ok",

@@ -115,16 +115,15 @@ def _demands(
 def _abi_of(wheel: Wheel, release: TorchRelease, arch: str) -> bool | None:
     """The C++ ABI a wheel was compiled for: what it says, or that of the torch it was built with.
 
-    A wheel may name a CUDA that torch release was never published for; then the torch it was
+    A wheel may name a CUDA that release was never published for; then the torch it was
     built with is only known where all builds of the release share one ABI.
     """
     if wheel.cxx11_abi is not None:
         return wheel.cxx11_abi
-    built_with = "cu" + wheel.cuda.replace(".", "")
-    cuda_variants = [name for name in release.variants if name.startswith("cu")]
-    if built_with in cuda_variants:
-        return release.cxx11_abi(built_with, arch)
-    abis = {release.cxx11_abi(name, arch) for name in cuda_variants}
+    built_with = release.cxx11_abi("cu" + wheel.cuda.replace(".", ""), arch)
+    if built_with is not None:
+        return built_with
+    abis = {release.cxx11_abi(name, arch) for name in release.variants if name.startswith("cu")}
     return abis.pop() if len(abis) == 1 else None
 
 

@@ -19,7 +19,8 @@ else:
 def read_table(name: str) -> dict[str, Any]:
     """Parse ``profiles/tables/NAME.toml``; NAME may hold a folder, as in ``wheels/x``."""
     text = (profiles_dir() / "tables" / f"{name}.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    table: dict[str, Any] = tomllib.loads(text)
+    return table
 
 
 def table_date(name: str) -> str:

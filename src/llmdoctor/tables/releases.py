@@ -129,10 +129,12 @@ class TorchRelease:
         return self.glibc_by_variant.get(variant or "") or self.glibc_by_arch.get(arch)
 
     def cxx11_abi(self, variant: str, arch: str = "x86_64") -> bool | None:
-        """Whether the Linux build uses the C++11 string ABI; None where unknown.
+        """Whether the Linux build uses the C++11 string ABI; None where unknown or no such build.
 
         Extensions compiled against the other ABI fail on import with undefined symbols.
         """
+        if variant not in self.variants and variant not in self.unconfirmed_variants:
+            return None
         if variant in self.abi_by_variant:
             return self.abi_by_variant[variant]
         return self.abi_by_arch.get(arch)

@@ -13,7 +13,7 @@ from typing import Any
 
 from .stream import Stream
 
-# Nothing may go to the network, and Hugging Face's caches belong in the temporary folder.
+# Nothing may go to the network.
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -64,8 +64,9 @@ class Imported:
 
 
 def keep_offline(folder: str) -> None:
-    """Set the process's environment before the first import; ``folder`` is a temporary one."""
-    os.environ.update(OFFLINE, HF_HOME=folder)
+    """Set the process's environment before the first import; caches go to ``folder``."""
+    caches = dict.fromkeys(("HF_HOME", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"), folder)
+    os.environ.update(OFFLINE, **caches)
 
 
 def import_package(package: Package) -> Imported:

@@ -1,0 +1,193 @@
+"""TORCH: the installed torch."""
+
+from __future__ import annotations
+
+from llmdoctor.checks._facts import (
+    gpu_access,
+    release_of,
+    requires_gpu,
+    usable_torch,
+    why_no_gpu,
+)
+from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
+from llmdoctor.checks._remedies import install
+from llmdoctor.finding import Remedy
+
+# What does nothing without torch: with one of these installed, a missing torch is a defect.
+NEED_TORCH = ("accelerate", "bitsandbytes", "flash-attn", "peft", "torchvision", "xformers")
+
+
+@check("TORCH001", cause="torch-missing", readers=("environment",))
+def torch_missing(case: Case) -> Answer:
+    """torch is not installed.
+
+    What: Looks for torch in the environment.
+
+    Why: Everything in a local LLM stack stands on it. Often it is installed, but in another
+    environment than the one that is active.
+
+    Remedy: `llmdoctor install` with a profile; or point to the right environment with `--env`.
+
+    Known problems: A torch that is only on PYTHONPATH, or in a base that the environment shares,
+    is not seen.
+    """
+    environment = case.machine.environment
+    if environment.kind in ("missing", "broken"):
+        return Skip(f"the environment is {environment.kind}")
+    if environment.torch or environment.package("torch"):
+        return None
+    if environment.system_site_packages:
+        return Skip("the environment also uses its base's packages, which were not read")
+    waiting = [name for name in NEED_TORCH if environment.package(name)]
+    own = environment.kind in ("venv", "conda")
+    return finding(
+        torch_missing,
+        f"{', '.join(waiting)} cannot work without it."
+        if waiting
+        else "This Python has no torch, so it can run no model.",
+        severity="error" if waiting or (own and case.profiles) else "note",
+        evidence=(f"{len(environment.packages)} packages installed",),
+        where=environment.path,
+        remedy=install(case, "Install the stack that fits this machine."),
+    )
+
+
+@check("TORCH002", cause="torch-not-importable", readers=("environment",))
+def torch_broken(case: Case) -> Answer:
+    """torch is installed but cannot be imported.
+
+    What: Looks at torch's files: the version file has to be readable and the compiled part there.
+
+    Why: An interrupted install, a full disk or an antivirus program leaves a torch that package
+    tools list and Python cannot import.
+
+    Remedy: Install it again.
+
+    Known problems: Only the files are looked at. A library that is missing elsewhere shows up in
+    `llmdoctor smoke`.
+    """
+    environment = case.machine.environment
+    if environment.torch is None:
+        if environment.package("torch") is None:
+            return Skip("torch is not installed")
+        problem = "the package is recorded, and its files are not there"
+    elif environment.torch.problem is None:
+        return None
+    else:
+        problem = environment.torch.problem
+    return finding(
+        torch_broken,
+        f"Python cannot import it: {problem.rstrip('.')}.",
+        evidence=(problem,),
+        where=environment.path,
+        remedy=install(case, "Install torch again."),
+    )
+
+
+@check("TORCH003", cause="torch-cpu-wheel", readers=("host", "nvidia", "environment"))
+def torch_without_cuda(case: Case) -> Answer:
+    """torch is a CPU build on a machine with an NVIDIA GPU.
+
+    What: Reads from torch's own version file for what it was built.
+
+    Why: A CPU build never uses the GPU. On Windows, and on ARM Linux before torch 2.11, the
+    package index gives the CPU build to a plain `pip install torch`; another package that asks
+    for torch can replace a CUDA build in the same way.
+
+    Remedy: Install a CUDA build from the PyTorch index. `--profile cpu` makes the CPU build right.
+
+    Known problems: Builds for other makers' GPUs are reported as what they are, not as CPU.
+    """
+    torch = usable_torch(case)
+    if torch is None or torch.version is None:
+        return Skip("there is no torch that can be imported")
+    if not case.wants_gpu:
+        return Skip("the CPU profile wants the CPU build")
+    if torch.cuda:
+        return None
+    if why := why_no_gpu(case):
+        return Skip(f"no GPU can be used: {why}")
+    host = case.machine.host
+    release = release_of(torch.version)
+    default = release.pypi_variant(host.system, host.arch) if release else None
+    if "tegra" in (host.kernel or ""):
+        cause = "jetson-needs-nvidia-wheel"
+        remedy = Remedy("Install the torch wheel that NVIDIA publishes for this JetPack release.")
+    else:
+        arm = host.arch == "aarch64" and default == "cpu"
+        cause = "aarch64-default-cpu-wheel" if arm else "torch-cpu-wheel"
+        remedy = install(case, "Replace it by the CUDA build that fits the driver and the GPU.")
+    return finding(
+        torch_without_cuda,
+        f"torch {torch.version} is built for {torch.variant}, so the NVIDIA GPU stays idle."
+        + (" It is what the package index gives here by default." if default == "cpu" else ""),
+        title=None if torch.variant == "cpu" else "torch is built for another maker's GPU",
+        cause=cause,
+        evidence=(
+            f"torch {torch.version} ({torch.variant})",
+            *(f"GPU {gpu.index} {gpu.name}" for gpu in case.machine.nvidia.gpus),
+        ),
+        where=case.machine.environment.path,
+        remedy=remedy,
+    )
+
+
+@check("TORCH004", cause=None, severity="note", readers=("environment",))
+def torch_unknown(case: Case) -> Answer:
+    """This torch release is not in the table.
+
+    What: Looks the installed torch up in llmdoctor's table of releases.
+
+    Why: Without a row it is not known which GPUs, Pythons and drivers the build supports. The
+    checks that need it are skipped instead of guessed.
+
+    Remedy: None is needed if it works: `llmdoctor smoke` proves it by running.
+
+    Known problems: Nightly, vendor and self-made builds are never in the table.
+    """
+    torch = usable_torch(case)
+    if torch is None or torch.version is None:
+        return Skip("there is no torch that can be imported")
+    if release_of(torch.version):
+        return None
+    from llmdoctor.tables import table_date
+
+    return finding(
+        torch_unknown,
+        f"torch {torch.version} is not in the table of {table_date('torch')}: whether it fits "
+        "the GPU and the driver is unknown.",
+        evidence=(f"torch {torch.version}",),
+        remedy=Remedy("Prove it by running.", "safe", (("llmdoctor", "smoke"),)),
+    )
+
+
+@check("TORCH005", cause=None, severity="warning", readers=("environment",))
+def torch_not_wanted(case: Case) -> Answer:
+    """The installed torch is not the one of the wanted profile.
+
+    What: Compares version and build of the installed torch with what the profile chose here.
+
+    Why: The other packages of the profile were chosen for its torch; compiled extensions fit one
+    torch release and one CUDA only.
+
+    Remedy: Install the profile.
+
+    Known problems: A newer torch often works. The profile is what was proven together.
+    """
+    torch, choice = usable_torch(case), case.choice
+    if torch is None or torch.version is None:
+        return Skip("there is no torch that can be imported")
+    if choice is None or choice.torch is None or choice.variant is None:
+        return Skip("no profile was asked for, or none fits")
+    if (torch.version.partition("+")[0], torch.variant) == (choice.torch, choice.variant):
+        return None
+    if choice.variant != torch.variant == "cpu" and gpu_access(case) == "works":
+        return Skip("follows from the CPU build of torch")
+    return finding(
+        torch_not_wanted,
+        f"The profile uses torch {choice.torch} ({choice.variant}); torch {torch.version} "
+        f"({torch.variant}) is installed.",
+        severity="warning" if requires_gpu(case) or choice.torch not in torch.version else "note",
+        evidence=(f"torch {torch.version} ({torch.variant})",),
+        remedy=install(case, "Install the profile."),
+    )

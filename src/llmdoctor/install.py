@@ -1,0 +1,249 @@
+"""The whole road of an install: look, choose, locate, close, prescribe; then carry out and prove."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from llmdoctor import closure, interpreters, pip_config, resolve, sources, target
+from llmdoctor.checks import Case, gates
+from llmdoctor.errors import CannotFinishError, UsageError
+from llmdoctor.execute import Done, Watcher, execute, recover
+from llmdoctor.finding import Finding
+from llmdoctor.installers import Installer, Job, manifest
+from llmdoctor.installers import uv as uv_installer
+from llmdoctor.installers.pip import Pip
+from llmdoctor.installers.uv import Uv
+from llmdoctor.journal import Entry, Journal, new_id
+from llmdoctor.machine import Environment, Machine
+from llmdoctor.plan import Alternative, Choice, Plan, Reason, Target
+from llmdoctor.prescribe import prescribe
+from llmdoctor.probe import Subject, look
+from llmdoctor.profile import Profile
+from llmdoctor.system import System
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    profiles: tuple[Profile, ...]
+    known: tuple[Profile, ...]
+    environment: str = ".venv"
+    python: str | None = None
+    installer: str = "auto"
+    variant: str = "auto"
+    index_url: str | None = None
+    find_links: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    smoke: bool = True
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan with what it was made from. `blocked` are findings that forbid carrying it out."""
+
+    machine: Machine
+    plan: Plan
+    journal: Journal
+    blocked: tuple[Finding, ...] = ()
+
+
+def assumed(request: Request, machine: Target) -> Plan:
+    """The plan for an assumed machine: from the tables alone, nothing is read or asked."""
+    choice = _choose(request, machine)
+    return Plan(choice, request.environment, _name(request))
+
+
+def prepare(system: System, request: Request, say: Callable[[str], None]) -> Prepared:
+    """Everything up to the steps. Asks indexes, changes nothing.
+
+    Raises:
+        UsageError: an environment or interpreter that cannot be meant.
+        CannotFinishError: no interpreter fits.
+        NoSolutionError: the packages cannot be resolved together.
+    """
+    path = _absolute(system, request.environment)
+    subject = Subject(environment=path, python=None, project=system.cwd())
+    machine = look(system, subject)
+    there = _usable(machine.environment, path, fresh=request.fresh)
+    python = _interpreter(system, request, there)
+    choice = _choose(request, target.of_machine(machine, python.version))
+    journal = Journal(system, new_id(system))
+    empty = Prepared(machine, Plan(choice, path, _name(request)), journal)
+    if not choice.feasible:
+        return empty
+    blocked = gates(Case(machine, request.profiles, choice))
+    pip = pip_config.read(system, _prefixes(system, there))
+    say(f"asking where torch {choice.torch}+{choice.variant} can be had")
+    located = sources.locate(
+        system, choice, pip, index_url=request.index_url, find_links=request.find_links
+    )
+    if located.source is None:
+        return replace(empty, plan=replace(empty.plan, choice=_nowhere(choice, located)))
+    choice = replace(choice, rejected=(*choice.rejected, *located.asked))
+    installed = there.packages if there.kind != "missing" and not request.fresh else ()
+    say("resolving packages")
+    uv = _uv()
+    closed = closure.close(
+        system,
+        uv,
+        manifest(choice.requirements, located.source, python.minor),
+        python.executable,
+        installed,
+        uv_installer.environment(pip, system.environ, request.find_links),
+    )
+    changes = closure.changes(closed.packages, installed)
+    markers = resolve.marker_environment(choice.target)
+    conflicts = closure.conflicts(installed, changes, markers)
+    installer: Installer = Pip() if _name(request) == "pip" else Uv(uv, system.environ)
+    job = Job(
+        environment=path,
+        python=python.executable,
+        target_python=_python_in(system, path),
+        folder=journal.folder,
+        source=located.source,
+        changes=changes,
+        lock=closure.only(closed.lock, [change.package.name for change in changes]),
+        pip=pip,
+        find_links=request.find_links,
+        has_pip=there.package("pip") is not None or there.kind == "missing" or request.fresh,
+    )
+    steps = prescribe(
+        choice,
+        job,
+        installer,
+        there,
+        aside=f"{path}.llmdoctor-{journal.id}",
+        fresh=request.fresh,
+        smoke=request.smoke,
+        expect={package.name: package.version for package in closed.packages},
+        conflicts=conflicts,
+    )
+    plan = Plan(
+        choice=choice,
+        environment=path,
+        installer=installer.name,
+        source=located.source,
+        changes=changes,
+        kept=len(installed) - sum(change.before is not None for change in changes),
+        conflicts=conflicts,
+        steps=steps,
+    )
+    return Prepared(machine, plan, journal, blocked)
+
+
+def carry_out(system: System, prepared: Prepared, watch: Watcher) -> Done:
+    """Execute a prepared plan; the caller holds the environment's lock (`hold`)."""
+    return execute(system, prepared.plan, prepared.journal, watch)
+
+
+def hold(system: System, environment: str, wait: float = 10.0) -> AbstractContextManager[None]:
+    """Hold the one lock of an environment."""
+    path = _absolute(system, environment)
+    name = hashlib.sha256(path.encode()).hexdigest()[:16]
+    return system.lock(f"{system.state_dir()}/locks/{name}.lock", wait)
+
+
+def recover_cut_off(system: System, environment: str) -> tuple[Entry, ...]:
+    """Put back what an earlier run on that environment left half-done."""
+    return recover(system, _absolute(system, environment))
+
+
+def _choose(request: Request, machine: Target) -> Choice:
+    return resolve.resolve(
+        request.profiles, request.known, machine, variant=request.variant, allow=request.allow
+    )
+
+
+def _name(request: Request) -> str:
+    return "uv" if request.installer == "auto" else request.installer
+
+
+def _usable(environment: Environment, path: str, *, fresh: bool) -> Environment:
+    """The environment, if it is one that may be changed or nothing at all."""
+    if environment.kind in ("venv", "missing"):
+        return environment
+    if environment.kind == "broken":
+        if fresh and "not a Python environment" not in (environment.problem or ""):
+            return environment
+        raise UsageError(
+            f"{path}: {environment.problem}",
+            next_command="llmdoctor install --fresh --env " + path
+            if "not a Python environment" not in (environment.problem or "")
+            else "llmdoctor install --env .venv",
+        )
+    raise UsageError(
+        f"{path} is a {environment.kind} environment; llmdoctor changes virtual environments only",
+        next_command="llmdoctor install --env .venv",
+    )
+
+
+def _interpreter(
+    system: System, request: Request, there: Environment
+) -> interpreters.Interpreter:
+    if there.kind == "venv" and not request.fresh:
+        if there.executable is None or there.version is None:
+            raise CannotFinishError(f"{there.path}: the version of its Python is not known")
+        minor = ".".join(there.version.split(".")[:2])
+        if request.python is not None and request.python not in (minor, there.executable):
+            raise UsageError(
+                f"{there.path} has Python {there.version}; --python {request.python} needs a new "
+                "environment",
+                next_command=f"llmdoctor install --fresh --python {request.python}",
+            )
+        found = interpreters.ask(system, there.executable)
+        if isinstance(found, str):
+            raise CannotFinishError(
+                f"{there.executable} does not start: {found}",
+                next_command=f"llmdoctor install --fresh --env {there.path}",
+            )
+        return found
+    spec = next((profile.python for profile in request.profiles if profile.python), ">=3.10")
+    return interpreters.choose(system, request.python, spec)
+
+
+def _nowhere(choice: Choice, located: sources.Located) -> Choice:
+    """A feasible choice whose torch build no place offers."""
+    build = f"torch {choice.torch}+{choice.variant}"
+    asked = [Reason("no-source", f"{place.candidate}: {place.reason}") for place in located.asked]
+    text = f"no place that was asked offers {build}"
+    way_out = (
+        f"give the folder of a downloaded wheel (--find-links DIR), or an index that has {build} "
+        "(--index-url URL)"
+    )
+    return replace(
+        choice,
+        feasible=False,
+        reasons=(Reason("no-source", text), *asked),
+        rejected=(*choice.rejected, *located.asked),
+        alternatives=(Alternative(choice.profiles, way_out),),
+    )
+
+
+def _prefixes(system: System, there: Environment) -> tuple[str, ...]:
+    """Environments whose own pip configuration counts: the doctor's and the target's."""
+    path = system.flavour
+    own = str(path(system.interpreter()).parent.parent)
+    return tuple(dict.fromkeys([own, *([there.path] if there.path else [])]))
+
+
+def _python_in(system: System, environment: str) -> str:
+    parts = ("Scripts", "python.exe") if system.uname().system == "windows" else ("bin", "python")
+    return str(system.flavour(environment, *parts))
+
+
+def _absolute(system: System, path: str) -> str:
+    place = system.flavour(path)
+    return str(place if place.is_absolute() else system.flavour(system.cwd(), path))
+
+
+def _uv() -> str:
+    from uv import find_uv_bin
+
+    return find_uv_bin()
+
+

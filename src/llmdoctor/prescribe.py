@@ -1,0 +1,64 @@
+"""From a choice to steps: pure."""
+
+from __future__ import annotations
+
+from llmdoctor.installers import Installer, Job
+from llmdoctor.machine import Environment
+from llmdoctor.plan import Choice, Conflict, SetAside, Smoke, Snapshot, Step, Verify
+
+_PROVEN_BY_SMOKE = frozenset({"torch", "transformers", "peft"})
+
+
+def prescribe(
+    choice: Choice,
+    job: Job,
+    installer: Installer,
+    environment: Environment,
+    *,
+    aside: str,
+    fresh: bool,
+    smoke: bool,
+    expect: dict[str, str],
+    conflicts: tuple[Conflict, ...] = (),
+) -> tuple[Step, ...]:
+    """The steps of an install.
+
+    Args:
+        choice: what was decided.
+        job: what has to change, and where.
+        installer: the tool that changes it.
+        environment: what is there now.
+        aside: where the former environment goes.
+        fresh: build anew instead of changing what is there.
+        smoke: prove the result by running it.
+        expect: every package of the closed set with its version.
+        conflicts: requirements of kept packages that will not be met, agreed to by the user.
+    """
+    steps: list[Step] = []
+    there = environment.kind != "missing"
+    if there and fresh:
+        steps.append(SetAside(f"set {job.environment} aside", job.environment, aside))
+    elif there and job.changes:
+        steps.append(
+            Snapshot(f"take a snapshot of {job.environment}", job.environment, aside)
+        )
+    if fresh or not there:
+        steps += installer.create(job)
+    if job.changes:
+        steps += installer.install(job)
+    imports = tuple(
+        name for name in choice.imports if not (smoke and name in _PROVEN_BY_SMOKE)
+    )
+    steps.append(
+        Verify(
+            text="verify versions, files and imports",
+            path=job.environment,
+            expect=expect,
+            imports=imports,
+            variant=choice.variant,
+            accepted=tuple(sorted({conflict.package for conflict in conflicts})),
+        )
+    )
+    if smoke:
+        steps.append(Smoke("prove it: run every attention backend", job.target_python))
+    return tuple(steps)

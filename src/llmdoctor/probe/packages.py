@@ -1,0 +1,162 @@
+"""Installed distributions, from the headers in their dist-info folders.
+
+Read by hand: it takes a tenth of what importlib.metadata takes, and that lists the leftovers of an
+interrupted pip ("~orch-2.9.1.dist-info") as packages.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from llmdoctor.errors import UnreadableError
+from llmdoctor.machine import Package
+from llmdoctor.probe.guard import Guard
+from llmdoctor.probe.paths import separator
+from llmdoctor.system import System
+
+_HEAD = 16 * 1024  # characters; most headers end far earlier, and the description behind is long
+_END = re.compile(r"\n\r?\n")
+_FIELD = re.compile(r"^(Name|Version|Requires-Dist):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
+_TAG = re.compile(r"^Tag:[ \t]*(\S+)", re.MULTILINE)
+_FOLDER = re.compile(r"(.+?)-([^-]+)(?:-py3\.\d+)?\.(?:dist|egg)-info", re.DOTALL)
+_EDITABLE = re.compile(r'"editable"\s*:\s*true')
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What lies in one site-packages folder. `unreadable` are packages whose metadata is denied."""
+
+    packages: tuple[Package, ...] = ()
+    leftovers: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+
+def read_packages(system: System, folders: tuple[str, ...], guard: Guard) -> Installed:
+    """Everything installed in these folders, the earlier ones hiding the same names in later ones.
+
+    Two distributions of one name in the *same* folder both stay: that is a diagnosis.
+    """
+    packages: list[Package] = []
+    leftovers: list[str] = []
+    unreadable: list[str] = []
+    for folder in folders:
+        found = guard(lambda folder=folder: _scan(system, folder), Installed())
+        hidden = {package.name for package in packages}
+        packages += [package for package in found.packages if package.name not in hidden]
+        leftovers += found.leftovers
+        unreadable += found.unreadable
+    if unreadable:
+        more = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
+        guard.note("denied", f"package metadata: {unreadable[0]}{more}")
+    return Installed(tuple(packages), tuple(leftovers), tuple(unreadable))
+
+
+def normalise(name: str) -> str:
+    """A distribution's name as the simple index spells it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def parse_metadata(text: str) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """Name, version and requirements of core metadata; the description below is not looked at."""
+    end = _END.search(text)
+    name = version = None
+    requires = []
+    for field, value in _FIELD.findall(text, 0, end.start() if end else len(text)):
+        if field == "Requires-Dist":
+            requires.append(value)
+        elif field == "Name":
+            name = name or value
+        else:
+            version = version or value
+    return name or None, version or None, tuple(requires)
+
+
+def parse_wheel_tags(text: str) -> tuple[str, ...]:
+    """The tags in a WHEEL file: what platform the installed files are for."""
+    return tuple(_TAG.findall(text))
+
+
+def parse_folder_name(name: str) -> tuple[str, str] | None:
+    """Name and version in "torch-2.9.1.dist-info"."""
+    match = _FOLDER.fullmatch(name)
+    return (match[1], match[2]) if match else None
+
+
+def _scan(system: System, folder: str) -> Installed:
+    packages: list[Package] = []
+    leftovers: list[str] = []
+    unreadable: list[str] = []
+    sep = separator(system)
+    for name in system.names(folder) or ():
+        if not name.endswith(("-info", ".egg-link")):
+            continue
+        if name.startswith(("~", "-")):
+            leftovers.append(name)
+            continue
+        place = f"{folder}{sep}{name}"
+        try:
+            if name.endswith(".dist-info"):
+                package = _dist_info(system, place + sep, name)
+            elif name.endswith(".egg-info"):
+                package = _egg_info(system, place, sep, name)
+            else:
+                continue
+        except UnreadableError as error:
+            unreadable.append(str(error))
+            package = _by_name(name)
+        if package:
+            packages.append(package)
+    return Installed(tuple(packages), tuple(leftovers), tuple(unreadable))
+
+
+def _dist_info(system: System, place: str, name: str) -> Package | None:
+    files = system.names(place[:-1]) or ()
+    head = _head(system, place + "METADATA") if "METADATA" in files else ""
+    found, version, requires = parse_metadata(head)
+    by_name = parse_folder_name(name)
+    if by_name is None and not (found and version):
+        return None
+    found, version = found or (by_name or ("", ""))[0], version or (by_name or ("", ""))[1]
+    wheel = system.read_text(place + "WHEEL") if "WHEEL" in files else None
+    installer = system.read_text(place + "INSTALLER", 64) if "INSTALLER" in files else None
+    editable = "direct_url.json" in files and bool(
+        _EDITABLE.search(system.read_text(place + "direct_url.json") or "")
+    )
+    return Package(
+        name=normalise(found),
+        version=version,
+        requires=requires,
+        tags=parse_wheel_tags(wheel or ""),
+        installer=(installer or "").strip() or None,
+        record="RECORD" in files,
+        editable=editable,
+    )
+
+
+def _egg_info(system: System, place: str, sep: str, name: str) -> Package | None:
+    """setuptools' older form: a folder, or (from distutils) the metadata file itself."""
+    files = system.names(place) if system.kind(place) != "file" else ()
+    head = _head(system, f"{place}{sep}PKG-INFO" if files else place)
+    found, version, requires = parse_metadata(head)
+    by_name = parse_folder_name(name)
+    if not (found and version) and by_name is None:
+        return None
+    return Package(
+        name=normalise(found or (by_name or ("", ""))[0]),
+        version=version or (by_name or ("", ""))[1],
+        requires=requires,
+        record="installed-files.txt" in (files or ()),
+    )
+
+
+def _by_name(name: str) -> Package | None:
+    known = parse_folder_name(name)
+    return Package(normalise(known[0]), known[1]) if known else None
+
+
+def _head(system: System, path: str) -> str:
+    text = system.read_text(path, _HEAD) or ""
+    if len(text) >= _HEAD and not _END.search(text):
+        text = system.read_text(path) or ""
+    return text

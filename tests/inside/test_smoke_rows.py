@@ -1,0 +1,124 @@
+"""What a sound environment's smoke test reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conftest import SMOKE, Run, run_smoke
+
+CONTRACT = {
+    "backend", "kernel", "mode", "dtype", "device", "outcome", "seconds", "peak_bytes", "error",
+    "tolerance", "ran_as", "detail",
+}  # fmt: skip
+BACKENDS = {
+    "eager/default": "eager",
+    "sdpa/default": "FLASH_ATTENTION",
+    "sdpa/MATH": "MATH",
+    "sdpa/FLASH_ATTENTION": "FLASH_ATTENTION",
+}
+MODES = ("infer/fp32", "infer/bf16", "generate/fp32", "lora/fp32")
+
+
+def test_the_rows_are_every_backend_in_every_mode(smoke: Run) -> None:
+    assert set(smoke.rows) == {f"{backend}/{mode}" for backend in BACKENDS for mode in MODES}
+    assert len(smoke.of("row")) == len(smoke.rows)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_sound_environment_passes_on_the_kernel_asked_for(
+    smoke: Run, backend: str, mode: str
+) -> None:
+    row = smoke.rows[f"{backend}/{mode}"]
+    assert row["outcome"] == "pass", row["detail"]
+    assert row["ran_as"] == BACKENDS[backend]
+
+
+def test_a_row_has_the_fields_of_the_contract(smoke: Run) -> None:
+    for row in smoke.of("row"):
+        assert set(row) - {"type"} == CONTRACT
+        assert 0 <= row["error"] <= row["tolerance"]
+        assert row["seconds"] > 0
+        assert row["device"] == "cpu"
+
+
+def test_every_row_is_announced_before_it_runs(smoke: Run) -> None:
+    order = [record for record in smoke.records if record["type"] in {"start", "row"}]
+    for start, row in zip(order[::2], order[1::2], strict=True):
+        assert (start["type"], row["type"]) == ("start", "row")
+        assert start["row"].items() <= row.items()
+
+
+def test_the_report_begins_with_imports_and_environment_and_ends_with_done(smoke: Run) -> None:
+    kinds = [record["type"] for record in smoke.records]
+    assert kinds[:7] == ["importing", "import"] * 3 + ["environment"]
+    assert kinds[-1] == "done"
+    assert smoke.status == 0, smoke.stderr
+
+
+def test_the_environment_names_the_versions_and_what_importing_cost(smoke: Run) -> None:
+    (environment,) = smoke.of("environment")
+    assert set(environment["packages"]) == {"torch", "transformers", "peft", "numpy"}
+    assert all(environment["packages"][name] for name in ("torch", "transformers", "peft"))
+    assert environment["device"]["type"] == "cpu"
+    assert environment["threads"] >= 1
+    assert isinstance(environment["arch_list"], list)
+    imported = {record["package"]: record["seconds"] for record in smoke.of("import")}
+    assert environment["import_seconds"] == imported
+    assert list(imported) == ["torch", "transformers", "peft"]
+
+
+def test_two_runs_measure_the_same(smoke: Run, smoke_python: Path, tmp_path: Path) -> None:
+    # In another order and company too: a row does not depend on the rows before it.
+    again = run_smoke(smoke_python, tmp_path / "again.jsonl", "--only", "sdpa/MATH/*")
+    assert len(again.rows) == len(MODES)
+    for name, row in again.rows.items():
+        assert row["detail"] == smoke.rows[name]["detail"]
+
+
+def test_without_a_lora_row_peft_is_not_imported(smoke_python: Path, tmp_path: Path) -> None:
+    run = run_smoke(smoke_python, tmp_path / "r.jsonl", "--only", "eager/default/infer/fp32")
+    assert [record["package"] for record in run.of("import")] == ["torch", "transformers"]
+    assert [row["outcome"] for row in run.rows.values()] == ["pass"]
+
+
+def test_another_seed_passes_too_and_measures_something_else(
+    smoke: Run, smoke_python: Path, tmp_path: Path
+) -> None:
+    run = run_smoke(smoke_python, tmp_path / "r.jsonl", "--seed", "1", "--only", "sdpa/default/*")
+    for name, row in run.rows.items():
+        assert row["outcome"] == "pass", row["detail"]
+        assert row["detail"] != smoke.rows[name]["detail"]
+
+
+def test_nothing_is_written_but_the_report(smoke_python: Path, tmp_path: Path) -> None:
+    home, temporary = tmp_path / "home", tmp_path / "tmp"
+    home.mkdir()
+    temporary.mkdir()
+    places = dict.fromkeys(("HOME", "USERPROFILE", "XDG_CACHE_HOME", "HF_HOME"), str(home))
+    temp = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+    run = run_smoke(smoke_python, tmp_path / "r.jsonl", "--only", "*/default/*", **places, **temp)
+    assert {row["outcome"] for row in run.rows.values()} == {"pass"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "r.jsonl", "tmp"]
+    assert list(home.iterdir()) == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_no_socket_is_opened(smoke_python: Path, tmp_path: Path) -> None:
+    guard = tmp_path / "guard.py"
+    guard.write_text(
+        "import runpy, sys\n"
+        "def hook(event, arguments):\n"
+        "    if event in ('socket.connect', 'socket.getaddrinfo'):\n"
+        "        raise RuntimeError(f'network: {arguments}')\n"
+        "sys.addaudithook(hook)\n"
+        "sys.argv[:] = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    run = run_smoke(
+        smoke_python, tmp_path / "r.jsonl", str(SMOKE), "--only", "*/default/*", program=guard
+    )
+    assert {row["outcome"] for row in run.rows.values()} == {"pass"}, run.stderr
+    assert len(run.rows) == 8
