@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from llmdoctor.errors import LlmdoctorError
@@ -46,8 +47,11 @@ def close(
     python: str,
     installed: Sequence[Package],
     env: Mapping[str, str | None],
+    options: Sequence[str] = (),
 ) -> Closure:
     """Resolve a manifest for the interpreter `python`. Reads the package index, installs nothing.
+
+    `options` go to uv: those of `uv_installer.platform_options` resolve for another machine.
 
     Raises:
         NoSolutionError: with the resolver's own words, which name the packages or the index.
@@ -55,8 +59,9 @@ def close(
     with system.scratch() as folder:
         asked, lock = f"{folder}/pyproject.toml", f"{folder}/pylock.toml"
         system.write_bytes(asked, manifest.encode())
-        system.write_bytes(lock, preferences(installed).encode())
-        argv = uv_installer.compile_command(uv, asked, lock, python)
+        if installed:
+            system.write_bytes(lock, preferences(installed).encode())
+        argv = (*uv_installer.compile_command(uv, asked, lock, python), *options)
         done = system.run(argv, env=env, cwd=folder, timeout=_SECONDS)
         if not done.ok:
             why = (done.err or done.out or done.problem or "").replace(folder, "").strip()
@@ -84,10 +89,11 @@ def parse_lock(text: str) -> tuple[Resolved, ...]:
         file = files[0] if files else {}
         url = file.get("url")
         name = unquote(urlsplit(url).path).rpartition("/")[2] if url else ""
+        source: Literal["index", "wheel", "sdist"] = "index"
         if "archive" in entry:
             source = "wheel"
-        else:
-            source = "index" if entry.get("wheels") or not files else "sdist"
+        elif files and not entry.get("wheels"):
+            source = "sdist"
         version = entry.get("version") or (name.split("-")[1] if name.endswith(".whl") else "")
         found.append(
             Resolved(
@@ -148,7 +154,7 @@ def only(lock: str, names: Sequence[str]) -> str:
 
     document = tomlkit.parse(lock)
     kept = tomlkit.aot()
-    for entry in document["packages"]:  # type: ignore[union-attr]
+    for entry in document["packages"]:
         if entry["name"] in names:
             kept.append(entry)
     document["packages"] = kept

@@ -6,6 +6,11 @@ Each error is shown by `cli/`, and nothing else prints.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmdoctor.proof import Proof
+
 
 class LlmdoctorError(Exception):
     """Base of every error that the command line shows without a traceback."""
@@ -19,13 +24,13 @@ class LlmdoctorError(Exception):
 
 
 class UsageError(LlmdoctorError):
-    """A command line that cannot be meant: unknown option, name, value, or a file that is not there."""
+    """A command line that cannot be meant: unknown option, name, value, or file."""
 
     exit_code = 2
 
 
 class ProfileError(LlmdoctorError):
-    """A profile, table or snapshot that cannot be read: names the file, the place and what was expected."""
+    """A profile, table or snapshot that cannot be read: the file, the place, what was expected."""
 
     exit_code = 2
 
@@ -37,13 +42,17 @@ class CannotFinishError(LlmdoctorError):
 
 
 class RolledBackError(LlmdoctorError):
-    """An install or fix failed, and everything is as it was before."""
+    """An install or fix failed, and everything is as it was before.
+
+    `proof` is the smoke test's result where that is what failed.
+    """
 
     exit_code = 4
+    proof: Proof | None = None
 
 
 class RollbackIncompleteError(LlmdoctorError):
-    """An install or fix failed, and something could not be put back: the message lists what is where."""
+    """Something could not be put back after a failure: the message lists what is where."""
 
     exit_code = 5
 

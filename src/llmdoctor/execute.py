@@ -66,7 +66,7 @@ def execute(system: System, plan: Plan, journal: Journal, watch: Watcher) -> Don
     except (StepFailedError, OSError) as error:
         _give_back(system, plan, journal, str(error))
         failed = RolledBackError(f"{error}\n{_as_before(plan)}", next_command=_next(plan))
-        failed.proof = getattr(error, "proof", None)  # type: ignore[attr-defined]
+        failed.proof = error.proof if isinstance(error, StepFailedError) else None
         raise failed from None
     journal.end("kept")
     backups = [step.to for step in plan.steps if isinstance(step, (Snapshot, SetAside))]
@@ -139,8 +139,7 @@ def take_back(system: System, entry: Entry) -> tuple[str, ...]:
         elif isinstance(step, SetAside):
             undo = _put_back(step.path, step.to)
         elif isinstance(step, Run) and step.creates is not None:
-            if not any(isinstance(other, SetAside) for other in entry.begun[:number]):
-                undo = _removal(step.creates)
+            undo = _removal(step.creates)
         try:
             if undo is not None:
                 undo(system)

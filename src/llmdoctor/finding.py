@@ -1,4 +1,4 @@
-"""What judging gives: findings with remedies, one verdict for each check, and the report of a run."""
+"""What judging gives: findings with remedies, a verdict for each check, the report of a run."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""The whole road of an install: look, choose, locate, close, prescribe; then carry out and prove."""
+"""The road of an install: look, choose, locate, close, prescribe; then carry out and prove."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from llmdoctor import closure, interpreters, pip_config, resolve, sources, target
-from llmdoctor.checks import Case, gates
+from llmdoctor.checks import Case, run_checks
 from llmdoctor.errors import CannotFinishError, UsageError
 from llmdoctor.execute import Done, Watcher, execute, recover
 from llmdoctor.finding import Finding
@@ -18,7 +18,8 @@ from llmdoctor.installers.pip import Pip
 from llmdoctor.installers.uv import Uv
 from llmdoctor.journal import Entry, Journal, new_id
 from llmdoctor.machine import Environment, Machine
-from llmdoctor.plan import Alternative, Choice, Plan, Reason, Target
+from llmdoctor.pip_config import PipConfig
+from llmdoctor.plan import Alternative, Choice, Plan, Reason, Requirement, Source, Target
 from llmdoctor.prescribe import prescribe
 from llmdoctor.probe import Subject, look
 from llmdoctor.profile import Profile
@@ -55,7 +56,57 @@ class Prepared:
 def assumed(request: Request, machine: Target) -> Plan:
     """The plan for an assumed machine: from the tables alone, nothing is read or asked."""
     choice = _choose(request, machine)
-    return Plan(choice, request.environment, _name(request))
+    source = sources.expected(choice) if choice.feasible else None
+    return Plan(choice, request.environment, _name(request), source)
+
+
+def resolved(system: System, request: Request, machine: Target) -> Plan:
+    """The same with every package that it would install: asks the indexes, reads nothing else."""
+    made = assumed(request, machine)
+    if not made.choice.feasible:
+        return made
+    found = _find(system, request, made.choice, pip_config.read(system))
+    if isinstance(found, Choice):
+        return replace(made, choice=found, source=None)
+    closed = closure.close(
+        system,
+        _uv(),
+        manifest(found.requirements, found.source, machine.python),
+        system.interpreter(),
+        (),
+        uv_installer.environment(found.pip, system.environ, request.find_links),
+        uv_installer.platform_options(machine),
+    )
+    return replace(
+        made, source=found.source, changes=closure.changes(closed.packages, ()), choice=found.choice
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Where everything comes from."""
+
+    choice: Choice
+    source: Source
+    requirements: tuple[Requirement, ...]
+    pip: PipConfig
+
+
+def _find(system: System, request: Request, choice: Choice, pip: PipConfig) -> _Found | Choice:
+    """Ask the places for the torch build; an infeasible choice when none has it."""
+    located = sources.locate(
+        system, choice, pip, index_url=request.index_url, find_links=request.find_links
+    )
+    if located.source is None:
+        return _nowhere(choice, located)
+    requirements = tuple(
+        replace(item, text=f"{item.name} @ {url}", url=url)
+        if item.url and (url := sources.mirrored(item.url, system.environ)) != item.url
+        else item
+        for item in choice.requirements
+    )
+    choice = replace(choice, rejected=(*choice.rejected, *located.asked))
+    return _Found(choice, located.source, requirements, pip)
 
 
 def prepare(system: System, request: Request, say: Callable[[str], None]) -> Prepared:
@@ -76,25 +127,21 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
     empty = Prepared(machine, Plan(choice, path, _name(request)), journal)
     if not choice.feasible:
         return empty
-    blocked = gates(Case(machine, request.profiles, choice))
-    pip = pip_config.read(system, _prefixes(system, there))
+    blocked = _gates(Case(machine, request.profiles, choice), request.allow)
     say(f"asking where torch {choice.torch}+{choice.variant} can be had")
-    located = sources.locate(
-        system, choice, pip, index_url=request.index_url, find_links=request.find_links
-    )
-    if located.source is None:
-        return replace(empty, plan=replace(empty.plan, choice=_nowhere(choice, located)))
-    choice = replace(choice, rejected=(*choice.rejected, *located.asked))
+    found = _find(system, request, choice, pip_config.read(system, _prefixes(system, there)))
+    if isinstance(found, Choice):
+        return replace(empty, plan=replace(empty.plan, choice=found))
     installed = there.packages if there.kind != "missing" and not request.fresh else ()
     say("resolving packages")
     uv = _uv()
     closed = closure.close(
         system,
         uv,
-        manifest(choice.requirements, located.source, python.minor),
+        manifest(found.requirements, found.source, python.minor),
         python.executable,
         installed,
-        uv_installer.environment(pip, system.environ, request.find_links),
+        uv_installer.environment(found.pip, system.environ, request.find_links),
     )
     changes = closure.changes(closed.packages, installed)
     markers = resolve.marker_environment(choice.target)
@@ -105,10 +152,10 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         python=python.executable,
         target_python=_python_in(system, path),
         folder=journal.folder,
-        source=located.source,
+        source=found.source,
         changes=changes,
         lock=closure.only(closed.lock, [change.package.name for change in changes]),
-        pip=pip,
+        pip=found.pip,
         find_links=request.find_links,
         has_pip=there.package("pip") is not None or there.kind == "missing" or request.fresh,
     )
@@ -118,16 +165,16 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         installer,
         there,
         aside=f"{path}.llmdoctor-{journal.id}",
-        fresh=request.fresh,
+        fresh=request.fresh or (there.kind == "missing" and system.kind(path) is not None),
         smoke=request.smoke,
         expect={package.name: package.version for package in closed.packages},
         conflicts=conflicts,
     )
     plan = Plan(
-        choice=choice,
+        choice=found.choice,
         environment=path,
         installer=installer.name,
-        source=located.source,
+        source=found.source,
         changes=changes,
         kept=len(installed) - sum(change.before is not None for change in changes),
         conflicts=conflicts,
@@ -151,6 +198,20 @@ def hold(system: System, environment: str, wait: float = 10.0) -> AbstractContex
 def recover_cut_off(system: System, environment: str) -> tuple[Entry, ...]:
     """Put back what an earlier run on that environment left half-done."""
     return recover(system, _absolute(system, environment))
+
+
+# What an install cannot mend by itself; findings about packages are what it is there for.
+_GATE_FAMILIES = ("HOST", "DRV", "GPU")
+
+
+def _gates(case: Case, allow: tuple[str, ...]) -> tuple[Finding, ...]:
+    """Error-level findings that forbid an install; `--allow CODE` overrides one."""
+    return tuple(
+        finding
+        for verdict in run_checks(case, select=_GATE_FAMILIES)
+        for finding in verdict.findings
+        if finding.severity == "error" and finding.code not in allow
+    )
 
 
 def _choose(request: Request, machine: Target) -> Choice:
@@ -182,9 +243,7 @@ def _usable(environment: Environment, path: str, *, fresh: bool) -> Environment:
     )
 
 
-def _interpreter(
-    system: System, request: Request, there: Environment
-) -> interpreters.Interpreter:
+def _interpreter(system: System, request: Request, there: Environment) -> interpreters.Interpreter:
     if there.kind == "venv" and not request.fresh:
         if there.executable is None or there.version is None:
             raise CannotFinishError(f"{there.path}: the version of its Python is not known")
@@ -237,8 +296,10 @@ def _python_in(system: System, environment: str) -> str:
 
 
 def _absolute(system: System, path: str) -> str:
+    """The environment's own path: a link is followed, so that a rename moves the real folder."""
     place = system.flavour(path)
-    return str(place if place.is_absolute() else system.flavour(system.cwd(), path))
+    absolute = place if place.is_absolute() else system.flavour(system.cwd(), path)
+    return system.real_path(str(absolute))
 
 
 def _uv() -> str:
@@ -247,3 +308,15 @@ def _uv() -> str:
     return find_uv_bin()
 
 
+def fits(system: System, wanted: Sequence[Profile]) -> list[tuple[Profile, Plan]]:
+    """What each profile would be on this machine, from the tables alone."""
+    from llmdoctor import profiles
+
+    machine = look(system, Subject(environment=None, python=None, project=system.cwd()))
+    own = interpreters.ask(system, system.interpreter())
+    version = own.version if isinstance(own, interpreters.Interpreter) else "3.12"
+    facts = target.of_machine(machine, machine.environment.version or version)
+    known = tuple(profiles.builtin().values())
+    return [
+        (profile, Plan(resolve.resolve([profile], known, facts), ".venv")) for profile in wanted
+    ]

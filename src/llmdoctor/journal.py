@@ -78,7 +78,7 @@ def new_id(system: System) -> str:
 
 
 def entries(system: System) -> tuple[Entry, ...]:
-    """Every run of this user, oldest first. A journal cut off in the middle of a line still counts."""
+    """Every run of this user, oldest first. A journal cut off inside a line still counts."""
     found = []
     for run_id in system.names(runs_dir(system)) or ():
         text = system.read_text(f"{runs_dir(system)}/{run_id}/journal.jsonl")

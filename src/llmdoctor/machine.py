@@ -52,7 +52,7 @@ class Libc:
 
 @dataclass(frozen=True)
 class Host:
-    """Operating system and what it runs in. `wsl` is 1 or 2 under WSL; `container` names the kind."""
+    """Operating system and what it runs in: `wsl` is 1 or 2, `container` names the kind."""
 
     system: str = "unknown"  # linux, windows, macos
     arch: str = "unknown"  # as wheels spell it: x86_64, aarch64, arm64
@@ -247,7 +247,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class Lock:
-    """A project's lock file. `manifest_hashes` are what each Poetry rule computes from the manifest.
+    """A project's lock file; `manifest_hashes` are what each Poetry computes from the manifest.
 
     Keys of `manifest_hashes`: "1.x", "2.0", "2.3" — the first Poetry that hashes that way.
     """

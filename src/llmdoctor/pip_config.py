@@ -38,7 +38,7 @@ class PipConfig:
 
 
 def read(system: System, prefixes: tuple[str, ...] = ()) -> PipConfig:
-    """Read pip's configuration for this user; `prefixes` are environments that may have their own."""
+    """Read pip's configuration for this user; `prefixes` are environments with their own."""
     values: dict[str, str] = {}
     unreadable = []
     for path in _files(system, prefixes):

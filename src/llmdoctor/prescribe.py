@@ -29,26 +29,22 @@ def prescribe(
         installer: the tool that changes it.
         environment: what is there now.
         aside: where the former environment goes.
-        fresh: build anew instead of changing what is there.
+        fresh: set aside what lies there, were it an empty folder, and build anew.
         smoke: prove the result by running it.
         expect: every package of the closed set with its version.
         conflicts: requirements of kept packages that will not be met, agreed to by the user.
     """
     steps: list[Step] = []
     there = environment.kind != "missing"
-    if there and fresh:
+    if fresh:
         steps.append(SetAside(f"set {job.environment} aside", job.environment, aside))
     elif there and job.changes:
-        steps.append(
-            Snapshot(f"take a snapshot of {job.environment}", job.environment, aside)
-        )
+        steps.append(Snapshot(f"take a snapshot of {job.environment}", job.environment, aside))
     if fresh or not there:
         steps += installer.create(job)
     if job.changes:
         steps += installer.install(job)
-    imports = tuple(
-        name for name in choice.imports if not (smoke and name in _PROVEN_BY_SMOKE)
-    )
+    imports = tuple(name for name in choice.imports if not (smoke and name in _PROVEN_BY_SMOKE))
     steps.append(
         Verify(
             text="verify versions, files and imports",

@@ -179,8 +179,13 @@ def _against_libc(label: str, release: tables.TorchRelease, target: Target) -> R
     return None
 
 
+def _floor(variant: str, target: Target) -> tables.DriverFloor | None:
+    """The oldest driver for a build. Under WSL the driver is the one of Windows."""
+    return tables.driver_floor(variant, "windows" if target.wsl else target.os)
+
+
 def _against_driver(label: str, variant: str, target: Target) -> Reason | None:
-    floor = tables.driver_floor(variant, target.os)
+    floor = _floor(variant, target)
     cuda = tables.cuda_of_variant(variant)
     if target.driver_missing:
         return Reason(
@@ -326,7 +331,7 @@ def _for_build(stack: Profile, variant: str, target: Target) -> tuple[Reason, ..
         if target.os == "macos":
             text = "macOS has no CUDA; the build uses the CPU and Metal (MPS)"
         return (*reasons, Reason("variant", f"cpu: {text}"))
-    floor = tables.driver_floor(variant, target.os)
+    floor = _floor(variant, target)
     cuda = tables.cuda_of_variant(variant)
     assert floor is not None
     has = f"driver {target.driver}" if target.driver else "the driver is not known; it"
@@ -378,7 +383,7 @@ def _alternatives(
         tries.append(([cpu], "auto", "on the processor, without the GPU"))
     found: dict[tuple[str, ...], Alternative] = {}
     for profiles, build, text in tries:
-        if not profiles or list(profiles) == list(wanted) and variant == "auto":
+        if not profiles or (list(profiles) == list(wanted) and variant == "auto"):
             continue
         choice = _choose(profiles, known, target, build, tuple(allow))
         if choice.feasible and choice.profiles not in found:

@@ -1,4 +1,4 @@
-"""Where the chosen build of torch really comes from: ask each place, in seconds, and name the answers.
+"""Where the chosen build of torch comes from: ask each place, in seconds, and name the answers.
 
 Order: what the command line names; the PyTorch index of the build; what pip is configured with;
 the installers' default index where it carries that very build. A CPU build is never replaced by a
@@ -8,7 +8,7 @@ CUDA build of the same version.
 from __future__ import annotations
 
 import html.parser
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -17,7 +17,12 @@ from llmdoctor.pip_config import PipConfig, without_credentials
 from llmdoctor.plan import Choice, Rejected, Source
 from llmdoctor.system import System
 
-TORCH_INDEX = "https://download.pytorch.org/whl/"
+# What stands for what where the original cannot be reached: a mirror that the user names.
+_MIRRORS = {
+    "https://download.pytorch.org/whl": "LLMDOCTOR_TORCH_INDEX",
+    "https://github.com": "LLMDOCTOR_GITHUB",
+    "https://huggingface.co": "HF_ENDPOINT",
+}
 _SECONDS = 5.0
 
 
@@ -30,8 +35,27 @@ class Located:
 
 
 def torch_index(variant: str) -> str:
-    """The PyTorch index of a build: `.../whl/cu126`."""
-    return TORCH_INDEX + variant
+    """The PyTorch index of a build."""
+    return f"https://download.pytorch.org/whl/{variant}"
+
+
+def expected(choice: Choice) -> Source:
+    """The place that the tables name for the build, without asking it."""
+    target = choice.target
+    if target.os == "macos":
+        return Source("default", str(choice.torch), "the default package index")
+    url = torch_index(str(choice.variant))
+    return Source(
+        "torch-index", f"{choice.torch}+{choice.variant}", f"the PyTorch index {url}", url
+    )
+
+
+def mirrored(url: str, environ: Mapping[str, str]) -> str:
+    """The address to ask instead, where the user's environment names a mirror."""
+    for original, variable in _MIRRORS.items():
+        if url.startswith(original + "/") and (mirror := environ.get(variable)):
+            return mirror.rstrip("/") + url[len(original) :]
+    return url
 
 
 def locate(
@@ -45,7 +69,7 @@ def locate(
     """Find a place that offers the chosen torch build for the target. Uses the network."""
     ask = _Asker(system, choice, pip)
     asked: list[Rejected] = []
-    for kind, place, text in _places(choice, pip, index_url, find_links):
+    for kind, place, text in _places(choice, pip, index_url, find_links, system.environ):
         answer = ask.links(place) if kind == "links" else ask.index(place)
         if isinstance(answer, Rejected):
             asked.append(answer)
@@ -65,7 +89,11 @@ def locate(
 
 
 def _places(
-    choice: Choice, pip: PipConfig, index_url: str | None, find_links: tuple[str, ...]
+    choice: Choice,
+    pip: PipConfig,
+    index_url: str | None,
+    find_links: tuple[str, ...],
+    environ: Mapping[str, str],
 ) -> Iterator[tuple[str, str, str]]:
     """Places to ask, best first: kind, address, and how it is named to the user."""
     for place in find_links:
@@ -74,8 +102,8 @@ def _places(
         yield "own-index", index_url, f"--index-url {without_credentials(index_url)}"
         return
     if choice.target.os != "macos" and not pip.no_index:
-        url = torch_index(str(choice.variant))
-        yield "torch-index", url, f"the PyTorch index {url}"
+        url = mirrored(torch_index(str(choice.variant)), environ)
+        yield "torch-index", url, f"the PyTorch index {without_credentials(url)}"
     for place in pip.find_links:
         yield "links", place, f"{without_credentials(place)}, configured for pip (find-links)"
     for url in (*((pip.index_url,) if pip.index_url else ()), *pip.extra_index_urls):

@@ -1,4 +1,4 @@
-"""Which wheel tags an interpreter takes, for an interpreter and system that need not be this one."""
+"""Which wheel tags an interpreter takes; it and its system need not be the ones at hand."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def load(kind: type[T], data: object, path: str = "$") -> T:
     return result
 
 
-def _load(kind: Any, data: object, path: str) -> Any:  # noqa: ANN401, C901 - one arm for each shape
+def _load(kind: Any, data: object, path: str) -> Any:  # noqa: ANN401 - one arm for each shape
     origin = typing.get_origin(kind)
     if dataclasses.is_dataclass(kind):
         return _load_dataclass(typing.cast("type", kind), data, path)

@@ -33,7 +33,7 @@ class Call:
 
     @property
     def groups(self) -> int:
-        return self.query.shape[1] // self.key.shape[1]
+        return int(self.query.shape[1] // self.key.shape[1])
 
     def attend(self, **changes: Any) -> torch.Tensor:
         """(batch, queries, heads, head_dim), from transformers' own SDPA."""
@@ -187,8 +187,11 @@ def main(smoke: Path, arguments: list[str]) -> int:
     assert spec.loader is not None
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
-    flash = next(b for b in program.load("backends").BACKENDS if b.kernel == "FLASH_ATTENTION")
-    table = []
+    backends = program.load("backends")
+    flash = next(b for b in backends.BACKENDS if b.kernel == "FLASH_ATTENTION")
+    # Not a defect: a kernel that torch has on no CPU.
+    efficient = backends.only("EFFICIENT_ATTENTION")
+    table = [dataclasses.replace(flash, kernel="EFFICIENT_ATTENTION", forced=efficient)]
     for defect in DEFECTS:
         name = defect.__name__
         register(name, defect)

@@ -2,48 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import llmdoctor
-
-SMOKE = Path(llmdoctor.__file__).parent / "inside" / "smoke"
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished smoke test: exit status, both streams, and its records."""
-
-    status: int
-    stdout: str
-    stderr: str
-    records: list[dict[str, Any]]
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [record for record in self.records if record["type"] == kind]
-
-    @property
-    def rows(self) -> dict[str, dict[str, Any]]:
-        keys = ("backend", "kernel", "mode", "dtype")
-        return {"/".join(row[key] for key in keys): row for row in self.of("row")}
-
-
-def run_smoke(python: Path, out: Path, *arguments: str, program: Path = SMOKE, **env: str) -> Run:
-    """Run it as the doctor does: isolated, without bytecode, the report in a file."""
-    command = [str(python), "-I", "-B", str(program), *arguments, "--out", str(out)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, **env}, timeout=600
-    )
-    lines = out.read_text().splitlines() if out.exists() else []
-    return Run(done.returncode, done.stdout, done.stderr, [json.loads(line) for line in lines])
+from inside.smoke_runs import SMOKE, Run, run_smoke
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Run
+from inside.smoke_runs import Run
 
 WRONG_EVERYWHERE = (
     "sees_one_ahead",
@@ -95,6 +95,16 @@ def test_an_exception_is_one_failing_row_with_its_text(defects: Run, mode: str) 
     found = row(defects, "raises", mode)
     assert found["outcome"] == "fail"
     assert found["detail"] == "RuntimeError: planted: the kernel broke"
+
+
+@pytest.mark.parametrize("mode", ALL)
+def test_a_kernel_the_cpu_does_not_have_is_skipped_with_torchs_own_words(
+    defects: Run, mode: str
+) -> None:
+    found = defects.rows[f"sdpa/EFFICIENT_ATTENTION/{mode}"]
+    assert found["outcome"] == "skip"
+    assert found["detail"].startswith("RuntimeError: No ")
+    assert found["ran_as"] is None
 
 
 def test_failing_rows_are_a_completed_protocol(defects: Run) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Run, run_smoke
+from inside.smoke_runs import Run, run_smoke
 from support.venvs import make_venv, python_of, site_packages
 
 OUTSIDE = "import sys; print([p for p in sys.path if p.endswith('site-packages')][0])"

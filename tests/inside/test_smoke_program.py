@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SMOKE, run_smoke
+from inside.smoke_runs import SMOKE, run_smoke
 from llmdoctor.inside.smoke.backends import BACKENDS, NO_KERNEL
 from llmdoctor.inside.smoke.rows import Measure, Row, Trial
 from llmdoctor.inside.smoke.run import judge

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SMOKE, Run, run_smoke
+from inside.smoke_runs import SMOKE, Run, run_smoke
 
 CONTRACT = {
     "backend", "kernel", "mode", "dtype", "device", "outcome", "seconds", "peak_bytes", "error",
@@ -99,7 +99,9 @@ def test_nothing_is_written_but_the_report(smoke_python: Path, tmp_path: Path) -
     temporary.mkdir()
     places = dict.fromkeys(("HOME", "USERPROFILE", "XDG_CACHE_HOME", "HF_HOME"), str(home))
     temp = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
-    run = run_smoke(smoke_python, tmp_path / "r.jsonl", "--only", "*/default/*", **places, **temp)
+    run = run_smoke(
+        smoke_python, tmp_path / "r.jsonl", "--only", "*/default/*", env={**places, **temp}
+    )
     assert {row["outcome"] for row in run.rows.values()} == {"pass"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "r.jsonl", "tmp"]
     assert list(home.iterdir()) == []

@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from llmdoctor.checks import driver, gpu, host, packages, poetry, project, python, torch
+from llmdoctor.checks import (
+    driver,
+    driver_version,
+    gpu,
+    host,
+    packages,
+    poetry,
+    profile,
+    project,
+    python,
+    torch,
+)
 from llmdoctor.checks._capabilities import capabilities
 from llmdoctor.checks._framework import Case, Check
 from llmdoctor.errors import UsageError
-from llmdoctor.finding import Verdict
+from llmdoctor.finding import Finding, Verdict
 
-__all__ = ["CHECKS", "Case", "Check", "capabilities", "find_check", "run_checks"]
+__all__ = ["CHECKS", "Case", "Check", "capabilities", "gates", "run_checks"]
 
 CHECKS: tuple[Check, ...] = (
     host.no_torch_for_platform,
@@ -31,24 +42,26 @@ CHECKS: tuple[Check, ...] = (
     driver.driver_not_loaded,
     driver.driver_failing,
     driver.driver_sources_disagree,
-    driver.driver_too_old_for_torch,
-    driver.driver_too_old_for_profile,
+    driver.wsl_library_off_path,
+    driver_version.driver_too_old_for_torch,
+    driver_version.driver_too_old_for_profile,
     gpu.no_gpu,
     gpu.gpus_hidden,
     gpu.gpu_too_new,
     gpu.gpu_dropped,
     gpu.gpu_lacks_feature,
-    python.environment_broken,
+    python.base_python_gone,
+    python.environment_damaged,
     python.externally_managed,
     python.python_outside_profile,
     python.python_outside_torch,
     python.python_too_old,
-    python.damaged_packages,
     torch.torch_missing,
     torch.torch_broken,
     torch.torch_without_cuda,
     torch.torch_unknown,
     torch.torch_not_wanted,
+    packages.damaged_packages,
     packages.unmet_requirements,
     poetry.poetry_absent,
     poetry.poetry_too_old,
@@ -57,8 +70,10 @@ CHECKS: tuple[Check, ...] = (
     poetry.lock_stale,
     project.manifest_unreadable,
     project.python_outside_project,
-    project.profile_does_not_fit,
+    profile.profile_does_not_fit,
 )
+
+_GATES = (host.disk_too_small, host.not_writable)
 
 
 def run_checks(
@@ -79,10 +94,10 @@ def run_checks(
     )
 
 
-def find_check(code: str) -> Check:
-    """The check of that code. Raises UsageError with the nearest code for one that is not there."""
-    (prefix,) = _prefixes([code])
-    return next(check for check in CHECKS if check.code.startswith(prefix))
+def gates(case: Case) -> tuple[Finding, ...]:
+    """What forbids an install even where the wanted profile fits the machine."""
+    found = (finding for check in _GATES for finding in check.run(case).findings)
+    return tuple(finding for finding in found if finding.severity == "error")
 
 
 def _prefixes(given: Iterable[str]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from llmdoctor.checks._facts import capability, parts, visible_gpus, why_no_gpu
+from llmdoctor.checks._access import why_no_gpu
+from llmdoctor.checks._facts import capability, parts, visible_gpus
 from llmdoctor.checks._framework import Case
 from llmdoctor.machine import Gpu
 

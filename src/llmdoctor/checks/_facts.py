@@ -7,8 +7,7 @@ predicate that the deeper check asks, and says so instead of repeating it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from llmdoctor.checks._framework import Case
 from llmdoctor.machine import Gpu, Machine, Torch
@@ -16,74 +15,6 @@ from llmdoctor.machine import Gpu, Machine, Torch
 if TYPE_CHECKING:
     from llmdoctor.profile import TorchPin
     from llmdoctor.tables import TorchRelease
-
-Access: TypeAlias = Literal[
-    "works", "mismatch", "wsl1", "container", "unloaded", "missing", "failing", "absent"
-]
-
-# Words of NVML, nvidia-smi and the CUDA runtime. A reading holds either the text or the constant.
-_MISMATCH = ("driver/library version mismatch", "lib_rm_version_mismatch", "error 803")
-_UNLOADED = (
-    "driver not loaded",
-    "driver_not_loaded",
-    "couldn't communicate with the nvidia driver",
-    "can't communicate with the nvidia driver",
-)
-_NO_DRIVER = ("no nvidia driver",)
-
-_KERNEL_SOURCES = ("/proc", "/sys")  # the kernel module alone does not make a working driver
-
-_WHY: dict[Access, str] = {
-    "mismatch": "the NVIDIA kernel module and the driver's libraries have different versions",
-    "wsl1": "WSL 1 has no GPU",
-    "container": "the container was started without the GPU",
-    "unloaded": "the NVIDIA driver is installed but not loaded",
-    "missing": "there is no NVIDIA driver",
-    "failing": "the NVIDIA driver answers with an error",
-    "absent": "no NVIDIA GPU is visible",
-}
-
-
-def gpu_access(case: Case) -> Access:
-    """Whether a CUDA program can reach a GPU, and if not, what is the first thing in its way."""
-    machine = case.machine
-    nvidia, host = machine.nvidia, machine.host
-    if says(machine, _MISMATCH):
-        return "mismatch"
-    if host.wsl == 1:
-        return "wsl1"
-    if any(gpu.source != "pci" for gpu in nvidia.gpus):
-        return "works"
-    if any(reading.source not in _KERNEL_SOURCES for reading in nvidia.driver):
-        # A driver that answers and lists nothing: in a container the device was not passed in.
-        return "container" if host.container else "absent"
-    seen = nvidia.present or bool(nvidia.driver)
-    if host.container and not nvidia.device_nodes and (seen or requires_gpu(case)):
-        return "container"
-    if says(machine, _NO_DRIVER):
-        return "missing"
-    if not seen and not (hardware_unknown(machine) and requires_gpu(case)):
-        return "absent"
-    if says(machine, _UNLOADED):
-        return "unloaded"
-    return "failing" if nvidia.errors else "missing"
-
-
-def why_no_gpu(case: Case) -> str | None:
-    """What keeps CUDA programs from a GPU, in words; None when nothing does."""
-    access = gpu_access(case)
-    return None if access == "works" else _WHY[access]
-
-
-def says(machine: Machine, words: Iterable[str]) -> bool:
-    """Whether any NVIDIA source's error holds one of these words."""
-    said = "\n".join(reading.value for reading in machine.nvidia.errors).lower()
-    return any(word in said for word in words)
-
-
-def hardware_unknown(machine: Machine) -> bool:
-    """Whether an NVIDIA GPU may be there although no bus shows one: WSL 2 hides the PCI bus."""
-    return machine.host.wsl == 2 or machine.note("nvidia.pci") is not None
 
 
 def requires_gpu(case: Case) -> bool:
@@ -152,6 +83,11 @@ def wanted_torch(case: Case) -> str | None:
         return case.choice.torch
     anchor = pin(case)
     return anchor.version if anchor else None
+
+
+def driver_readings(machine: Machine) -> tuple[str, ...]:
+    """Every source's driver version, as evidence."""
+    return tuple(f"driver {reading.value} ({reading.source})" for reading in machine.nvidia.driver)
 
 
 def driver_os(machine: Machine) -> str:

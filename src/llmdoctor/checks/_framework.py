@@ -69,6 +69,12 @@ class Check:
 
         return cleandoc(self.judge.__doc__ or "")
 
+    @property
+    def sections(self) -> dict[str, str]:
+        """The documentation below the title, by section: What, Why, Remedy, Known problems."""
+        parts = (part.partition(":") for part in self.doc.split("\n\n")[1:])
+        return {name: " ".join(text.split()) for name, _, text in parts}
+
     def run(self, case: Case) -> Verdict:
         """Judge one case. A check that raises gives a crash verdict and never ends the run."""
         for reader in self.readers:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from llmdoctor.checks._facts import gpu_access
+from llmdoctor.checks._access import gpu_access
 from llmdoctor.checks._framework import Case
 from llmdoctor.finding import Remedy
 
 
-def install_command(case: Case, *options: str) -> tuple[str, ...]:
+def install_command(case: Case, *options: str, env: bool = True) -> tuple[str, ...]:
     """`llmdoctor install` for the wanted profiles, or for the stack that suits the machine."""
     names = [profile.name for profile in case.profiles]
     if not names:
         names = ["mainline" if case.wants_gpu and gpu_access(case) == "works" else "cpu"]
     chosen = [word for name in names for word in ("--profile", name)]
-    return ("llmdoctor", "install", *chosen, *_env(case), *options)
+    return ("llmdoctor", "install", *chosen, *(_env(case) if env else ()), *options)
 
 
 def install(case: Case, summary: str, *options: str) -> Remedy:

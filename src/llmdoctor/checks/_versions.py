@@ -1,28 +1,86 @@
-"""Version rules written by other people. `packaging` is imported only when there is one to judge."""
+"""Version rules that other people wrote.
+
+Nearly all of them compare plain numbers, and `packaging` costs more to import than every check to
+run. So plain ones are judged here, and `packaging` is imported for the first one that is not.
+"""
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Callable, Mapping
+
+_PLAIN = re.compile(r"(\d+(?:\.\d+)*)(?:\+[A-Za-z0-9.]+)?")  # a release, and its local version
+_CLAUSE = re.compile(r"(>=|<=|==|!=|<|>)\s*(\d+(?:\.\d+)*)")
+_REQUIREMENT = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*"
+    r"\(?(?P<specifier>[^()@;]*)\)?\s*(?:;(?P<marker>.*))?",
+    re.DOTALL,
+)
+_COMPARE: dict[str, Callable[[list[int], list[int]], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+}
 
 
 def allows(specifier: str, version: str) -> bool | None:
-    """Whether a specifier lets this version in; None when the specifier cannot be read.
+    """Whether a specifier lets this version in; None when one of them cannot be read.
 
     Understands PEP 440 (">=3.10,<3.13") and what Poetry adds to it: "^3.12", "~3.12", a bare
-    "3.12" and alternatives with "||". Pre-releases and local versions count as what they are.
+    "3.12" and alternatives with "||". Pre-releases count like releases.
     """
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-    from packaging.version import InvalidVersion
+    try:
+        return any(_allows_one(one.strip(), version) for one in specifier.split("||"))
+    except ValueError:
+        return None
+
+
+def split_requirement(text: str, variables: Mapping[str, str]) -> tuple[str, str] | None:
+    """Name (normalised) and specifier of a PEP 508 requirement.
+
+    None where it does not apply with these marker variables, and where it cannot be judged: an
+    address, or a text that is no requirement.
+    """
+    match = _REQUIREMENT.fullmatch(text.strip())
+    if match is None:
+        return None
+    marker = (match["marker"] or "").strip()
+    if marker and not _applies(marker, variables):
+        return None
+    return re.sub(r"[-_.]+", "-", match["name"]).lower(), match["specifier"].strip()
+
+
+def _applies(marker: str, variables: Mapping[str, str]) -> bool:
+    if re.search(r"\bextra\s*==", marker) and not re.search(r"\bor\b", marker):
+        return False  # belongs to an extra, and none is asked for
+    from packaging.markers import Marker
 
     try:
-        return any(
-            SpecifierSet(
-                ",".join(_pep440(part) for part in re.split(r"[,\s]+(?=[\^~<>=!\d])", one))
-            ).contains(version, prereleases=True)
-            for one in (part.strip() for part in specifier.split("||"))
-        )
-    except (InvalidSpecifier, InvalidVersion):
-        return None
+        return Marker(marker).evaluate(dict(variables))
+    except ValueError:  # a mistake of the package: nothing can be judged by it
+        return False
+
+
+def _allows_one(specifier: str, version: str) -> bool:
+    # Poetry also separates by spaces alone.
+    clauses = [_pep440(part) for part in re.split(r"\s*,\s*|\s+(?=[\^~<>=!])", specifier)]
+    plain, matches = _PLAIN.fullmatch(version), [_CLAUSE.fullmatch(clause) for clause in clauses]
+    if plain and all(matches):
+        return all(_compare(match, plain[1]) for match in matches if match)
+    from packaging.specifiers import SpecifierSet
+
+    return SpecifierSet(",".join(clauses)).contains(version, prereleases=True)
+
+
+def _compare(clause: re.Match[str], version: str) -> bool:
+    left, right = ([int(part) for part in text.split(".")] for text in (version, clause[2]))
+    length = max(len(left), len(right))
+    padded = ([*numbers, *[0] * (length - len(numbers))] for numbers in (left, right))
+    return _COMPARE[clause[1]](*padded)
 
 
 def _pep440(part: str) -> str:
@@ -31,9 +89,9 @@ def _pep440(part: str) -> str:
     if match is None:
         return f"=={part}" if re.match(r"\d", part) else "" if part == "*" else part
     release = [int(number) for number in match[2].split(".")]
-    # "^" lets everything below the first part that is not zero change, "~" everything below minor.
-    fixed = next((n for n, number in enumerate(release) if number), len(release) - 1)
-    if match[1] == "~":
+    if match[1] == "~":  # below the next minor
         fixed = min(1, len(release) - 1)
+    else:  # below the next of the first part that is not zero
+        fixed = next((n for n, number in enumerate(release) if number), len(release) - 1)
     upper = [*release[:fixed], release[fixed] + 1]
     return f">={match[2]},<{'.'.join(map(str, upper))}"

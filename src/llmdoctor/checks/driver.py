@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from llmdoctor.checks._facts import (
-    driver_os,
-    gpu_access,
-    pin,
-    requires_gpu,
-    usable_torch,
-    why_no_gpu,
-)
+from llmdoctor.checks._access import access_or_skip, gpu_access
+from llmdoctor.checks._facts import driver_os, driver_readings, requires_gpu
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
-from llmdoctor.checks._remedies import get_driver, install_command
+from llmdoctor.checks._remedies import get_driver
 from llmdoctor.finding import Remedy
 from llmdoctor.machine import Machine
 
-CPU_WANTED = Skip("the CPU profile uses no GPU")
+WSL_LIBRARIES = "/usr/lib/wsl/lib"
 
 
 @check("DRV001", cause="wsl1-no-gpu", readers=("host", "nvidia"))
@@ -30,10 +24,9 @@ def wsl1(case: Case) -> Answer:
 
     Known problems: A distribution with a kernel of its own making may not be recognised.
     """
-    if not case.wants_gpu:
-        return CPU_WANTED
-    if gpu_access(case) != "wsl1":
-        return None
+    access = access_or_skip(case)
+    if access != "wsl1":
+        return access if isinstance(access, Skip) else None
     return finding(
         wsl1,
         "Only WSL 2 passes the GPU through; here torch can use the CPU alone.",
@@ -62,10 +55,9 @@ def container_without_gpu(case: Case) -> Answer:
     Known problems: In a container on a host without any GPU the same is reported when a GPU
     profile is wanted: from inside the two look alike.
     """
-    if not case.wants_gpu:
-        return CPU_WANTED
-    if gpu_access(case) != "container":
-        return None
+    access = access_or_skip(case)
+    if access != "container":
+        return access if isinstance(access, Skip) else None
     host = case.machine.host
     seen = case.machine.nvidia.present or bool(case.machine.nvidia.driver)
     return finding(
@@ -76,7 +68,7 @@ def container_without_gpu(case: Case) -> Answer:
         evidence=(
             f"container: {host.container}",
             *_hardware(case.machine),
-            *_drivers(case.machine),
+            *driver_readings(case.machine),
         ),
         remedy=Remedy(
             "Start the container with the GPU: add `--gpus all` to docker run (with the NVIDIA "
@@ -102,10 +94,9 @@ def driver_missing(case: Case) -> Answer:
     Known problems: Secure Boot refuses an unsigned kernel module; the driver is then installed
     and still not loaded. The open nouveau driver does not run CUDA.
     """
-    if not case.wants_gpu:
-        return CPU_WANTED
-    if gpu_access(case) != "missing":
-        return None
+    access = access_or_skip(case)
+    if access != "missing":
+        return access if isinstance(access, Skip) else None
     nvidia = case.machine.nvidia
     nouveau = any(device.driver == "nouveau" for device in nvidia.pci)
     if nvidia.driver:
@@ -119,7 +110,7 @@ def driver_missing(case: Case) -> Answer:
     return finding(
         driver_missing,
         f"{detail} torch cannot use the GPU.",
-        evidence=(*_hardware(case.machine), *_drivers(case.machine), *_errors(case.machine)),
+        evidence=(*_hardware(case.machine), *driver_readings(case.machine), *_errors(case.machine)),
         remedy=get_driver(case),
     )
 
@@ -139,16 +130,15 @@ def driver_mismatch(case: Case) -> Answer:
     Known problems: Two drivers installed in different ways (.run file and packages) come back
     with the mismatch after the restart; remove one of them.
     """
-    if not case.wants_gpu:
-        return CPU_WANTED
-    if gpu_access(case) != "mismatch":
-        return None
+    access = access_or_skip(case)
+    if access != "mismatch":
+        return access if isinstance(access, Skip) else None
     inside = case.machine.host.container is not None
     return finding(
         driver_mismatch,
         "The driver was updated while the old kernel module stayed loaded: no CUDA program "
         "can start until the machine restarts.",
-        evidence=(*_drivers(case.machine), *_errors(case.machine)),
+        evidence=(*driver_readings(case.machine), *_errors(case.machine)),
         remedy=Remedy(
             ("Restart the host, then this container." if inside else "Restart the machine.")
             + " Do not reinstall anything first."
@@ -171,10 +161,9 @@ def driver_not_loaded(case: Case) -> Answer:
     Known problems: On a laptop that powers its GPU down the first call may fail and the second
     work.
     """
-    if not case.wants_gpu:
-        return CPU_WANTED
-    if gpu_access(case) != "unloaded":
-        return None
+    access = access_or_skip(case)
+    if access != "unloaded":
+        return access if isinstance(access, Skip) else None
     windows = driver_os(case.machine) == "windows"
     return finding(
         driver_not_loaded,
@@ -203,14 +192,13 @@ def driver_failing(case: Case) -> Answer:
 
     Known problems: A GPU that has fallen off the bus needs a full power cycle.
     """
-    if not case.wants_gpu:
-        return CPU_WANTED
-    if gpu_access(case) != "failing":
-        return None
+    access = access_or_skip(case)
+    if access != "failing":
+        return access if isinstance(access, Skip) else None
     return finding(
         driver_failing,
         "The GPU is there, and the driver does not give access to it.",
-        evidence=(*_hardware(case.machine), *_drivers(case.machine), *_errors(case.machine)),
+        evidence=(*_hardware(case.machine), *driver_readings(case.machine), *_errors(case.machine)),
         remedy=Remedy(
             "Restart the machine. On Linux, `sudo dmesg` shows the reason on lines with NVRM."
         ),
@@ -241,113 +229,40 @@ def driver_sources_disagree(case: Case) -> Answer:
     return finding(
         driver_sources_disagree,
         "One driver has one version: an update waits for a restart, or two drivers are mixed.",
-        evidence=_drivers(case.machine),
+        evidence=driver_readings(case.machine),
         remedy=Remedy("Restart the machine, then run the check again."),
     )
 
 
-@check("DRV008", cause="driver-too-old", readers=("nvidia", "environment"))
-def driver_too_old_for_torch(case: Case) -> Answer:
-    """The NVIDIA driver is too old for the installed torch.
+@check("DRV010", cause="wsl-libcuda-not-on-path", readers=("host", "nvidia"))
+def wsl_library_off_path(case: Case) -> Answer:
+    """WSL's NVIDIA libraries are not on the loader's path.
 
-    What: Compares the driver with the lowest one that any program of that CUDA major needs
-    (minor-version compatibility), not with the driver that one toolkit shipped with.
+    What: Tells whether the loader finds the driver's libraries by itself, or only where WSL
+    mounts them.
 
-    Why: A CUDA 13 build on a CUDA 12 driver does not start: "The NVIDIA driver on your system is
-    too old", and `torch.cuda.is_available()` is False.
+    Why: torch loads libcuda by name. If the loader does not look into WSL's folder, torch sees no
+    GPU, although nvidia-smi works.
 
-    Remedy: Update the driver, or install a torch built with an older CUDA.
+    Remedy: Add the folder to the loader's configuration, and run ldconfig.
 
-    Known problems: On data-centre GPUs the package cuda-compat lets a newer CUDA run on an older
-    driver; its folder on LD_LIBRARY_PATH turns the error into a warning.
+    Known problems: Never install an NVIDIA driver inside WSL: its libraries hide the right ones.
     """
+    library = case.machine.nvidia.library or ""
     if not case.wants_gpu:
-        return CPU_WANTED
-    torch, machine = usable_torch(case), case.machine
-    if torch is None or torch.cuda is None:
-        return Skip("no CUDA build of torch is installed")
-    if why := why_no_gpu(case):
-        return Skip(f"no GPU can be used: {why}")
-    driver = machine.nvidia.driver_version
-    if driver is None:
-        return Skip("the driver's version is not known")
-    from llmdoctor.tables import compare_driver, driver_floor
-
-    floor = driver_floor(torch.cuda, driver_os(machine))
-    if floor is None:
-        return Skip(f"the driver that CUDA {torch.cuda} needs here is not in the table")
-    if compare_driver(driver, floor.version) >= 0:
+        return Skip("the CPU profile uses no GPU")
+    if case.machine.host.wsl is None:
+        return Skip("this is not WSL")
+    if not library.startswith(WSL_LIBRARIES):
         return None
-    compat = "compat" in machine.variables.get("LD_LIBRARY_PATH", "")
-    remedy = get_driver(case, floor.version)
     return finding(
-        driver_too_old_for_torch,
-        f"torch {torch.version} is built with CUDA {torch.cuda}, which needs driver "
-        f"{floor.version} or newer; {driver} is installed."
-        + (" Only the cuda-compat libraries can make up for it." if compat else ""),
-        cause="driver-old-needs-compat" if compat else None,
-        severity="warning" if compat else None,
-        evidence=(*_drivers(machine), f"torch {torch.version} (CUDA {torch.cuda})"),
+        wsl_library_off_path,
+        f"Windows passes the driver in, and the loader does not look into {WSL_LIBRARIES}.",
+        evidence=(f"NVML library {library}",),
         remedy=Remedy(
-            f"{remedy.summary} Or install a torch that this driver runs, if one fits.",
-            "ask",
-            (install_command(case),),
+            f"`echo {WSL_LIBRARIES} | sudo tee /etc/ld.so.conf.d/ld.wsl.conf && sudo ldconfig`"
         ),
-        url=floor.source if floor.source.startswith("https://") else None,
     )
-
-
-@check("DRV009", cause="driver-too-old", readers=("nvidia",))
-def driver_too_old_for_profile(case: Case) -> Answer:
-    """The NVIDIA driver is too old for the wanted profile.
-
-    What: Compares the driver with what the chosen torch build needs, or, where none could be
-    chosen, with the least that any build of the profile's torch needs.
-
-    Why: The profile would install and then not find the GPU.
-
-    Remedy: Update the driver, or take a profile with an older CUDA (`llmdoctor profiles`).
-
-    Known problems: The same as of the check for the installed torch.
-    """
-    if not case.wants_gpu:
-        return CPU_WANTED
-    if why := why_no_gpu(case):
-        return Skip(f"no GPU can be used: {why}")
-    anchor, driver = pin(case), case.machine.nvidia.driver_version
-    chosen = case.choice.variant if case.choice else None
-    if chosen and chosen.startswith("cu"):
-        variants: tuple[str, ...] = (chosen,)
-    else:
-        variants = tuple(v for v in anchor.variants if v.startswith("cu")) if anchor else ()
-    if not variants:
-        return Skip("no profile with a CUDA build was asked for")
-    if driver is None:
-        return Skip("the driver's version is not known")
-    from llmdoctor.tables import compare_driver, driver_floor
-
-    os = driver_os(case.machine)
-    floors = [floor.version for variant in variants if (floor := driver_floor(variant, os))]
-    if len(floors) < len(variants):
-        return Skip(f"the driver that {', '.join(variants)} need here is not in the table")
-    if any(compare_driver(driver, floor) >= 0 for floor in floors):
-        return None
-    lowest = floors[0]
-    for floor in floors:
-        lowest = floor if compare_driver(floor, lowest) < 0 else lowest
-    falls_back = chosen == "cpu" and not requires_gpu(case)
-    return finding(
-        driver_too_old_for_profile,
-        f"The profile's CUDA builds need driver {lowest} or newer; {driver} is installed."
-        + (" It would be installed for the CPU." if falls_back else ""),
-        severity="warning" if falls_back else None,
-        evidence=(*_drivers(case.machine), f"builds {', '.join(variants)}"),
-        remedy=get_driver(case, lowest),
-    )
-
-
-def _drivers(machine: Machine) -> tuple[str, ...]:
-    return tuple(f"driver {reading.value} ({reading.source})" for reading in machine.nvidia.driver)
 
 
 def _errors(machine: Machine) -> tuple[str, ...]:

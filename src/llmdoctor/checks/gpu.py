@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from llmdoctor.checks._access import access_or_skip, why_no_gpu
 from llmdoctor.checks._facts import (
     capability,
-    gpu_access,
     parts,
     release_of,
     requires_gpu,
     usable_torch,
     visible_gpus,
-    why_no_gpu,
 )
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import install
 from llmdoctor.finding import Finding, Remedy
 from llmdoctor.machine import Gpu
+
+if TYPE_CHECKING:
+    from llmdoctor.profile import Profile
+    from llmdoctor.tables import Feature
 
 
 @check("GPU001", cause="no-nvidia-gpu", severity="note", readers=("host", "nvidia"))
@@ -37,9 +40,10 @@ def no_gpu(case: Case) -> Answer:
     NVIDIA's driver.
     """
     if not case.wants_gpu:
-        return None
-    if gpu_access(case) != "absent":
-        return None
+        return None  # as it should be
+    access = access_or_skip(case)
+    if access != "absent":
+        return access if isinstance(access, Skip) else None
     machine = case.machine
     torch = usable_torch(case)
     cuda_torch = torch.cuda if torch else None
@@ -146,7 +150,7 @@ def gpu_dropped(case: Case) -> Answer:
 
 @check("GPU005", cause=None, readers=("nvidia",))
 def gpu_lacks_feature(case: Case) -> Answer:
-    """A GPU is below what the wanted profile needs.
+    """A GPU lacks what the wanted profile needs.
 
     What: Compares the compute capability of every visible GPU with the least that the wanted
     profile's feature needs, such as 8.0 for FlashAttention 2.
@@ -167,31 +171,13 @@ def gpu_lacks_feature(case: Case) -> Answer:
         return Skip("the compute capability of the GPU is not known")
     from llmdoctor.tables import feature
 
-    found: list[Finding] = []
-    for profile in wanted:
-        needed = feature(str(profile.feature))
-        for gpu, cc in known:
-            if not needed.works_on(cc):
-                rest = case.profiles[0].name if case.profiles[0] != profile else "mainline"
-                found.append(
-                    finding(
-                        gpu_lacks_feature,
-                        f"{profile.title} needs compute capability {needed.minimum} or higher; "
-                        f"{gpu.name} has {cc}. SDPA works on it.",
-                        title=f"The GPU is too old for {profile.title}"
-                        if parts(cc) < parts(needed.minimum)
-                        else f"{profile.title} has no kernels for this GPU",
-                        cause="gpu-too-old-for-flash-attn" if "flash" in needed.name else None,
-                        evidence=(f"GPU {gpu.index} {gpu.name}: {cc}",),
-                        remedy=Remedy(
-                            f"Leave out {profile.name} and use SDPA attention (the default).",
-                            "ask",
-                            (("llmdoctor", "install", "--profile", rest),),
-                        ),
-                        url=None,
-                    )
-                )
-    return found
+    return tuple(
+        _lacks(case, profile, needed, gpu, cc)
+        for profile in wanted
+        if (needed := feature(str(profile.feature)))
+        for gpu, cc in known
+        if not needed.works_on(cc)
+    )
 
 
 @dataclass(frozen=True)
@@ -283,4 +269,24 @@ def _older(case: Case, fit: _Fit) -> Finding:
         f"{min(fit.architectures, key=parts)}: every kernel fails.",
         evidence=_evidence(fit),
         remedy=install(case, "Install a build of torch that still has code for this GPU."),
+    )
+
+
+def _lacks(case: Case, profile: Profile, needed: Feature, gpu: Gpu, cc: str) -> Finding:
+    names = case.choice.profiles if case.choice else ()
+    rest = [name for name in names if name != profile.name] or ["mainline"]
+    too_old = parts(cc) < parts(needed.minimum)
+    return finding(
+        gpu_lacks_feature,
+        f"{profile.title} needs compute capability {needed.minimum}"
+        + (" or higher" if needed.highest is None else f" to {needed.highest}")
+        + f"; {gpu.name} has {cc}. SDPA works on it.",
+        title="The GPU is too old for the wanted profile" if too_old else None,
+        cause="gpu-too-old-for-flash-attn" if "flash" in needed.name and too_old else None,
+        evidence=(f"GPU {gpu.index} {gpu.name}: compute capability {cc}",),
+        remedy=Remedy(
+            f"Leave out {profile.name} and use SDPA attention (the default).",
+            "ask",
+            (("llmdoctor", "install", *(word for name in rest for word in ("--profile", name))),),
+        ),
     )

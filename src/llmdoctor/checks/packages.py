@@ -1,14 +1,17 @@
-"""PKG: installed packages against each other."""
+"""PKG: installed packages, each on its own and against each other."""
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterator
 
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import install
-from llmdoctor.finding import Finding, Severity
-from llmdoctor.machine import Machine, Package
+from llmdoctor.checks._versions import allows, split_requirement
+from llmdoctor.finding import Finding, Remedy, Severity
+from llmdoctor.machine import Environment, Machine, Package
+
+FIX = ("llmdoctor", "fix")
 
 # Whose requirements are judged, and on what: the packages that decide whether models load.
 JUDGED = (
@@ -39,12 +42,60 @@ _CAUSES = {
     ("torchvision", "torch"): "torchvision-torch-mismatch",
     ("torchaudio", "torch"): "torchvision-torch-mismatch",
     ("xformers", "torch"): "xformers-torch-mismatch",
-    ("transformers", "safetensors"): "safetensors-missing",
 }
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @check("PKG001", cause=None, severity="warning", readers=("environment",))
+def damaged_packages(case: Case) -> Iterator[Finding]:
+    """Some installed packages are damaged.
+
+    What: Looks for half-removed distributions (folders that start with ~ or -), distributions
+    that are recorded twice, and such without a RECORD.
+
+    Why: pip and uv then disagree about what is installed, and neither can uninstall or upgrade
+    it cleanly. uv does not even list an environment with a "-" leftover.
+
+    Remedy: `llmdoctor fix` sets leftovers aside, with undo; reinstall what is named.
+
+    Known problems: Conda and distribution packages have no RECORD by design; they are left out.
+    """
+    environment = case.machine.environment
+    if environment.leftovers:
+        yield finding(
+            damaged_packages,
+            "An interrupted uninstall left them; Python may still take them for packages.",
+            title="Half-removed packages lie in the environment",
+            evidence=environment.leftovers,
+            remedy=Remedy("Set the leftovers aside.", "safe", (FIX,)),
+        )
+    counts = Counter(package.name for package in environment.packages)
+    twice = tuple(name for name, count in counts.items() if count > 1)
+    if twice:
+        yield finding(
+            damaged_packages,
+            "Which version is imported depends on the file order; pip and uv disagree about it.",
+            title="Packages are recorded twice",
+            evidence=tuple(_versions(environment, name) for name in twice),
+            remedy=Remedy("Set the stale record aside.", "safe", (FIX,)),
+        )
+    if environment.kind != "venv" or environment.system_site_packages:
+        return
+    bare = [p for p in environment.packages if not p.record and p.installer != "conda"]
+    if bare:
+        yield finding(
+            damaged_packages,
+            "Without a RECORD no tool can uninstall or upgrade them.",
+            title="Packages have lost their list of files",
+            evidence=tuple(f"{package.name} {package.version}" for package in bare),
+            remedy=Remedy(
+                "Reinstall the same versions.",
+                "ask",
+                (_reinstall(environment, [f"{p.name}=={p.version}" for p in bare]),),
+            ),
+        )
+
+
+@check("PKG002", cause=None, severity="warning", readers=("environment",))
 def unmet_requirements(case: Case) -> Answer:
     """Installed packages do not fit each other.
 
@@ -71,11 +122,11 @@ def _unmet(case: Case) -> Iterator[Finding]:
             continue
         for name, specifier in _requirements(case.machine, package):
             found = environment.package(name)
-            if found is None and (environment.system_site_packages or name == "torch"):
-                continue  # may lie in the base; a missing torch has a check of its own
-            if found and _meets(found.version, specifier):
+            if found is None and name == "torch":
+                continue  # has a check of its own
+            if found and allows(specifier, found.version) is not False:
                 continue
-            cause = _CAUSES.get((package.name, name)) or _CAUSES.get(("*", name))
+            cause = _cause(package.name, name, missing=found is None)
             severity: Severity = "warning" if found and cause is None else "error"
             yield finding(
                 unmet_requirements,
@@ -93,28 +144,19 @@ def _unmet(case: Case) -> Iterator[Finding]:
             )
 
 
+def _cause(package: str, name: str, *, missing: bool) -> str | None:
+    if missing:
+        return "safetensors-missing" if name == "safetensors" else None
+    return _CAUSES.get((package, name)) or _CAUSES.get(("*", name))
+
+
 def _requirements(machine: Machine, package: Package) -> Iterator[tuple[str, str]]:
     """The judged requirements that apply in this environment: (normalised name, specifier)."""
+    variables = _markers(machine)
     for text in package.requires:
-        match = _NAME.match(text)
-        name = re.sub(r"[-_.]+", "-", match[0]).lower() if match else ""
-        if name not in ON:
-            continue
-        # Reading requirements costs an import, so it is done for the few that matter.
-        from packaging.requirements import InvalidRequirement, Requirement
-
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            continue  # the package's own mistake: nothing can be judged by it
-        if requirement.marker is None or requirement.marker.evaluate(_markers(machine)):
-            yield name, str(requirement.specifier)
-
-
-def _meets(version: str, specifier: str) -> bool:
-    from llmdoctor.checks._versions import allows
-
-    return allows(specifier, version) is not False
+        found = split_requirement(text, variables)
+        if found and found[0] in ON:
+            yield found
 
 
 def _markers(machine: Machine) -> dict[str, str]:
@@ -139,3 +181,13 @@ def _markers(machine: Machine) -> dict[str, str]:
         "platform_python_implementation": "CPython",
         "extra": "",
     }
+
+
+def _versions(environment: Environment, name: str) -> str:
+    return f"{name} " + " and ".join(p.version for p in environment.packages if p.name == name)
+
+
+def _reinstall(environment: Environment, requirements: list[str]) -> tuple[str, ...]:
+    python = environment.executable or "python"
+    options = ("--ignore-installed", "--no-deps")
+    return (python, "-m", "pip", "install", *options, *requirements)

@@ -2,49 +2,82 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-
 from llmdoctor.checks._facts import parts, release_of, usable_torch, wanted_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
-from llmdoctor.checks._remedies import install, new_environment
+from llmdoctor.checks._remedies import install, install_command, new_environment
 from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Finding, Remedy
 from llmdoctor.machine import Environment
 
-FIX = ("llmdoctor", "fix")
-
 
 @check("PY001", cause="venv-broken-after-python-upgrade", readers=("environment",))
-def environment_broken(case: Case) -> Answer:
-    """The environment is broken.
+def base_python_gone(case: Case) -> Answer:
+    """The environment's base Python is gone or has changed.
 
-    What: Looks at pyvenv.cfg and at the interpreter that the environment was made from.
+    What: Follows the environment's interpreter to the one that it was made from.
 
     Why: A virtual environment borrows its Python from a base interpreter. When that is upgraded
-    away or moved, nothing in the environment starts, though all packages are still there.
+    away, nothing in the environment starts, or it starts and sees none of its packages.
 
-    Remedy: Make it anew from the same Python version; llmdoctor sets the old one aside first.
+    Remedy: Make it anew; llmdoctor sets the old one aside first. Pointing the link to another
+    Python works only for the same minor version.
 
     Known problems: Poetry and uv delete and recreate such an environment on their own when they
     are run, even by commands that look harmless.
     """
     environment = case.machine.environment
-    if environment.kind != "broken":
+    if environment.kind != "broken" or not _base_gone(environment):
         return None
-    problem = environment.problem or "it cannot be used"
-    base_gone = environment.base is not None or "interpreter" in problem or "base" in problem
     return finding(
-        environment_broken,
-        f"{problem[:1].upper()}{problem[1:].rstrip('.')}. Nothing in it can be started.",
-        title="The environment's base Python is gone" if base_gone else None,
+        base_python_gone,
+        f"{_sentence(environment)} Its packages are still on disk and cannot be used.",
         evidence=(f"base: {environment.base}",) if environment.base else (),
         where=environment.path,
         remedy=install(case, "Build it anew; the old one is set aside, not deleted.", "--fresh"),
     )
 
 
-@check("PY002", cause="pep668-externally-managed", severity="warning", readers=("environment",))
+@check("PY002", cause=None, readers=("environment",))
+def environment_damaged(case: Case) -> Answer:
+    """The environment is damaged, or is none.
+
+    What: Looks for pyvenv.cfg or conda-meta, for the interpreter, and for scripts that point to
+    another place.
+
+    Why: Without pyvenv.cfg an environment's Python takes itself for its base, and pip would
+    change that one. In an environment that was moved, scripts start the Python of the old place.
+
+    Remedy: Make it anew, or move it back; `python -m pip` works in a moved one, `pip` does not.
+
+    Known problems: An environment that was made to be relocatable can still hold scripts that
+    are not.
+    """
+    environment = case.machine.environment
+    if environment.problem is None or _base_gone(environment):
+        return None
+    if environment.kind != "broken":  # it works, and something in it points elsewhere
+        return finding(
+            environment_damaged,
+            f"{_sentence(environment)} Use `python -m pip` instead of `pip`.",
+            title="The environment was moved or copied",
+            severity="warning",
+            where=environment.path,
+            remedy=install(case, "Build it anew; the old one is set aside.", "--fresh"),
+        )
+    if environment.problem.startswith("not a Python"):
+        command = install_command(case, env=False)
+        remedy = Remedy("Name the right place, or install into a new one.", "ask", (command,))
+    else:
+        remedy = install(case, "Build it anew; the old one is set aside.", "--fresh")
+    return finding(
+        environment_damaged,
+        f"{_sentence(environment)} Nothing can be installed in it.",
+        where=environment.path,
+        remedy=remedy,
+    )
+
+
+@check("PY003", cause="pep668-externally-managed", severity="warning", readers=("environment",))
 def externally_managed(case: Case) -> Answer:
     """This Python belongs to the operating system.
 
@@ -68,7 +101,7 @@ def externally_managed(case: Case) -> Answer:
     )
 
 
-@check("PY003", cause="no-wheel-for-python", readers=("environment",))
+@check("PY004", cause="no-wheel-for-python", readers=("environment",))
 def python_outside_profile(case: Case) -> Answer:
     """Python is outside the range of the wanted profile.
 
@@ -103,9 +136,9 @@ def python_outside_profile(case: Case) -> Answer:
     return found
 
 
-@check("PY004", cause="no-wheel-for-python", readers=("host", "environment"))
+@check("PY005", cause="no-wheel-for-python", readers=("host", "environment"))
 def python_outside_torch(case: Case) -> Answer:
-    """torch has no wheel for this Python.
+    """PyTorch has no wheel for this Python.
 
     What: Compares the environment's Python with those that the wanted torch (or the installed
     one) was published for on this platform.
@@ -140,7 +173,7 @@ def python_outside_torch(case: Case) -> Answer:
     )
 
 
-@check("PY005", cause="python-too-old", readers=("environment",))
+@check("PY006", cause="python-too-old", readers=("environment",))
 def python_too_old(case: Case) -> Answer:
     """This Python is too old for current LLM packages.
 
@@ -174,64 +207,15 @@ def python_too_old(case: Case) -> Answer:
     )
 
 
-@check("PY006", cause=None, severity="warning", readers=("environment",))
-def damaged_packages(case: Case) -> Iterator[Finding]:
-    """Some installed packages are damaged.
-
-    What: Looks for half-removed distributions (folders that start with ~ or -), distributions
-    that are recorded twice, and such without a RECORD.
-
-    Why: pip and uv then disagree about what is installed, and neither can uninstall or upgrade
-    it cleanly. uv does not even list an environment with a "-" leftover.
-
-    Remedy: `llmdoctor fix` sets leftovers aside, with undo; reinstall what is named.
-
-    Known problems: Conda and distribution packages have no RECORD by design; they are left out.
-    """
-    environment = case.machine.environment
-    if environment.leftovers:
-        yield finding(
-            damaged_packages,
-            "An interrupted uninstall left them; Python may still take them for packages.",
-            title="Half-removed packages lie in the environment",
-            evidence=environment.leftovers,
-            remedy=Remedy("Set the leftovers aside.", "safe", (FIX,)),
-        )
-    counts = Counter(package.name for package in environment.packages)
-    twice = tuple(name for name, count in counts.items() if count > 1)
-    if twice:
-        yield finding(
-            damaged_packages,
-            "Which version is imported depends on the file order; pip and uv disagree about it.",
-            title="Packages are recorded twice",
-            evidence=tuple(_versions(environment, name) for name in twice),
-            remedy=Remedy("Set the stale record aside.", "safe", (FIX,)),
-        )
-    if environment.kind != "venv":
-        return
-    bare = [p for p in environment.packages if not p.record and p.installer != "conda"]
-    if bare:
-        yield finding(
-            damaged_packages,
-            "Without a RECORD no tool can uninstall or upgrade them.",
-            title="Packages have lost their list of files",
-            evidence=tuple(f"{package.name} {package.version}" for package in bare),
-            remedy=Remedy(
-                "Reinstall the same versions.",
-                "ask",
-                (_reinstall(environment, [f"{p.name}=={p.version}" for p in bare]),),
-            ),
-        )
+def _base_gone(environment: Environment) -> bool:
+    """The probe's two ways of saying that the base changed under the environment."""
+    problem = environment.problem or ""
+    return "does not exist any more" in problem or problem.startswith("its python is now")
 
 
-def _versions(environment: Environment, name: str) -> str:
-    return f"{name} " + " and ".join(p.version for p in environment.packages if p.name == name)
-
-
-def _reinstall(environment: Environment, requirements: list[str]) -> tuple[str, ...]:
-    python = environment.executable or "python"
-    options = ("--ignore-installed", "--no-deps")
-    return (python, "-m", "pip", "install", *options, *requirements)
+def _sentence(environment: Environment) -> str:
+    problem = (environment.problem or "").rstrip(".")
+    return f"{problem[:1].upper()}{problem[1:]}."
 
 
 def _with_python(case: Case, specifier: str) -> Remedy:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from llmdoctor.checks._facts import (
-    gpu_access,
-    release_of,
-    requires_gpu,
-    usable_torch,
-    why_no_gpu,
-)
+from llmdoctor.checks._access import gpu_access, why_no_gpu
+from llmdoctor.checks._facts import release_of, requires_gpu, usable_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import install
 from llmdoctor.finding import Remedy
@@ -19,7 +14,7 @@ NEED_TORCH = ("accelerate", "bitsandbytes", "flash-attn", "peft", "torchvision",
 
 @check("TORCH001", cause="torch-missing", readers=("environment",))
 def torch_missing(case: Case) -> Answer:
-    """torch is not installed.
+    """PyTorch is not installed.
 
     What: Looks for torch in the environment.
 
@@ -28,16 +23,13 @@ def torch_missing(case: Case) -> Answer:
 
     Remedy: `llmdoctor install` with a profile; or point to the right environment with `--env`.
 
-    Known problems: A torch that is only on PYTHONPATH, or in a base that the environment shares,
-    is not seen.
+    Known problems: A torch that is only on PYTHONPATH is not seen.
     """
     environment = case.machine.environment
     if environment.kind in ("missing", "broken"):
         return Skip(f"the environment is {environment.kind}")
     if environment.torch or environment.package("torch"):
         return None
-    if environment.system_site_packages:
-        return Skip("the environment also uses its base's packages, which were not read")
     waiting = [name for name in NEED_TORCH if environment.package(name)]
     own = environment.kind in ("venv", "conda")
     return finding(
@@ -54,7 +46,7 @@ def torch_missing(case: Case) -> Answer:
 
 @check("TORCH002", cause="torch-not-importable", readers=("environment",))
 def torch_broken(case: Case) -> Answer:
-    """torch is installed but cannot be imported.
+    """PyTorch is installed but cannot be imported.
 
     What: Looks at torch's files: the version file has to be readable and the compiled part there.
 
@@ -86,7 +78,7 @@ def torch_broken(case: Case) -> Answer:
 
 @check("TORCH003", cause="torch-cpu-wheel", readers=("host", "nvidia", "environment"))
 def torch_without_cuda(case: Case) -> Answer:
-    """torch is a CPU build on a machine with an NVIDIA GPU.
+    """PyTorch is a CPU build on a machine with an NVIDIA GPU.
 
     What: Reads from torch's own version file for what it was built.
 
@@ -107,9 +99,11 @@ def torch_without_cuda(case: Case) -> Answer:
         return None
     if why := why_no_gpu(case):
         return Skip(f"no GPU can be used: {why}")
+    from llmdoctor.tables import pypi_default_variant
+
     host = case.machine.host
-    release = release_of(torch.version)
-    default = release.pypi_variant(host.system, host.arch) if release else None
+    known = release_of(torch.version)
+    default = pypi_default_variant(torch.version, host.system, host.arch) if known else None
     if "tegra" in (host.kernel or ""):
         cause = "jetson-needs-nvidia-wheel"
         remedy = Remedy("Install the torch wheel that NVIDIA publishes for this JetPack release.")
@@ -121,7 +115,7 @@ def torch_without_cuda(case: Case) -> Answer:
         torch_without_cuda,
         f"torch {torch.version} is built for {torch.variant}, so the NVIDIA GPU stays idle."
         + (" It is what the package index gives here by default." if default == "cpu" else ""),
-        title=None if torch.variant == "cpu" else "torch is built for another maker's GPU",
+        title=None if torch.variant == "cpu" else "PyTorch is built for another maker's GPU",
         cause=cause,
         evidence=(
             f"torch {torch.version} ({torch.variant})",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from llmdoctor.installers import CLEARED, Job
 from llmdoctor.pip_config import PipConfig
-from llmdoctor.plan import Run, Step, Write
+from llmdoctor.plan import Run, Step, Target, Write
 
 _HOUR = 3600.0
 
@@ -56,6 +56,18 @@ def compile_command(uv: str, manifest: str, lock: str, python: str) -> tuple[str
         uv, "pip", "compile", manifest, "--python", python, "--output-file", lock,
         "--format", "pylock.toml", "--no-build", "--no-header", "--quiet",
     )  # fmt: skip
+
+
+def platform_options(target: Target) -> tuple[str, ...]:
+    """What makes uv resolve for a machine that is not this one."""
+    arch = "aarch64" if target.arch == "arm64" else target.arch
+    if target.os == "windows":
+        platform = f"{arch}-pc-windows-msvc"
+    elif target.os == "macos":
+        platform = f"{arch}-apple-darwin"
+    else:
+        platform = f"{arch}-manylinux_{(target.glibc or '2.28').replace('.', '_')}"
+    return ("--python-platform", platform, "--python-version", target.python)
 
 
 class Uv:

@@ -1,4 +1,4 @@
-"""The processor: /proc/cpuinfo, else py-cpuinfo in a child (it sleeps a second to measure a clock)."""
+"""The processor: /proc/cpuinfo, else py-cpuinfo in a child: it sleeps a second on its way."""
 
 from __future__ import annotations
 

@@ -16,20 +16,20 @@ _HEADER_HEAD = 64 * 1024  # characters; CUDA_VERSION stands in the first quarter
 def read_cuda(system: System, guard: Guard) -> Cuda:
     """Find toolkits. `nvcc` is the path as PATH finds it: torch derives CUDA_HOME from that."""
     home = system.environ.get("CUDA_HOME") or system.environ.get("CUDA_PATH") or None
-    nvcc = guard(lambda: system.which("nvcc"), None)
-    behind = guard(lambda: _behind(system, nvcc), None) if nvcc else None
+    nvcc = guard(None, system.which, "nvcc")
+    behind = guard(None, _behind, system, nvcc) if nvcc else None
     places = [("CUDA_HOME", home)] if home else []
     places += [("PATH", parent(system, behind, 2))] if behind else []
-    places += [("disk", place) for place in guard(lambda: _places(system), [])]
+    places += [("disk", place) for place in guard(list[str](), _places, system)]
     toolkits: dict[str, Toolkit] = {}
     for source, place in places:
-        toolkit = guard(lambda s=source, p=place: _toolkit(system, s, p), None)
+        toolkit = guard(None, _toolkit, system, source, place)
         if toolkit:
             toolkits.setdefault(toolkit.path, toolkit)
     version = None
     if behind:
-        own = toolkits.get(guard(lambda: system.real_path(parent(system, behind, 2)), ""))
-        version = own.version if own else guard(lambda: _ask(system, behind), None)
+        own = toolkits.get(parent(system, behind, 2))
+        version = own.version if own else guard(None, _ask, system, behind)
     return Cuda(home=home, nvcc=nvcc, nvcc_version=version, toolkits=tuple(toolkits.values()))
 
 
@@ -56,7 +56,9 @@ def parse_nvcc(text: str) -> str | None:
 
 def parse_wrapper(text: str) -> str | None:
     """The nvcc that a wrapper script runs."""
-    match = re.search(r"(?:^|[\s\"'=])(/[^\s\"'$]*/nvcc)\b", text) if text.startswith("#!") else None
+    match = (
+        re.search(r"(?:^|[\s\"'=])(/[^\s\"'$]*/nvcc)\b", text) if text.startswith("#!") else None
+    )
     return match[1] if match else None
 
 
@@ -69,7 +71,7 @@ def _behind(system: System, nvcc: str) -> str:
 
 def _places(system: System) -> list[str]:
     if is_windows(system):
-        folder = system.environ.get("ProgramFiles", "C:\\Program Files")  # noqa: SIM112 - Windows' own
+        folder = system.environ.get("ProgramFiles", "C:\\Program Files")
         root = join(system, folder, "NVIDIA GPU Computing Toolkit", "CUDA")
         return [join(system, root, name) for name in system.names(root) or ()]
     local = [name for name in system.names("/usr/local") or () if re.match(r"cuda(-|$)", name)]
@@ -99,5 +101,3 @@ def _static_version(system: System, path: str) -> str | None:
 
 def _ask(system: System, nvcc: str) -> str | None:
     return parse_nvcc(system.run([nvcc, "--version"], timeout=5.0).out)
-
-

@@ -15,7 +15,7 @@ def read_disks(system: System, guard: Guard, environment: str) -> tuple[Disk, ..
     """
     disks: list[Disk] = []
     for role, path in _places(system, environment):
-        disk = guard(lambda role=role, path=path: _disk(system, role, path), None)
+        disk = guard(None, _disk, system, role, path)
         if disk and not any(_same_room(disk, other) for other in disks):
             disks.append(disk)
     return tuple(disks)

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from llmdoctor.errors import UnreadableError
 from llmdoctor.machine import Note, Status
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _STATUSES: dict[str, Status] = {"denied": "denied", "failed": "failed", "timeout": "timeout"}
 
 
 class Guard:
-    """Runs the looks of one reader. Facts beside a failed look survive, and the note says which failed."""
+    """Runs the looks of one reader: facts beside a failed look survive, and a note names that."""
 
     def __init__(self, reader: str, notes: list[Note]) -> None:
         self._reader = reader
         self._notes = notes
 
-    def __call__(self, look: Callable[[], T], otherwise: T) -> T:
-        """Give what `look` finds, or `otherwise` and a note."""
+    def __call__(self, otherwise: T, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Give what `look(...)` finds, or `otherwise` and a note."""
         try:
-            return look()
+            return look(*args, **kwargs)
         except UnreadableError as error:
             self.note(_STATUSES.get(error.status, "failed"), str(error))
         except Exception as error:  # noqa: BLE001 - the doctor never dies of a sick patient

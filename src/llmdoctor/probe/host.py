@@ -9,6 +9,7 @@ from llmdoctor.probe.guard import Guard
 from llmdoctor.system import System
 
 _ARCH = {"amd64": "x86_64", "x64": "x86_64", "x86-64": "x86_64", "arm64": "arm64"}
+_UNTOLD: tuple[str | None, str | None] = (None, None)
 _CGROUP_NAMES = (
     ("kubepods", "kubernetes"),
     ("libpod", "podman"),
@@ -21,16 +22,16 @@ _CGROUP_NAMES = (
 def read_host(system: System, guard: Guard) -> Host:
     """Describe the system: from files and the kernel's own name, without running anything."""
     name = system.uname()
-    distribution, version = guard(lambda: _distribution(system, name.system), (None, None))
+    distribution, version = guard(_UNTOLD, _distribution, system, name.system)
     return Host(
         system=name.system,
         arch=arch(name.machine, name.system),
         distribution=distribution,
         distribution_version=version,
         kernel=name.release,
-        libc=guard(lambda: _libc(system), None) if name.system == "linux" else None,
+        libc=guard(None, _libc, system) if name.system == "linux" else None,
         wsl=wsl(name.release) if name.system == "linux" else None,
-        container=guard(lambda: _container(system), None) if name.system == "linux" else None,
+        container=guard(None, _container, system) if name.system == "linux" else None,
     )
 
 
@@ -47,7 +48,7 @@ def arch(machine: str, system: str) -> str:
 def wsl(release: str) -> int | None:
     """1 or 2 from the kernel release of a Windows Subsystem for Linux, else None.
 
-    Only WSL 2 has a Linux kernel of its own ("microsoft-standard"); WSL 1 imitates one ("Microsoft").
+    Only WSL 2 has a Linux kernel of its own ("microsoft-standard"); WSL 1 imitates one.
     """
     lower = release.lower()
     if "microsoft" not in lower and "wsl2" not in lower:

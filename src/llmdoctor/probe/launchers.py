@@ -33,8 +33,8 @@ def find_tool(system: System, name: str, *, distribution: str | None = None) -> 
 def launcher_prefixes(system: System, path: str) -> list[str]:
     """The environments that a launcher may belong to, most certain first.
 
-    The interpreter in its first lines; the environment in whose bin it lies; the one in whose bin the
-    file lies that it links to (pipx and `uv tool` link from ~/.local/bin).
+    The interpreter in its first lines; the environment in whose bin it lies; the one in whose bin
+    the file lies that it links to (pipx and `uv tool` link from ~/.local/bin).
     """
     real = system.real_path(path)
     prefixes = []

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from llmdoctor.machine import Project
 from llmdoctor.probe.paths import absolute, is_windows, join, parent
-from llmdoctor.probe.poetry_env import poetry_environment
 from llmdoctor.system import System
 
 
@@ -19,8 +19,7 @@ class Subject:
     project: str = "."
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """An environment's folder, or (`executable`) the interpreter that was named instead."""
 
     path: str
@@ -40,7 +39,9 @@ def locate(system: System, subject: Subject, project: Project | None) -> Place:
     folder = absolute(system, subject.project)
     dot_venv = join(system, folder, ".venv")
     if project and project.tool == "poetry":
-        own = poetry_environment(system, folder, _name(system, folder))
+        from llmdoctor.probe.poetry_env import poetry_environment
+
+        own = poetry_environment(system, folder)
         if own:
             return Place(own)
     if system.exists(dot_venv):
@@ -68,14 +69,3 @@ def _of_python(system: System, python: str) -> Place:
     if found is None:
         return Place(python, python)
     return Place(environment_of(system, found) or found, found)
-
-
-def _name(system: System, folder: str) -> str | None:
-    from llmdoctor.probe.project import parse_toml
-
-    text = system.read_text(join(system, folder, "pyproject.toml"))
-    tables = parse_toml(text, "pyproject.toml")[0] if text else {}
-    for table in (tables.get("project"), tables.get("tool", {}).get("poetry")):
-        if isinstance(table, dict) and isinstance(table.get("name"), str):
-            return str(table["name"])
-    return None

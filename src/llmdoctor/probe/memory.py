@@ -23,13 +23,13 @@ _ASK_WINDOWS = (
 
 def read_memory(system: System, guard: Guard) -> Memory:
     """Sizes in bytes. `limit` is the tightest of the control groups that this process is in."""
-    sizes: dict[str, int] = guard(lambda: _sizes(system), {})
+    sizes = guard(dict[str, int](), _sizes, system)
     return Memory(
         total=sizes.get("MemTotal"),
         available=sizes.get("MemAvailable"),
         swap=sizes.get("SwapTotal"),
-        limit=guard(lambda: _limit(system), None),
-        shm=guard(lambda: _shm(system), None),
+        limit=guard(None, _limit, system),
+        shm=guard(None, _shm, system),
     )
 
 
@@ -50,10 +50,10 @@ def parse_memory_status(text: str) -> dict[str, int]:
 
 
 def cgroup_files(text: str) -> tuple[str, ...]:
-    """Where the memory limits of /proc/self/cgroup's groups, and of the groups above, are written."""
+    """The files with the memory limits of /proc/self/cgroup's groups and of those above them."""
     files: list[str] = []
     for line in text.splitlines():
-        _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers == "":
             root, name = "/sys/fs/cgroup", "memory.max"
         elif "memory" in controllers.split(","):
@@ -62,8 +62,8 @@ def cgroup_files(text: str) -> tuple[str, ...]:
             continue
         parts = [part for part in path.split("/") if part and part != ".."]
         # Inside a container the path may be the host's: then only the groups above are visible.
-        for depth in range(len(parts), -1, -1):
-            files.append("/".join([root, *parts[:depth], name]))
+        depths = range(len(parts), -1, -1)
+        files += ["/".join([root, *parts[:depth], name]) for depth in depths]
     return tuple(dict.fromkeys(files))
 
 
@@ -86,7 +86,9 @@ def _sizes(system: System) -> dict[str, int]:
         return parse_memory_status(done.out)
     done = system.run(["sysctl", "-n", "hw.memsize"], timeout=5.0)  # macOS
     if not done.out.strip().isdigit():
-        raise UnreadableError("sysctl hw.memsize", done.problem or done.err.strip(), status="failed")
+        raise UnreadableError(
+            "sysctl hw.memsize", done.problem or done.err.strip(), status="failed"
+        )
     return {"MemTotal": int(done.out)}
 
 

@@ -1,17 +1,15 @@
 """NVIDIA hardware and driver, from every source that costs little, each guarded on its own.
 
 Files under /proc, /sys and /dev are free and always read. NVML is asked in a child, and only where
-the loader finds the library; nvidia-smi only where NVML did not answer: it takes far longer and says
-the same.
+the loader finds the library; nvidia-smi only where NVML did not answer: it takes far longer and
+says the same.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from llmdoctor.errors import UnreadableError
 from llmdoctor.machine import Gpu, Nvidia, PciDevice, Reading
@@ -20,23 +18,25 @@ from llmdoctor.probe.nvidia_text import Answer
 from llmdoctor.probe.paths import is_windows, join, name_of
 from llmdoctor.system import System
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _INSIDE = PurePath(__file__).parent.parent / "inside"
 _LIMIT = 10.0  # seconds; a sick driver may take minutes or never answer
 _WSL = "/usr/lib/wsl/lib"
 _DISPLAY_CLASS = "0x03"
-_NODE = re.compile(r"nvidia\d+|nvidiactl|nvidia-uvm(-tools)?|nvidia-modeset|dxg")
 
 
-@dataclass
 class _Found:
-    errors: list[Reading] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.errors: list[Reading] = []
 
-    def ask(self, source: str, look: Callable[[], T], otherwise: T) -> T:
+    def ask(
+        self, source: str, otherwise: T, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """One source that cannot be read takes none of the others with it."""
         try:
-            return look()
+            return look(*args, **kwargs)
         except UnreadableError as error:
             self.errors.append(Reading(source, str(error)))
         except Exception as error:  # noqa: BLE001 - as above, whatever a driver answers
@@ -48,17 +48,17 @@ def read_nvidia(system: System) -> Nvidia:
     """Gather the rival readings. What a source refuses to tell is in `errors`, in its own words."""
     found = _Found()
     posix = not is_windows(system)
-    proc = found.ask("/proc", lambda: _proc_driver(system), None) if posix else None
-    sysfs = found.ask("/sys", lambda: _sys_driver(system), None) if posix else None
-    listed = found.ask("/proc", lambda: _proc_gpus(system), ()) if posix else ()
-    pci = found.ask("/sys", lambda: _pci_devices(system), ()) if posix else ()
-    nodes = found.ask("/dev", lambda: _device_nodes(system), ()) if posix else ()
-    library = found.ask("nvml", lambda: _library(system), None)
-    nvml = found.ask("nvml", lambda: _nvml(system, library), Answer()) if library else Answer()
+    proc = found.ask("/proc", None, _proc_driver, system) if posix else None
+    sysfs = found.ask("/sys", None, _sys_driver, system) if posix else None
+    listed = found.ask("/proc", (), _proc_gpus, system) if posix else ()
+    pci = found.ask("/sys", (), _pci_devices, system) if posix else ()
+    nodes = found.ask("/dev", (), _device_nodes, system) if posix else ()
+    library = found.ask("nvml", None, _library, system)
+    nvml = found.ask("nvml", Answer(), _nvml, system, library) if library else Answer()
     found.errors.extend(Reading("nvml", error) for error in nvml.errors)
     smi = Answer()
     if nvml.driver is None:
-        smi = found.ask("nvidia-smi", lambda: _nvidia_smi(system), Answer())
+        smi = found.ask("nvidia-smi", Answer(), _nvidia_smi, system)
         found.errors.extend(Reading("nvidia-smi", error) for error in smi.errors)
     return Nvidia(
         driver=_readings(
@@ -123,12 +123,15 @@ def _hex(text: str | None) -> str:
 
 
 def _device_nodes(system: System) -> tuple[str, ...]:
-    return tuple(f"/dev/{name}" for name in system.names("/dev") or () if _NODE.fullmatch(name))
+    nodes = [
+        name for name in system.names("/dev") or () if name.startswith("nvidia") or name == "dxg"
+    ]
+    return tuple(f"/dev/{name}" for name in nodes if name != "nvidia-caps")  # a folder
 
 
 def _library(system: System) -> str | None:
     if is_windows(system):
-        folder = system.environ.get("ProgramFiles", "C:\\Program Files")  # noqa: SIM112 - Windows' own
+        folder = system.environ.get("ProgramFiles", "C:\\Program Files")
         old = join(system, folder, "NVIDIA Corporation", "NVSMI", "nvml.dll")
         return next((name for name in ("nvml.dll", old) if system.has_library(name)), None)
     if system.uname().system != "linux":
@@ -177,8 +180,8 @@ def _find_nvidia_smi(system: System) -> str | None:
     if program := system.which("nvidia-smi"):
         return program
     if is_windows(system):
-        root = system.environ.get("SystemRoot", "C:\\Windows")  # noqa: SIM112 - Windows' own
-        folder = system.environ.get("ProgramFiles", "C:\\Program Files")  # noqa: SIM112
+        root = system.environ.get("SystemRoot", "C:\\Windows")
+        folder = system.environ.get("ProgramFiles", "C:\\Program Files")
         places = [
             join(system, root, "System32", "nvidia-smi.exe"),
             join(system, folder, "NVIDIA Corporation", "NVSMI", "nvidia-smi.exe"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from llmdoctor.machine import Gpu
 
@@ -14,8 +14,7 @@ QUERY_OF_OLD_DRIVERS = tuple(field for field in QUERY if field != "compute_cap")
 _MIB = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What NVML or nvidia-smi told, and in whose words it refused the rest."""
 
     driver: str | None = None

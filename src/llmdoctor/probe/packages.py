@@ -7,7 +7,7 @@ interrupted pip ("~orch-2.9.1.dist-info") as packages.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from llmdoctor.errors import UnreadableError
 from llmdoctor.machine import Package
@@ -19,12 +19,9 @@ _HEAD = 16 * 1024  # characters; most headers end far earlier, and the descripti
 _END = re.compile(r"\n\r?\n")
 _FIELD = re.compile(r"^(Name|Version|Requires-Dist):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
 _TAG = re.compile(r"^Tag:[ \t]*(\S+)", re.MULTILINE)
-_FOLDER = re.compile(r"(.+?)-([^-]+)(?:-py3\.\d+)?\.(?:dist|egg)-info", re.DOTALL)
-_EDITABLE = re.compile(r'"editable"\s*:\s*true')
 
 
-@dataclass(frozen=True)
-class Installed:
+class Installed(NamedTuple):
     """What lies in one site-packages folder. `unreadable` are packages whose metadata is denied."""
 
     packages: tuple[Package, ...] = ()
@@ -41,7 +38,7 @@ def read_packages(system: System, folders: tuple[str, ...], guard: Guard) -> Ins
     leftovers: list[str] = []
     unreadable: list[str] = []
     for folder in folders:
-        found = guard(lambda folder=folder: _scan(system, folder), Installed())
+        found = guard(Installed(), _scan, system, folder)
         hidden = {package.name for package in packages}
         packages += [package for package in found.packages if package.name not in hidden]
         leftovers += found.leftovers
@@ -79,7 +76,7 @@ def parse_wheel_tags(text: str) -> tuple[str, ...]:
 
 def parse_folder_name(name: str) -> tuple[str, str] | None:
     """Name and version in "torch-2.9.1.dist-info"."""
-    match = _FOLDER.fullmatch(name)
+    match = re.fullmatch(r"(.+?)-([^-]+)(?:-py3\.\d+)?\.(?:dist|egg)-info", name, re.DOTALL)
     return (match[1], match[2]) if match else None
 
 
@@ -114,15 +111,13 @@ def _dist_info(system: System, place: str, name: str) -> Package | None:
     files = system.names(place[:-1]) or ()
     head = _head(system, place + "METADATA") if "METADATA" in files else ""
     found, version, requires = parse_metadata(head)
-    by_name = parse_folder_name(name)
-    if by_name is None and not (found and version):
-        return None
-    found, version = found or (by_name or ("", ""))[0], version or (by_name or ("", ""))[1]
+    if not (found and version):
+        if (by_name := parse_folder_name(name)) is None:
+            return None
+        found, version = found or by_name[0], version or by_name[1]
     wheel = system.read_text(place + "WHEEL") if "WHEEL" in files else None
     installer = system.read_text(place + "INSTALLER", 64) if "INSTALLER" in files else None
-    editable = "direct_url.json" in files and bool(
-        _EDITABLE.search(system.read_text(place + "direct_url.json") or "")
-    )
+    origin = system.read_text(place + "direct_url.json") if "direct_url.json" in files else None
     return Package(
         name=normalise(found),
         version=version,
@@ -130,21 +125,22 @@ def _dist_info(system: System, place: str, name: str) -> Package | None:
         tags=parse_wheel_tags(wheel or ""),
         installer=(installer or "").strip() or None,
         record="RECORD" in files,
-        editable=editable,
+        editable=bool(origin and re.search(r'"editable"\s*:\s*true', origin)),
     )
 
 
 def _egg_info(system: System, place: str, sep: str, name: str) -> Package | None:
-    """setuptools' older form: a folder, or (from distutils) the metadata file itself."""
+    """Setuptools' older form: a folder, or (from distutils) the metadata file itself."""
     files = system.names(place) if system.kind(place) != "file" else ()
     head = _head(system, f"{place}{sep}PKG-INFO" if files else place)
     found, version, requires = parse_metadata(head)
-    by_name = parse_folder_name(name)
-    if not (found and version) and by_name is None:
-        return None
+    if not (found and version):
+        if (by_name := parse_folder_name(name)) is None:
+            return None
+        found, version = found or by_name[0], version or by_name[1]
     return Package(
-        name=normalise(found or (by_name or ("", ""))[0]),
-        version=version or (by_name or ("", ""))[1],
+        name=normalise(found),
+        version=version,
         requires=requires,
         record="installed-files.txt" in (files or ()),
     )

@@ -1,26 +1,20 @@
-"""Where Poetry keeps a project's environment, by its settings and naming rule; Poetry is not run."""
+"""Where Poetry keeps a project's environment, by its settings and naming rule alone."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import re
-import sys
 from typing import Any
 
 from llmdoctor.probe.paths import absolute, is_windows, join
-from llmdoctor.probe.project import parse_toml
+from llmdoctor.probe.toml import parse_toml
 from llmdoctor.system import System
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _SUFFIX = re.compile(r".*-py(\d+)\.(\d+)")
 
 
-def poetry_environment(system: System, project: str, name: str | None) -> str | None:
+def poetry_environment(system: System, project: str) -> str | None:
     """The folder of the environment that Poetry would use for `project`, if Poetry has a say.
 
     None where Poetry would take `<project>/.venv` because it exists, or has made none yet. With
@@ -32,8 +26,7 @@ def poetry_environment(system: System, project: str, name: str | None) -> str | 
     if in_project is True or (in_project is None and system.exists(dot_venv)):
         return dot_venv
     root = _root(system, project, settings)
-    # Poetry 1 names the environment of a project without [tool.poetry] differently: the hash of the
-    # project's folder is what tells.
+    # The folder is called <project's name>-<hash of its place>-py3.12: the hash is what tells.
     digest = folder_hash(system, project)
     found = [
         n for n in system.names(root) or () if re.search(rf"-{re.escape(digest)}-py\d+\.\d+$", n)
@@ -41,12 +34,13 @@ def poetry_environment(system: System, project: str, name: str | None) -> str | 
     if not found:
         return None
     chosen = _chosen_minor(system, root, digest)
-    wanted = sanitise(name) if name else ""
 
     def rank(entry: str) -> tuple[bool, bool, int]:
         match = _SUFFIX.fullmatch(entry)
         minor = f"{match[1]}.{match[2]}" if match else ""
-        return minor == chosen, entry.startswith(f"{wanted}-"), int(match[2]) if match else 0
+        # Poetry 1 uses this name where there is no [tool.poetry]; Poetry 2 has its own beside it.
+        old = entry.startswith("non-package-mode-")
+        return minor == chosen, not old, int(match[2]) if match else 0
 
     return join(system, root, max(found, key=rank))
 
@@ -59,11 +53,6 @@ def folder_hash(system: System, project: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(real.encode()).digest()).decode()[:8]
 
 
-def sanitise(name: str) -> str:
-    """A project's name as it stands in the environment's folder name."""
-    return re.sub(r'[ $`!*@"\\\r\n\t]', "_", name.lower())[:42]
-
-
 def _root(system: System, project: str, settings: dict[str, Any]) -> str:
     cache = settings.get("cache-dir") or _cache(system)
     path = settings.get("path") or "{cache-dir}/virtualenvs"
@@ -72,7 +61,7 @@ def _root(system: System, project: str, settings: dict[str, Any]) -> str:
 
 
 def _settings(system: System, project: str) -> dict[str, Any]:
-    """The effective `cache-dir` and `virtualenvs.{in-project,path}`: user's, project's, environment's."""
+    """`cache-dir` and the keys of `virtualenvs` in force: the later source wins."""
     merged: dict[str, Any] = {}
     for path in (
         join(system, _config(system), "config.toml"),
@@ -88,8 +77,8 @@ def _settings(system: System, project: str) -> dict[str, Any]:
     environ = system.environ
     if cache := environ.get("POETRY_CACHE_DIR"):
         merged["cache-dir"] = cache
-    if path := environ.get("POETRY_VIRTUALENVS_PATH"):
-        merged["path"] = path
+    if root := environ.get("POETRY_VIRTUALENVS_PATH"):
+        merged["path"] = root
     if in_project := environ.get("POETRY_VIRTUALENVS_IN_PROJECT"):
         merged["in-project"] = in_project.lower() in ("true", "1")
     return merged
@@ -121,12 +110,8 @@ def _cache(system: System) -> str:
 def _chosen_minor(system: System, root: str, digest: str) -> str | None:
     """What `poetry env use` has written down for the project."""
     text = system.read_text(join(system, root, "envs.toml"))
-    if not text:
-        return None
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return None  # Poetry's own bookkeeping: without it, the newest environment is meant
+    # Poetry's own bookkeeping: where it cannot be read, the newest environment is meant.
+    tables = parse_toml(text, "envs.toml")[0] if text else {}
     for name, entry in tables.items():
         if name.endswith(f"-{digest}") and isinstance(entry, dict):
             minor = entry.get("minor")

@@ -17,10 +17,9 @@ def read_tools(system: System, guard: Guard) -> tuple[Tool, ...]:
     Poetry's version stays None where no dist-info tells it: starting Poetry takes seconds, and some
     of its commands make environments.
     """
-    readers = [lambda name=name: find_tool(system, name) for name in ("poetry", "pip", "pipx")]
-    readers += [lambda: _uv(system)]
-    readers += [lambda name=name: _conda(system, name) for name in ("conda", "mamba")]
-    found = [guard(read, None) for read in readers]
+    found = [guard(None, find_tool, system, name) for name in ("poetry", "pip", "pipx")]
+    found.append(guard(None, _uv, system))
+    found += [guard(None, _conda, system, name) for name in ("conda", "mamba")]
     return tuple(tool for tool in found if tool)
 
 

@@ -29,7 +29,9 @@ def read_torch(
         files = system.names(place)
         if files is None or not {"__init__.py", "version.py", "lib"} & set(files):
             continue
-        text = system.read_text(join(system, place, "version.py")) if "version.py" in files else None
+        text = (
+            system.read_text(join(system, place, "version.py")) if "version.py" in files else None
+        )
         built = parse_version(text or "")
         problem = _problem(system, place, files, package, python)
         version = built.get("__version__") or (package.version if package else None)
@@ -40,7 +42,7 @@ def read_torch(
 
 
 def parse_version(text: str) -> dict[str, str | None]:
-    """The string constants assigned in torch/version.py, annotated or not; None where it says None."""
+    """The string constants that torch/version.py assigns, annotated or not, and its Nones."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -68,7 +70,10 @@ def _problem(
     package: Package | None,
     python: str | None,
 ) -> str | None:
-    """What `import torch` would fail on. Only for wheels: distributions put the libraries elsewhere."""
+    """What `import torch` would fail on.
+
+    Libraries are looked for only where torch came as a wheel: distributions put them elsewhere.
+    """
     missing = [f"torch/{name}" for name in ("__init__.py", "version.py") if name not in files]
     extensions = [match for match in map(_EXTENSION.fullmatch, files) if match]
     if package and package.record and package.tags:

@@ -1,4 +1,4 @@
-"""The environment variables that decide how torch, CUDA and the installers behave: an allow-list."""
+"""The environment variables that decide how torch, CUDA and the installers behave."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _SHOWN = re.compile(
 _ONLY_SET = re.compile(
     r"(?:https?|all)_proxy|DBUS_SESSION_BUS_ADDRESS|DISPLAY|WAYLAND_DISPLAY", re.IGNORECASE
 )
-_SECRET = re.compile(r"PASSWORD|TOKEN|SECRET|USERNAME|HTTP_BASIC|CREDENTIAL|CERT|API_?KEY", re.IGNORECASE)
+_SECRET = re.compile(
+    r"PASSWORD|TOKEN|SECRET|USERNAME|HTTP_BASIC|CREDENTIAL|CERT|API_?KEY", re.IGNORECASE
+)
 
 _USER_IN_URL = re.compile(r"(\w://)[^/\s]*@")  # up to the last @ before the path: passwords hold @
 _USER_ALONE = re.compile(r"(^|[\s=])[^\s/@]+@")

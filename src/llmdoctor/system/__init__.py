@@ -24,7 +24,7 @@ Kind = Literal["file", "folder", "link", "other"]
 
 @dataclass(frozen=True)
 class Completed:
-    """A finished child. `code` is None when it never started, was stopped by the time limit, or died."""
+    """A finished child; `code` is None when it never started, was stopped, or died."""
 
     argv: tuple[str, ...]
     code: int | None
@@ -40,7 +40,7 @@ class Completed:
 
 @dataclass(frozen=True)
 class Uname:
-    """What the kernel calls itself: `system` is linux, windows or macos; `machine` is lower case."""
+    """What the kernel calls itself: `system` is linux, windows, macos; `machine` lower case."""
 
     system: str
     release: str

@@ -237,7 +237,7 @@ class Local:
                         next_command="llmdoctor history",
                     )
                 time.sleep(0.2)
-            os.set_inheritable(descriptor, True)
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - the standard library's
             self._held.append(descriptor)
             try:
                 yield

@@ -28,6 +28,7 @@ from llmdoctor.tables.gpus import (
     nearest_gpu_names,
     runs_on,
 )
+from llmdoctor.tables.poetry import PoetryRules, poetry_rules
 from llmdoctor.tables.read import table_date
 from llmdoctor.tables.releases import (
     Build,
@@ -48,6 +49,7 @@ __all__ = [
     "DriverFloor",
     "Feature",
     "NoTriton",
+    "PoetryRules",
     "TorchRelease",
     "TritonPin",
     "UnknownRelease",
@@ -67,6 +69,7 @@ __all__ = [
     "gpu_names",
     "nearest_gpu_names",
     "parse_wheel_name",
+    "poetry_rules",
     "pypi_default_variant",
     "runs_on",
     "table_date",

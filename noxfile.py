@@ -1,0 +1,56 @@
+"""Every check of the project. `nox` runs lint, types and tests; CI calls it the same way."""
+
+from __future__ import annotations
+
+import os
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+
+TEST = ("pytest>=8", "hypothesis>=6.100")
+# The oldest versions that pyproject.toml allows, for the session that proves them.
+OLDEST = ("packaging==24.0", "platformdirs==4.0.0", "rich==13.7.0", "tomlkit==0.12.0", "uv==0.9.0")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Formatting and ruff's rules."""
+    session.install("ruff==0.17.5")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy, strict."""
+    session.install("-e", ".", "mypy==2.4.1", "nox", *TEST)
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests. The smoke test's own run in an environment that llmdoctor itself installs."""
+    session.install(".", *TEST)
+    proven = os.path.abspath(os.path.join(session.cache_dir, "cpu"))  # noqa: PTH100, PTH118
+    state = {"LLMDOCTOR_STATE_DIR": session.create_tmp()}
+    install = ("llmdoctor", "install", "--profile", "cpu", "--env", proven, "--yes", "--no-smoke")
+    session.run(*install, env=state)
+    python = os.path.join(proven, "Scripts" if os.name == "nt" else "bin", "python")  # noqa: PTH118
+    session.run("pytest", *session.posargs, env={"LLMDOCTOR_TEST_SMOKE_PYTHON": python})
+
+
+@nox.session(python=["3.10", "3.12", "3.13"])
+def pythons(session: nox.Session) -> None:
+    """The tests on the other Pythons that the doctor runs on; not part of CI."""
+    session.install(".", *TEST)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python="3.11")
+def oldest(session: nox.Session) -> None:
+    """The tests with the oldest dependencies that are allowed; not part of CI."""
+    session.install(".", *TEST, *OLDEST)
+    session.run("pytest", *session.posargs)

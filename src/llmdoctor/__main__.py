@@ -1,0 +1,5 @@
+"""`python -m llmdoctor`."""
+
+from llmdoctor.cli.main import main
+
+main()

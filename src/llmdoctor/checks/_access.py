@@ -1,0 +1,99 @@
+"""Can a CUDA program reach a GPU, and if not, what is the first thing in its way?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+from llmdoctor.checks._facts import requires_gpu
+from llmdoctor.checks._framework import Case, Skip
+from llmdoctor.machine import Machine
+
+Access: TypeAlias = Literal[
+    "works", "mismatch", "wsl1", "container", "unloaded", "missing", "failing", "absent", "unknown"
+]
+
+# Words of NVML, nvidia-smi and the CUDA runtime. A reading holds either the text or the constant.
+_MISMATCH = ("driver/library version mismatch", "lib_rm_version_mismatch", "error 803")
+_UNLOADED = (
+    "driver not loaded",
+    "driver_not_loaded",
+    "couldn't communicate with the nvidia driver",
+    "can't communicate with the nvidia driver",
+)
+_NO_DRIVER = ("no nvidia driver",)
+
+# The bus and the kernel module see hardware, also in a container: no program can use it by that.
+_KERNEL_SOURCES = ("pci", "/proc", "/sys")
+
+_WHY: dict[Access, str] = {
+    "mismatch": "the NVIDIA kernel module and the driver's libraries have different versions",
+    "wsl1": "WSL 1 has no GPU",
+    "container": "the container was started without the GPU",
+    "unloaded": "the NVIDIA driver is installed but not loaded",
+    "missing": "there is no NVIDIA driver",
+    "failing": "the NVIDIA driver answers with an error",
+    "absent": "no NVIDIA GPU is visible",
+    "unknown": "whether there is an NVIDIA GPU could not be seen",
+}
+
+
+def gpu_access(case: Case) -> Access:
+    """Whether a CUDA program can reach a GPU, and if not, what is the first thing in its way."""
+    machine = case.machine
+    nvidia, host = machine.nvidia, machine.host
+    if says(machine, _MISMATCH):
+        return "mismatch"
+    if host.wsl == 1:
+        return "wsl1"
+    if any(gpu.source not in _KERNEL_SOURCES for gpu in nvidia.gpus):
+        return "works"
+    seen = nvidia.present or bool(nvidia.driver) or (_hides_bus(machine) and bool(nvidia.library))
+    given = nvidia.device_nodes and nvidia.library  # what a container is given with its GPU
+    if host.container and not given and (seen or requires_gpu(case)):
+        return "container"
+    if says(machine, _NO_DRIVER):
+        return "missing"
+    return _driver_state(case, seen=seen)
+
+
+def _driver_state(case: Case, *, seen: bool) -> Access:
+    """Why no GPU answers on the machine itself; `seen`: hardware or a kernel module is there."""
+    nvidia = case.machine.nvidia
+    if not seen:
+        if any(reading.source in _KERNEL_SOURCES for reading in nvidia.errors):
+            return "unknown"
+        if not (_hides_bus(case.machine) and requires_gpu(case)):
+            return "absent"
+    if says(case.machine, _UNLOADED):
+        return "unloaded"
+    if nvidia.errors:
+        return "failing"
+    if all(reading.source in _KERNEL_SOURCES for reading in nvidia.driver):
+        return "missing"
+    return "failing" if nvidia.present else "unknown"  # a report that lists no GPUs
+
+
+def access_or_skip(case: Case) -> Access | Skip:
+    """The same, for a check that has nothing to say without a look, or where no GPU is wanted."""
+    if not case.wants_gpu:
+        return Skip("the CPU profile uses no GPU")
+    access = gpu_access(case)
+    return Skip(_WHY[access]) if access == "unknown" else access
+
+
+def why_no_gpu(case: Case) -> str | None:
+    """What keeps CUDA programs from a GPU, in words; None when nothing does."""
+    access = gpu_access(case)
+    return None if access == "works" else _WHY[access]
+
+
+def says(machine: Machine, words: Iterable[str]) -> bool:
+    """Whether any NVIDIA source's error holds one of these words."""
+    said = "\n".join(reading.value for reading in machine.nvidia.errors).lower()
+    return any(word in said for word in words)
+
+
+def _hides_bus(machine: Machine) -> bool:
+    """WSL has no PCI bus and Windows' is not read: not seeing a GPU there proves nothing."""
+    return machine.host.wsl is not None or machine.host.system == "windows"

@@ -1,0 +1,114 @@
+"""DRV: whether the driver is new enough for the CUDA of a torch build."""
+
+from __future__ import annotations
+
+from llmdoctor.checks._access import why_no_gpu
+from llmdoctor.checks._facts import (
+    driver_os,
+    driver_readings,
+    parts,
+    pin,
+    requires_gpu,
+    usable_torch,
+)
+from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
+from llmdoctor.checks._remedies import get_driver, install_command
+from llmdoctor.finding import Remedy
+
+
+@check("DRV008", cause="driver-too-old", readers=("nvidia", "environment"))
+def driver_too_old_for_torch(case: Case) -> Answer:
+    """The NVIDIA driver is too old for the installed torch.
+
+    What: Compares the driver with the lowest one that any program of that CUDA major needs
+    (minor-version compatibility), not with the driver that one toolkit shipped with.
+
+    Why: A CUDA 13 build on a CUDA 12 driver does not start: "The NVIDIA driver on your system is
+    too old", and `torch.cuda.is_available()` is False.
+
+    Remedy: Update the driver, or install a torch built with an older CUDA.
+
+    Known problems: On data-centre GPUs the package cuda-compat lets a newer CUDA run on an older
+    driver; its folder on LD_LIBRARY_PATH turns the error into a warning.
+    """
+    if not case.wants_gpu:
+        return Skip("the CPU profile uses no GPU")
+    torch, machine = usable_torch(case), case.machine
+    if torch is None or torch.cuda is None:
+        return Skip("no CUDA build of torch is installed")
+    if why := why_no_gpu(case):
+        return Skip(f"no GPU can be used: {why}")
+    driver = machine.nvidia.driver_version
+    if driver is None:
+        return Skip("the driver's version is not known")
+    from llmdoctor.tables import compare_driver, driver_floor
+
+    floor = driver_floor(torch.cuda, driver_os(machine))
+    if floor is None:
+        return Skip(f"the driver that CUDA {torch.cuda} needs here is not in the table")
+    if compare_driver(driver, floor.version) >= 0:
+        return None
+    compat = "compat" in machine.variables.get("LD_LIBRARY_PATH", "")
+    remedy = get_driver(case, floor.version)
+    return finding(
+        driver_too_old_for_torch,
+        f"torch {torch.version} is built with CUDA {torch.cuda}, which needs driver "
+        f"{floor.version} or newer; {driver} is installed."
+        + (" Only the cuda-compat libraries can make up for it." if compat else ""),
+        cause="driver-old-needs-compat" if compat else None,
+        severity="warning" if compat else None,
+        evidence=(*driver_readings(machine), f"torch {torch.version} (CUDA {torch.cuda})"),
+        remedy=Remedy(
+            f"{remedy.summary} Or install a torch that this driver runs, if one fits.",
+            "ask",
+            (install_command(case),),
+        ),
+        url=floor.source if floor.source.startswith("https://") else None,
+    )
+
+
+@check("DRV009", cause="driver-too-old", readers=("nvidia",))
+def driver_too_old_for_profile(case: Case) -> Answer:
+    """The NVIDIA driver is too old for the wanted profile.
+
+    What: Compares the driver with what the chosen torch build needs, or, where none could be
+    chosen, with the least that any build of the profile's torch needs.
+
+    Why: The profile would install and then not find the GPU.
+
+    Remedy: Update the driver, or take a profile with an older CUDA (`llmdoctor profiles`).
+
+    Known problems: The same as of the check for the installed torch.
+    """
+    if not case.wants_gpu:
+        return Skip("the CPU profile uses no GPU")
+    if why := why_no_gpu(case):
+        return Skip(f"no GPU can be used: {why}")
+    anchor, driver = pin(case), case.machine.nvidia.driver_version
+    chosen = case.choice.variant if case.choice else None
+    if chosen and chosen.startswith("cu"):
+        variants: tuple[str, ...] = (chosen,)
+    else:
+        variants = tuple(v for v in anchor.variants if v.startswith("cu")) if anchor else ()
+    if not variants:
+        return Skip("no profile with a CUDA build was asked for")
+    if driver is None:
+        return Skip("the driver's version is not known")
+    from llmdoctor.tables import compare_driver, driver_floor
+
+    os = driver_os(case.machine)
+    floors = [floor.version for variant in variants if (floor := driver_floor(variant, os))]
+    if len(floors) < len(variants):
+        return Skip(f"the driver that {', '.join(variants)} need here is not in the table")
+    if any(compare_driver(driver, floor) >= 0 for floor in floors):
+        return None
+    lowest = min(floors, key=parts)
+    falls_back = chosen == "cpu" and not requires_gpu(case)
+    return finding(
+        driver_too_old_for_profile,
+        f"The profile's CUDA builds need driver {lowest} or newer; {driver} is installed."
+        + (" It would be installed for the CPU." if falls_back else ""),
+        severity="warning" if falls_back else None,
+        evidence=(*driver_readings(case.machine), f"builds {', '.join(variants)}"),
+        remedy=get_driver(case, lowest),
+    )

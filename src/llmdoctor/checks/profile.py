@@ -1,0 +1,49 @@
+"""PROFILE: whether what is wanted fits the machine at all."""
+
+from __future__ import annotations
+
+from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
+from llmdoctor.finding import Remedy
+
+
+@check("PROFILE001", cause=None)
+def profile_does_not_fit(case: Case) -> Answer:
+    """The wanted profile does not fit this machine.
+
+    What: Asks the resolver whether the wanted profiles can be installed here.
+
+    Why: `llmdoctor install` would refuse for the reasons given.
+
+    Remedy: Take a profile that fits (`llmdoctor profiles`), or what the plan names instead.
+
+    Known problems: An exclusion that you know to be out of date can be overridden: `--allow CODE`.
+    """
+    choice = case.choice
+    if choice is None:
+        return Skip("no profile was asked for")
+    if choice.feasible:
+        return None
+    return tuple(
+        finding(
+            profile_does_not_fit,
+            reason.text,
+            cause=reason.cause,
+            evidence=(reason.code,),
+            remedy=Remedy(
+                "; ".join(other.text for other in choice.alternatives)
+                or "See what fits this machine.",
+                "safe",
+                (("llmdoctor", "profiles"), *_alternatives(case)),
+            ),
+        )
+        for reason in choice.reasons
+    )
+
+
+def _alternatives(case: Case) -> tuple[tuple[str, ...], ...]:
+    offered = case.choice.alternatives if case.choice else ()
+    return tuple(
+        ("llmdoctor", "install", *(word for name in other.profiles for word in ("--profile", name)))
+        for other in offered
+        if other.profiles
+    )

@@ -1,0 +1,1 @@
+"""The command line: each command parses, calls once, renders and exits."""

@@ -1,0 +1,184 @@
+"""How commands speak: reports to stdout or a file, progress and errors to stderr, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
+
+import typer
+
+from llmdoctor.errors import LlmdoctorError, UsageError
+
+if TYPE_CHECKING:
+    from llmdoctor.render.terminal import Paper
+
+
+class Format(str, Enum):
+    """How a report is written."""
+
+    terminal = "terminal"
+    json = "json"
+
+
+FormatOption = Annotated[
+    Format, typer.Option("--format", help="How the report is written.", show_default=True)
+]
+OutputOption = Annotated[
+    str | None,
+    typer.Option("--output", metavar="FILE", help="Write the report there instead of to stdout."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only the result, in one line.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Everything that was seen.")]
+
+
+def emit(
+    document: Mapping[str, Any],
+    write: Callable[[Paper], None],
+    *,
+    format: Format,  # noqa: A002 - named as the option is
+    output: str | None,
+) -> None:
+    """Render a report in the asked format and put it where it was asked for."""
+    if format is Format.json:
+        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    else:
+        from llmdoctor.render import terminal
+
+        stream = None if output else sys.stdout
+        text = terminal.document(
+            write, width=_width(stream), colour=_colour(stream), unicode=_unicode(stream)
+        )
+    if output is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    try:
+        Path(output).write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write the report to {output}: {error.strerror}") from None
+
+
+def say(text: str) -> None:
+    """A line about what is going on."""
+    sys.stderr.write(_safe(text, sys.stderr) + "\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def shown_errors() -> Iterator[None]:
+    """Turn every ending of a command into a message and the contract's exit code.
+
+    SIGTERM ends a command as Ctrl-C does, so that it cleans up too.
+    """
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    except LlmdoctorError as error:
+        say(f"llmdoctor: {error.message}")
+        if error.next_command:
+            say(f"next: {error.next_command}")
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        say("llmdoctor: interrupted")
+        raise typer.Exit(130) from None
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - so that the exit is silent
+        raise typer.Exit(0) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"llmdoctor: {where}{(error.strerror or str(error)).lower()}")
+        say("next: llmdoctor check")
+        raise typer.Exit(3) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Progress:
+    """Shows a run as it goes on: a line for each step, and what its program says last."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._live = sys.stderr.isatty() and not quiet and not os.environ.get("CI")
+        self._shown = False
+
+    def step(self, number: int, total: int, text: str) -> None:
+        """A step begins."""
+        self.clear()
+        if not self._quiet:
+            say(f"[{number}/{total}] {text}")
+
+    def line(self, text: str) -> None:
+        """A program says something: kept on one line at a terminal, written down in a log."""
+        if self._quiet or not text.strip():
+            return
+        if not self._live:
+            say(f"      {text}")
+            return
+        width = max(20, _width(sys.stderr) - 8)
+        sys.stderr.write(f"\r\x1b[2K      {_safe(text.strip(), sys.stderr)[:width]}")
+        sys.stderr.flush()
+        self._shown = True
+
+    def clear(self) -> None:
+        """Take away the line of the program that has ended."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+            self._shown = False
+
+
+def ask(question: str, *, yes: bool) -> bool:
+    """Ask before something the user owns is changed. Without a terminal the answer is no."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        say("nothing was changed: this asks before it acts, and there is no terminal to answer at")
+        say("next: the same command with --yes")
+        return False
+    say(f"{question} [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _width(stream: TextIO | None) -> int:
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns) > 0:
+        return max(40, int(columns))
+    try:
+        return max(40, os.get_terminal_size(stream.fileno()).columns) if stream else 80
+    except (OSError, ValueError):
+        return 80
+
+
+def _colour(stream: TextIO | None) -> bool:
+    return (
+        stream is not None
+        and stream.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )
+
+
+def _unicode(stream: TextIO | None) -> bool:
+    if stream is None:
+        return True
+    try:
+        "✗✓→·".encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _safe(text: str, stream: TextIO) -> str:
+    encoding = stream.encoding or "ascii"
+    return text.encode(encoding, "replace").decode(encoding)

@@ -1,0 +1,45 @@
+"""TOML as a value, or what is wrong with it and where."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+
+def parse_toml(text: str, name: str) -> tuple[dict[str, Any], str | None]:
+    """The tables of a TOML file, or none and what is wrong, with its line.
+
+    Conflict markers are looked for first: as TOML they are only an "invalid statement".
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    if problem := conflict(text, name):
+        return {}, problem
+    try:
+        return tomllib.loads(text), None
+    except tomllib.TOMLDecodeError as error:
+        return {}, f"{name} is not valid TOML: {error}"
+    except RecursionError:
+        return {}, f"{name} is not valid TOML: nested too deeply"
+
+
+def conflict(text: str, name: str) -> str | None:
+    """Where an unresolved git merge begins, else None."""
+    match = re.search(r"^(?:<{7}|>{7}) ", text, re.MULTILINE)
+    if not match:
+        return None
+    line = text.count("\n", 0, match.start()) + 1
+    return f"{name} holds the conflict markers of an unresolved merge (line {line})"
+
+
+def get(table: object, *keys: str) -> object:
+    """The value below nested tables, None where one of them is absent or no table."""
+    for key in keys:
+        if not isinstance(table, dict):
+            return None
+        table = table.get(key)
+    return table

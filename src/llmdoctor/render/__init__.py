@@ -1,0 +1,1 @@
+"""What users and programs read: documents as the contract fixes them, and their looks."""

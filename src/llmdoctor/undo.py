@@ -1,0 +1,82 @@
+"""Take back a run that was kept."""
+
+from __future__ import annotations
+
+from llmdoctor.errors import RollbackIncompleteError, UsageError
+from llmdoctor.execute import take_back
+from llmdoctor.install import hold
+from llmdoctor.journal import Entry, Journal, entries
+from llmdoctor.plan import Run, SetAside, Snapshot
+from llmdoctor.system import System
+
+
+def runs(system: System) -> tuple[tuple[Entry, ...], dict[str, str]]:
+    """Every run, newest first, and where the former environments lie that are still there."""
+    found = tuple(reversed(entries(system)))
+    backups = {
+        entry.id: step.to
+        for entry in found
+        for step in entry.begun
+        if isinstance(step, (Snapshot, SetAside)) and system.kind(step.to) is not None
+    }
+    return found, backups
+
+
+def find(system: System, run_id: str | None) -> Entry:
+    """The run of that identifier, or the newest that can be taken back.
+
+    Raises:
+        UsageError: there is none, it was taken back already, or a later run builds on it.
+    """
+    known, _ = runs(system)
+    open_runs = [entry for entry in known if entry.outcome in ("kept", None, "incomplete")]
+    if run_id is None:
+        if not open_runs:
+            raise UsageError("there is nothing to undo", next_command="llmdoctor history")
+        return open_runs[0]
+    entry = next((entry for entry in known if entry.id == run_id), None)
+    if entry is None:
+        raise UsageError(f"there is no run {run_id}", next_command="llmdoctor history")
+    if entry not in open_runs:
+        raise UsageError(
+            f"run {run_id} is already {entry.outcome}", next_command="llmdoctor history"
+        )
+    later = [other for other in open_runs if other.environment == entry.environment]
+    if later[0] is not entry:
+        raise UsageError(
+            f"run {later[0].id} changed {entry.environment} after {run_id}",
+            next_command=f"llmdoctor undo {later[0].id}",
+        )
+    return entry
+
+
+def undo(system: System, entry: Entry) -> None:
+    """Put the environment of a run back.
+
+    Raises:
+        UsageError: its former environment is no longer there.
+        RollbackIncompleteError: something could not be put back.
+    """
+    with hold(system, entry.environment):
+        for step in entry.begun:
+            if isinstance(step, (Snapshot, SetAside)) and system.kind(step.to) is None:
+                raise UsageError(
+                    f"{step.to} is no longer there, so {entry.environment} stays as it is",
+                    next_command="llmdoctor history",
+                )
+        if not any(_changes(step) for step in entry.begun):
+            Journal(system, entry.id).end("undone")
+            return
+        left = take_back(system, entry)
+        Journal(system, entry.id).end("incomplete" if left else "undone")
+    if left:
+        raise RollbackIncompleteError(
+            f"{entry.environment} could not be put back completely:\n" + "\n".join(left),
+            next_command="llmdoctor history",
+        )
+
+
+def _changes(step: object) -> bool:
+    return isinstance(step, (Snapshot, SetAside)) or (
+        isinstance(step, Run) and step.creates is not None
+    )

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from checks.judging import LINUX, MACOS, RTX_4090, WINDOWS, driver, judge, only, venv
+from llmdoctor.machine import Gpu, Machine, Note, Nvidia, PciDevice, Reading
+
+NVIDIA_CARD = PciDevice("0000:01:00.0", "10de", "2684", "nvidia")
+WSL2 = replace(LINUX, wsl=2)
+DOCKER = replace(LINUX, container="docker")
+HEALTHY = Machine(host=LINUX, nvidia=driver("550.54.14", RTX_4090))
+
+PRESENCE = ("DRV001", "DRV002", "DRV003", "DRV004", "DRV005", "DRV006")
+
+
+def failing(machine: Machine, *profiles: str) -> list[str]:
+    """Which of the checks for the driver's presence fail: at most one may."""
+    return [code for code in PRESENCE if judge(code, machine, *profiles).outcome == "fail"]
+
+
+@pytest.mark.parametrize("code", PRESENCE)
+def test_a_driver_that_answers_passes(code: str) -> None:
+    assert judge(code, HEALTHY).outcome == "pass"
+
+
+@pytest.mark.parametrize("code", PRESENCE)
+def test_the_cpu_profile_wants_no_driver(code: str) -> None:
+    machine = Machine(host=LINUX, nvidia=Nvidia(pci=(NVIDIA_CARD,)))
+    assert judge(code, machine, "cpu").outcome == "skip"
+
+
+@pytest.mark.parametrize("code", [*PRESENCE, "GPU001", "TORCH003"])
+def test_a_denied_reader_is_skipped_with_its_reason_and_never_passed(code: str) -> None:
+    machine = Machine(notes=(Note("nvidia", "denied", "/proc/driver: permission denied"),))
+    verdict = judge(code, machine)
+    assert (verdict.outcome, verdict.reason) == (
+        "skip",
+        "could not look: /proc/driver: permission denied",
+    )
+
+
+def test_a_bus_that_could_not_be_read_is_not_taken_for_no_gpu() -> None:
+    machine = Machine(host=LINUX, nvidia=Nvidia(errors=(Reading("/sys", "permission denied"),)))
+    assert failing(machine) == []
+    assert judge("GPU001", machine).outcome == "skip"
+
+
+def test_hardware_without_a_driver_is_a_missing_driver() -> None:
+    card = replace(NVIDIA_CARD, driver="nouveau")
+    finding = only(judge("DRV003", Machine(host=LINUX, nvidia=Nvidia(pci=(card,)))))
+    assert (finding.cause, finding.severity) == ("driver-missing", "error")
+    assert "nouveau" in finding.detail
+    assert finding.remedy and finding.remedy.commands == ()
+
+
+def test_a_kernel_module_without_its_libraries_is_a_missing_driver() -> None:
+    nvidia = Nvidia(
+        driver=(Reading("/proc", "550.54.14"),), gpus=(Gpu(0, "NVIDIA A10", source="/proc"),)
+    )
+    assert failing(Machine(host=LINUX, nvidia=nvidia)) == ["DRV003"]
+
+
+def test_wsl_2_without_a_gpu_is_told_to_install_the_driver_in_windows() -> None:
+    finding = only(judge("DRV003", Machine(host=WSL2), "flashattn"))
+    assert finding.remedy and "in Windows, not inside WSL" in finding.remedy.summary
+
+
+def test_nothing_at_all_is_no_missing_driver() -> None:
+    assert failing(Machine(host=LINUX)) == []
+    assert failing(Machine(host=MACOS), "flashattn") == []
+
+
+def test_windows_does_not_show_its_bus_so_a_gpu_profile_wants_a_driver() -> None:
+    assert failing(Machine(host=WINDOWS), "flashattn") == ["DRV003"]
+    assert failing(Machine(host=WINDOWS)) == []
+
+
+def test_wsl_1_has_no_gpu_and_that_comes_first() -> None:
+    machine = Machine(host=replace(LINUX, wsl=1))
+    assert failing(machine, "flashattn") == ["DRV001"]
+    assert only(judge("DRV001", machine)).severity == "warning"
+    assert only(judge("DRV001", machine, "flashattn")).severity == "error"
+
+
+@pytest.mark.parametrize(
+    "nvidia",
+    [
+        Nvidia(pci=(NVIDIA_CARD,)),
+        Nvidia(driver=(Reading("/proc", "550.54.14"),)),
+        Nvidia(driver=(Reading("/sys", "550.54.14"),), device_nodes=("/dev/nvidia0",)),
+    ],
+    ids=["bus", "kernel module", "device files without libraries"],
+)
+def test_a_container_that_sees_hardware_and_got_no_gpu(nvidia: Nvidia) -> None:
+    machine = Machine(host=DOCKER, nvidia=nvidia)
+    assert failing(machine) == ["DRV002"]
+    assert only(judge("DRV002", machine)).cause == "container-without-gpu"
+
+
+def test_an_empty_container_is_blamed_only_when_a_gpu_is_wanted() -> None:
+    assert failing(Machine(host=DOCKER), "flashattn") == ["DRV002"]
+    assert failing(Machine(host=DOCKER)) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "nvmlInit: NVMLError_LibRmVersionMismatch(18): Driver/library version mismatch",
+        "exit code 18: Failed to initialize NVML: Driver/library version mismatch NVML library "
+        "version: 550.90",
+    ],
+)
+def test_a_version_mismatch_wants_a_restart_and_no_reinstall(words: str) -> None:
+    nvidia = Nvidia(
+        driver=(Reading("/proc", "550.54.14"),),
+        pci=(NVIDIA_CARD,),
+        library="libnvidia-ml.so.1",
+        errors=(Reading("nvml", words),),
+    )
+    machine = Machine(host=LINUX, nvidia=nvidia)
+    assert failing(machine) == ["DRV004"]
+    finding = only(judge("DRV004", machine))
+    assert finding.cause == "driver-userlib-mismatch-803"
+    assert finding.remedy and finding.remedy.summary.startswith("Restart the machine.")
+
+
+def test_a_module_that_is_not_loaded_is_told_from_a_missing_driver() -> None:
+    said = (
+        "exit code 9: NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."
+    )
+    nvidia = Nvidia(pci=(NVIDIA_CARD,), errors=(Reading("nvidia-smi", said),))
+    assert failing(Machine(host=LINUX, nvidia=nvidia)) == ["DRV005"]
+
+
+def test_a_driver_package_on_a_machine_without_a_gpu_is_no_fault() -> None:
+    errors = (Reading("nvml", "nvmlInit: NVMLError_DriverNotLoaded(9): Driver Not Loaded"),)
+    nvidia = Nvidia(library="libnvidia-ml.so.1", errors=errors)
+    assert failing(Machine(host=LINUX, nvidia=nvidia)) == []
+
+
+def test_an_error_without_a_check_of_its_own_is_passed_on() -> None:
+    nvidia = Nvidia(pci=(NVIDIA_CARD,), errors=(Reading("nvml", "timed out after 10 s"),))
+    machine = Machine(host=LINUX, nvidia=nvidia)
+    assert failing(machine) == ["DRV006"]
+    assert "nvml: timed out after 10 s" in only(judge("DRV006", machine)).evidence
+
+
+def test_a_report_that_says_no_driver_is_believed() -> None:
+    nvidia = Nvidia(errors=(Reading("report", "Found no NVIDIA driver on your system."),))
+    assert failing(Machine(host=LINUX, nvidia=nvidia)) == ["DRV003"]
+
+
+def test_sources_that_disagree_about_the_driver() -> None:
+    readings = (Reading("nvml", "550.90.07"), Reading("/proc", "550.54.14"))
+    nvidia = replace(driver("550.90.07", RTX_4090), driver=readings)
+    finding = only(judge("DRV007", Machine(nvidia=nvidia)))
+    assert finding.severity == "warning"
+    assert finding.evidence == ("driver 550.90.07 (nvml)", "driver 550.54.14 (/proc)")
+
+
+def test_sources_that_agree_pass_and_one_source_is_no_comparison() -> None:
+    both = (Reading("nvml", "550.54.14"), Reading("/proc", "550.54.14"))
+    agreeing = replace(driver("550.54.14", RTX_4090), driver=both)
+    assert judge("DRV007", Machine(nvidia=agreeing)).outcome == "pass"
+    assert judge("DRV007", HEALTHY).outcome == "skip"
+
+
+def test_wsl_libraries_off_the_loaders_path() -> None:
+    nvidia = replace(driver("566.03", RTX_4090), library="/usr/lib/wsl/lib/libnvidia-ml.so.1")
+    finding = only(judge("DRV010", Machine(host=WSL2, nvidia=nvidia)))
+    assert finding.cause == "wsl-libcuda-not-on-path"
+    found = Machine(host=WSL2, nvidia=driver("566.03", RTX_4090))
+    assert judge("DRV010", found).outcome == "pass"
+    assert judge("DRV010", HEALTHY).outcome == "skip"
+
+
+def with_torch(version: str, torch: str) -> Machine:
+    return Machine(host=LINUX, nvidia=driver(version, RTX_4090), environment=venv(torch=torch))
+
+
+def test_a_cuda_12_torch_on_a_driver_of_cuda_11() -> None:
+    finding = only(judge("DRV008", with_torch("520.61.05", "2.9.1+cu126")))
+    assert (finding.cause, finding.severity) == ("driver-too-old", "error")
+    assert "driver 520.61.05 (nvml)" in finding.evidence
+    assert "525.60.13" in finding.detail
+
+
+def test_the_floor_is_that_of_the_major_not_that_of_the_toolkit() -> None:
+    assert judge("DRV008", with_torch("525.60.13", "2.9.1+cu128")).outcome == "pass"
+
+
+def test_cuda_compat_makes_an_old_driver_a_warning() -> None:
+    machine = replace(
+        with_torch("470.129.06", "2.4.0+cu121"),
+        variables={"LD_LIBRARY_PATH": "/usr/local/cuda/compat"},
+    )
+    finding = only(judge("DRV008", machine))
+    assert (finding.cause, finding.severity) == ("driver-old-needs-compat", "warning")
+
+
+def test_under_wsl_the_windows_floor_counts() -> None:
+    machine = replace(with_torch("526.00", "2.9.1+cu126"), host=WSL2)
+    assert "527.41" in only(judge("DRV008", machine)).detail
+
+
+def test_the_age_of_a_driver_is_not_judged_without_torch_or_without_a_driver() -> None:
+    assert judge("DRV008", HEALTHY).outcome == "skip"
+    no_driver = Machine(host=LINUX, environment=venv(torch="2.9.1+cu126"))
+    assert judge("DRV008", no_driver).reason == "no GPU can be used: no NVIDIA GPU is visible"
+    assert judge("DRV008", with_torch("550.54.14", "2.9.1+cpu")).outcome == "skip"
+
+
+def test_a_driver_below_every_build_of_the_wanted_profile() -> None:
+    old = Machine(host=LINUX, nvidia=driver("450.80.02", RTX_4090), environment=venv())
+    finding = only(judge("DRV009", old, "mainline"))
+    assert finding.cause == "driver-too-old"
+    assert "525.60.13" in finding.detail
+
+
+def test_a_driver_that_runs_one_build_of_the_profile_is_enough() -> None:
+    machine = replace(HEALTHY, environment=venv())
+    assert judge("DRV009", machine, "mainline").outcome == "pass"
+    assert judge("DRV009", machine).outcome == "skip"

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from checks.judging import (
+    ARM,
+    GB10,
+    GTX_1080_TI,
+    LINUX,
+    MACOS,
+    RTX_4090,
+    RTX_5090,
+    T4,
+    case,
+    driver,
+    judge,
+    only,
+    venv,
+)
+from llmdoctor.checks import capabilities
+from llmdoctor.machine import Gpu, Host, Machine, Note, Nvidia, PciDevice
+
+HEALTHY = Machine(host=LINUX, nvidia=driver("550.54.14", RTX_4090))
+
+
+def installed(torch: str, *gpus: Gpu, version: str = "580.95.05", host: Host = LINUX) -> Machine:
+    return Machine(host=host, nvidia=driver(version, *gpus), environment=venv(torch=torch))
+
+
+def test_no_gpu_is_a_note_without_a_wish() -> None:
+    finding = only(judge("GPU001", Machine(host=MACOS)))
+    assert (finding.cause, finding.severity) == ("no-nvidia-gpu", "note")
+
+
+def test_no_gpu_is_an_error_for_a_gpu_profile_and_right_for_the_cpu_profile() -> None:
+    amd = Nvidia(pci=(PciDevice("0000:06:00.0", "1002", "1681", "amdgpu"),))
+    finding = only(judge("GPU001", Machine(host=LINUX, nvidia=amd), "flashattn"))
+    assert (finding.severity, finding.evidence) == ("error", ("PCI 0000:06:00.0 1002:1681",))
+    assert judge("GPU001", Machine(host=LINUX), "cpu").outcome == "pass"
+    assert judge("GPU001", HEALTHY, "flashattn").outcome == "pass"
+
+
+def test_a_cuda_torch_without_a_gpu_is_a_warning() -> None:
+    machine = Machine(host=LINUX, environment=venv(torch="2.9.1+cu128"))
+    assert only(judge("GPU001", machine)).severity == "warning"
+
+
+def test_a_variable_that_hides_every_gpu() -> None:
+    hidden = replace(HEALTHY, variables={"CUDA_VISIBLE_DEVICES": "-1"})
+    assert only(judge("GPU002", hidden)).evidence == ("CUDA_VISIBLE_DEVICES='-1'",)
+    assert only(judge("GPU002", hidden, "flashattn")).severity == "error"
+    assert judge("GPU002", hidden, "cpu").outcome == "skip"
+
+
+def test_a_variable_that_leaves_a_gpu_passes() -> None:
+    assert judge("GPU002", HEALTHY).outcome == "skip"
+    for value in ("0", "0,7", "MIG-8f2b"):
+        left = replace(HEALTHY, variables={"CUDA_VISIBLE_DEVICES": value})
+        assert judge("GPU002", left).outcome == "pass", value
+
+
+def test_a_gpu_is_also_named_by_its_uuid_which_a_redacted_report_lacks() -> None:
+    gpu = replace(RTX_4090, uuid="GPU-11111111-2222")
+    machine = Machine(host=LINUX, nvidia=driver("550.54.14", gpu))
+    right = replace(machine, variables={"CUDA_VISIBLE_DEVICES": "GPU-1111"})
+    wrong = replace(machine, variables={"CUDA_VISIBLE_DEVICES": "GPU-9999"})
+    assert judge("GPU002", right).outcome == "pass"
+    assert judge("GPU002", wrong).outcome == "fail"
+    assert judge("GPU002", replace(wrong, nvidia=HEALTHY.nvidia)).outcome == "pass"
+
+
+def test_a_blackwell_gpu_with_a_torch_that_ends_at_hopper() -> None:
+    finding = only(judge("GPU003", installed("2.9.1+cu126", RTX_5090)))
+    assert (finding.cause, finding.severity) == ("gpu-too-new-for-torch", "error")
+    assert finding.remedy and finding.remedy.commands[0][:3] == (
+        "llmdoctor",
+        "install",
+        "--profile",
+    )
+
+
+def test_a_gpu_just_above_the_list_works_with_a_warning() -> None:
+    finding = only(judge("GPU003", installed("2.10.0+cu130", GB10, host=ARM)))
+    assert (finding.cause, finding.severity) == ("gpu-newer-than-torch-arch-list", "warning")
+
+
+def test_a_jetson_needs_nvidias_own_wheel() -> None:
+    jetson = replace(ARM, kernel="5.15.148-tegra")
+    machine = installed("2.11.0+cu130", Gpu(0, "Orin", "8.7"), host=jetson)
+    assert only(judge("GPU003", machine)).cause == "jetson-needs-nvidia-wheel"
+
+
+def test_a_pascal_gpu_with_a_torch_that_begins_at_turing() -> None:
+    finding = only(judge("GPU004", installed("2.9.1+cu130", GTX_1080_TI)))
+    assert (finding.cause, finding.severity) == ("gpu-dropped-by-torch", "error")
+    assert judge("GPU003", installed("2.9.1+cu130", GTX_1080_TI)).outcome == "pass"
+
+
+def test_every_gpu_is_judged_not_only_the_best() -> None:
+    machine = installed("2.9.1+cu130", RTX_4090, replace(GTX_1080_TI, index=1))
+    assert only(judge("GPU004", machine)).evidence[0].startswith("GPU 1 ")
+
+
+def test_a_hidden_gpu_is_not_judged() -> None:
+    machine = installed("2.9.1+cu130", RTX_4090, replace(GTX_1080_TI, index=1))
+    hidden = replace(machine, variables={"CUDA_VISIBLE_DEVICES": "0"})
+    assert judge("GPU004", hidden).outcome == "pass"
+
+
+def test_a_fitting_gpu_passes_both_ways() -> None:
+    for code in ("GPU003", "GPU004"):
+        assert judge(code, installed("2.9.1+cu126", RTX_4090)).outcome == "pass"
+
+
+def test_what_is_not_known_is_skipped_not_guessed() -> None:
+    unknown_torch = installed("2.99.0+cu130", RTX_4090)
+    unknown_gpu = installed("2.9.1+cu126", Gpu(0, "NVIDIA Graphics Device"))
+    for machine in (unknown_torch, unknown_gpu, HEALTHY):
+        assert judge("GPU003", machine).outcome == "skip"
+        assert judge("GPU004", machine).outcome == "skip"
+
+
+def test_a_capability_that_the_driver_does_not_give_comes_from_the_name() -> None:
+    machine = installed("2.9.1+cu130", Gpu(0, "NVIDIA GeForce GTX 1080 Ti"))
+    assert judge("GPU004", machine).outcome == "fail"
+
+
+def test_flash_attention_on_turing_is_refused_and_sdpa_named() -> None:
+    machine = Machine(host=LINUX, nvidia=driver("550.54.14", T4), environment=venv())
+    finding = only(judge("GPU005", machine, "flashattn"))
+    assert finding.cause == "gpu-too-old-for-flash-attn"
+    assert "SDPA" in finding.detail
+    assert finding.remedy and "flashattn" not in finding.remedy.commands[0]
+
+
+def test_flash_attention_on_ada_passes_and_is_not_asked_without_the_profile() -> None:
+    assert judge("GPU005", HEALTHY, "flashattn").outcome == "pass"
+    assert judge("GPU005", HEALTHY, "mainline").outcome == "skip"
+    assert judge("GPU005", Machine(host=LINUX), "flashattn").outcome == "skip"
+
+
+def test_capabilities_of_an_ada_gpu() -> None:
+    can, cannot = capabilities(case(HEALTHY))
+    assert can[0] == "LoRA in bf16 with SDPA: NVIDIA GeForce RTX 4090, 8.9"
+    assert "FlashAttention 2: compute capability 8.9" in can
+    assert not any("FlashAttention 2" in line for line in cannot)
+
+
+def test_capabilities_follow_the_least_capable_gpu() -> None:
+    machine = Machine(host=LINUX, nvidia=driver("550.54.14", RTX_4090, replace(T4, index=1)))
+    can, cannot = capabilities(case(machine))
+    assert can[0].startswith("LoRA in fp16 with SDPA: Tesla T4")
+    assert "FlashAttention 2: no, compute capability 7.5 is below 8.0" in cannot
+
+
+def test_capabilities_without_a_gpu_without_a_look_and_with_the_cpu_profile() -> None:
+    assert capabilities(case(Machine(host=LINUX)))[1] == ("CUDA: no, no NVIDIA GPU is visible",)
+    assert capabilities(case(Machine(host=LINUX), "cpu"))[1] == ()
+    denied = Machine(notes=(Note("nvidia", "denied", "no permission"),))
+    assert capabilities(case(denied)) == ((), ("GPU: unknown, it could not be looked at",))
