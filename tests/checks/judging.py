@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmdoctor import profiles
 from llmdoctor.checks import CHECKS, Case
-from llmdoctor.finding import Finding, Verdict
+from llmdoctor.finding import Finding, Remedy, Verdict
 from llmdoctor.machine import (
     Environment,
     Gpu,
@@ -72,3 +72,9 @@ def only(verdict: Verdict) -> Finding:
     assert verdict.outcome == "fail", verdict
     (finding,) = verdict.findings
     return finding
+
+
+def remedy(finding: Finding) -> Remedy:
+    """The way out that a finding offers; there has to be one."""
+    assert finding.remedy is not None
+    return finding.remedy

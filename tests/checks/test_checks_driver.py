@@ -3,7 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from checks.judging import LINUX, MACOS, RTX_4090, WINDOWS, driver, judge, only, venv
+
+from checks.judging import LINUX, MACOS, RTX_4090, WINDOWS, driver, judge, only, remedy, venv
 from llmdoctor.machine import Gpu, Machine, Note, Nvidia, PciDevice, Reading
 
 NVIDIA_CARD = PciDevice("0000:01:00.0", "10de", "2684", "nvidia")
@@ -51,7 +52,7 @@ def test_hardware_without_a_driver_is_a_missing_driver() -> None:
     finding = only(judge("DRV003", Machine(host=LINUX, nvidia=Nvidia(pci=(card,)))))
     assert (finding.cause, finding.severity) == ("driver-missing", "error")
     assert "nouveau" in finding.detail
-    assert finding.remedy and finding.remedy.commands == ()
+    assert remedy(finding).commands == ()
 
 
 def test_a_kernel_module_without_its_libraries_is_a_missing_driver() -> None:
@@ -63,7 +64,7 @@ def test_a_kernel_module_without_its_libraries_is_a_missing_driver() -> None:
 
 def test_wsl_2_without_a_gpu_is_told_to_install_the_driver_in_windows() -> None:
     finding = only(judge("DRV003", Machine(host=WSL2), "flashattn"))
-    assert finding.remedy and "in Windows, not inside WSL" in finding.remedy.summary
+    assert "in Windows, not inside WSL" in remedy(finding).summary
 
 
 def test_nothing_at_all_is_no_missing_driver() -> None:
@@ -107,8 +108,10 @@ def test_an_empty_container_is_blamed_only_when_a_gpu_is_wanted() -> None:
     "words",
     [
         "nvmlInit: NVMLError_LibRmVersionMismatch(18): Driver/library version mismatch",
-        "exit code 18: Failed to initialize NVML: Driver/library version mismatch NVML library "
-        "version: 550.90",
+        (
+            "exit code 18: Failed to initialize NVML: Driver/library version mismatch NVML library "
+            "version: 550.90"
+        ),
     ],
 )
 def test_a_version_mismatch_wants_a_restart_and_no_reinstall(words: str) -> None:
@@ -122,7 +125,7 @@ def test_a_version_mismatch_wants_a_restart_and_no_reinstall(words: str) -> None
     assert failing(machine) == ["DRV004"]
     finding = only(judge("DRV004", machine))
     assert finding.cause == "driver-userlib-mismatch-803"
-    assert finding.remedy and finding.remedy.summary.startswith("Restart the machine.")
+    assert remedy(finding).summary.startswith("Restart the machine.")
 
 
 def test_a_module_that_is_not_loaded_is_told_from_a_missing_driver() -> None:

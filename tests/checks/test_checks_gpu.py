@@ -15,6 +15,7 @@ from checks.judging import (
     driver,
     judge,
     only,
+    remedy,
     venv,
 )
 from llmdoctor.checks import capabilities
@@ -72,7 +73,7 @@ def test_a_gpu_is_also_named_by_its_uuid_which_a_redacted_report_lacks() -> None
 def test_a_blackwell_gpu_with_a_torch_that_ends_at_hopper() -> None:
     finding = only(judge("GPU003", installed("2.9.1+cu126", RTX_5090)))
     assert (finding.cause, finding.severity) == ("gpu-too-new-for-torch", "error")
-    assert finding.remedy and finding.remedy.commands[0][:3] == (
+    assert remedy(finding).commands[0][:3] == (
         "llmdoctor",
         "install",
         "--profile",
@@ -130,7 +131,7 @@ def test_flash_attention_on_turing_is_refused_and_sdpa_named() -> None:
     finding = only(judge("GPU005", machine, "flashattn"))
     assert finding.cause == "gpu-too-old-for-flash-attn"
     assert "SDPA" in finding.detail
-    assert finding.remedy and "flashattn" not in finding.remedy.commands[0]
+    assert "flashattn" not in remedy(finding).commands[0]
 
 
 def test_flash_attention_on_ada_passes_and_is_not_asked_without_the_profile() -> None:
@@ -154,7 +155,9 @@ def test_capabilities_follow_the_least_capable_gpu() -> None:
 
 
 def test_capabilities_without_a_gpu_without_a_look_and_with_the_cpu_profile() -> None:
-    assert capabilities(case(Machine(host=LINUX)))[1] == ("CUDA: no, no NVIDIA GPU is visible",)
+    assert capabilities(case(Machine(host=LINUX)))[1] == (
+        "CUDA: no, because no NVIDIA GPU is visible",
+    )
     assert capabilities(case(Machine(host=LINUX), "cpu"))[1] == ()
     denied = Machine(notes=(Note("nvidia", "denied", "no permission"),))
     assert capabilities(case(denied)) == ((), ("GPU: unknown, it could not be looked at",))

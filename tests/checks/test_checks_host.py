@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from checks.judging import LINUX, MACOS, case, judge, only
-from llmdoctor.checks import gates
+from checks.judging import LINUX, MACOS, case, judge, only, remedy
+from llmdoctor.checks import Case, gates, host
 from llmdoctor.machine import Disk, Host, Libc, Machine, Memory
 from llmdoctor.profile import Profile
-from llmdoctor.checks import Case, host
 
 GB = 10**9
 
@@ -103,7 +102,7 @@ def test_a_full_temporary_folder_names_the_variable_of_the_system() -> None:
     machine = Machine(host=LINUX, disks=(disk("temp", 100_000_000), disk("home", 50 * GB)))
     finding = only(judge("HOST006", machine))
     assert finding.cause == "disk-full-tmp"
-    assert finding.remedy and "TMPDIR" in finding.remedy.summary
+    assert "TMPDIR" in remedy(finding).summary
     assert judge("HOST006", Machine(disks=(disk("temp", 50 * GB),))).outcome == "pass"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from llmdoctor.errors import UnreadableError
 from llmdoctor.system import Completed, Space, System, Uname
 
-ROOM = Space(500 * 2**30, 200 * 2**30, True)
+ROOM = Space(500 * 2**30, 200 * 2**30, writable=True)
 
 
 @dataclass
@@ -141,7 +141,9 @@ class Described:
             return "file"
         parts = self.flavour(path).parts
         every = [*self.files, *self.links, *self.folders]
-        return "folder" if any(self.flavour(p).parts[: len(parts)] == parts for p in every) else None
+        return (
+            "folder" if any(self.flavour(p).parts[: len(parts)] == parts for p in every) else None
+        )
 
     def _parent_resolved(self, path: str) -> str:
         pure = self.flavour(path)

@@ -142,7 +142,8 @@ def slim_container() -> Described:
     fields = "index,name,driver_version,memory.total,compute_cap,uuid,pci.bus_id"
     ask = f"/usr/bin/nvidia-smi --query-gpu={fields} --format=csv,noheader,nounits"
     rows = "".join(
-        f"{n}, Tesla T4, 535.183.01, 15360, 7.5, GPU-0000000{n}, 00000000:0{n}:00.0\n" for n in (0, 1)
+        f"{n}, Tesla T4, 535.183.01, 15360, 7.5, GPU-0000000{n}, 00000000:0{n}:00.0\n"
+        for n in (0, 1)
     )
     return Described(
         files={

@@ -60,6 +60,9 @@ def torch_modules(version: str, cuda: str | None) -> dict[str, str | bytes]:
     value = repr(cuda)
     return {
         "torch/__init__.py": "from torch.version import __version__\nfrom torch import cuda, version\n",
+        # Empty stand-ins for what the real wheel carries: nothing here loads them.
+        "torch/_C.so": b"",
+        "torch/lib/libtorch_cpu.so": b"",
         "torch/cuda/__init__.py": "def is_available():\n    return False\n",
         "torch/version.py": (
             "from typing import Optional\n\n"

@@ -28,10 +28,10 @@ def capabilities(case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if not case.wants_gpu:
         return (cpu,), ()
     if why := why_no_gpu(case):
-        return (cpu,), (f"CUDA: no, {why}",)
+        return (cpu,), (f"CUDA: no, because {why}",)
     gpus = visible_gpus(case.machine)
     if not gpus:
-        return (cpu,), ("CUDA: no, CUDA_VISIBLE_DEVICES hides every GPU",)
+        return (cpu,), ("CUDA: no, because CUDA_VISIBLE_DEVICES hides every GPU",)
     known = [(gpu, cc) for gpu in gpus if (cc := capability(gpu))]
     if len(known) < len(gpus):
         return (), ("GPU: unknown, its compute capability is not in the table",)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from llmdoctor.finding import Finding, Remedy, Severity, Verdict
 from llmdoctor.machine import Machine
-from llmdoctor.plan import Choice
-from llmdoctor.profile import Profile
+
+if TYPE_CHECKING:  # without a wish a look is judged without them, and each costs milliseconds
+    from llmdoctor.plan import Choice
+    from llmdoctor.profile import Profile
 
 
 @dataclass(frozen=True)

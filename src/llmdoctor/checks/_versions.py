@@ -67,13 +67,15 @@ def _applies(marker: str, variables: Mapping[str, str]) -> bool:
 
 def _allows_one(specifier: str, version: str) -> bool:
     # Poetry also separates by spaces alone.
-    clauses = [_pep440(part) for part in re.split(r"\s*,\s*|\s+(?=[\^~<>=!])", specifier)]
+    parts = re.split(r"\s*,\s*|\s+(?=[\^~<>=!])", specifier)
+    clauses = [clause for part in parts if (clause := _pep440(part))]
     plain, matches = _PLAIN.fullmatch(version), [_CLAUSE.fullmatch(clause) for clause in clauses]
-    if plain and all(matches):
-        return all(_compare(match, plain[1]) for match in matches if match)
+    if (plain and all(matches)) or not clauses:
+        return all(_compare(match, plain[1]) for match in matches if match and plain)
     from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
 
-    return SpecifierSet(",".join(clauses)).contains(version, prereleases=True)
+    return SpecifierSet(",".join(clauses)).contains(Version(version), prereleases=True)
 
 
 def _compare(clause: re.Match[str], version: str) -> bool:

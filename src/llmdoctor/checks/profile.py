@@ -23,20 +23,18 @@ def profile_does_not_fit(case: Case) -> Answer:
         return Skip("no profile was asked for")
     if choice.feasible:
         return None
-    return tuple(
-        finding(
-            profile_does_not_fit,
-            reason.text,
-            cause=reason.cause,
-            evidence=(reason.code,),
-            remedy=Remedy(
-                "; ".join(other.text for other in choice.alternatives)
-                or "See what fits this machine.",
-                "safe",
-                (("llmdoctor", "profiles"), *_alternatives(case)),
-            ),
-        )
-        for reason in choice.reasons
+    cause = next((reason.cause for reason in choice.reasons if reason.cause), None)
+    return finding(
+        profile_does_not_fit,
+        choice.reasons[0].text if choice.reasons else "The resolver found no build that fits.",
+        cause=cause,
+        evidence=tuple(f"{reason.code}: {reason.text}" for reason in choice.reasons),
+        remedy=Remedy(
+            "; ".join(other.text for other in choice.alternatives)
+            or "See which profiles fit this machine.",
+            "safe",
+            (("llmdoctor", "profiles"), *_alternatives(case)),
+        ),
     )
 
 

@@ -53,9 +53,10 @@ def environment_damaged(case: Case) -> Answer:
     are not.
     """
     environment = case.machine.environment
-    if environment.problem is None or _base_gone(environment):
+    broken = environment.kind == "broken"
+    if _base_gone(environment) or not (broken or environment.problem):
         return None
-    if environment.kind != "broken":  # it works, and something in it points elsewhere
+    if not broken:  # it works, and something in it points elsewhere
         return finding(
             environment_damaged,
             f"{_sentence(environment)} Use `python -m pip` instead of `pip`.",
@@ -64,7 +65,7 @@ def environment_damaged(case: Case) -> Answer:
             where=environment.path,
             remedy=install(case, "Build it anew; the old one is set aside.", "--fresh"),
         )
-    if environment.problem.startswith("not a Python"):
+    if (environment.problem or "").startswith("not a Python"):
         command = install_command(case, env=False)
         remedy = Remedy("Name the right place, or install into a new one.", "ask", (command,))
     else:
@@ -214,7 +215,7 @@ def _base_gone(environment: Environment) -> bool:
 
 
 def _sentence(environment: Environment) -> str:
-    problem = (environment.problem or "").rstrip(".")
+    problem = (environment.problem or "it cannot be used").rstrip(".")
     return f"{problem[:1].upper()}{problem[1:]}."
 
 

@@ -60,6 +60,6 @@ def look(system: System, subject: Subject) -> Machine:
             unread, read_environment, system, place, guard("environment")
         ),
         project=project,
-        variables=guard("variables")({}, read_variables, system.environ),
+        variables=guard("variables")({}, read_variables, system),
         notes=tuple(notes),
     )

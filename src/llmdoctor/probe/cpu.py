@@ -33,6 +33,8 @@ def read_cpu(system: System) -> Cpu:
     text = system.read_text("/proc/cpuinfo", _FIRST_PROCESSOR)
     if text is not None:
         return parse_cpuinfo(text, system.cpu_count())
+    if system.uname().system == "linux":  # /proc is not mounted, and py-cpuinfo needs it too
+        raise UnreadableError("/proc/cpuinfo", "is not there", status="failed")
     return _py_cpuinfo(system)
 
 

@@ -84,7 +84,9 @@ def _sizes(system: System) -> dict[str, int]:
         if done.problem:
             raise UnreadableError("GlobalMemoryStatusEx", done.problem, status="failed")
         return parse_memory_status(done.out)
-    done = system.run(["sysctl", "-n", "hw.memsize"], timeout=5.0)  # macOS
+    if system.uname().system == "linux":
+        raise UnreadableError("/proc/meminfo", "is not there", status="failed")
+    done = system.run(["sysctl", "-n", "hw.memsize"], timeout=5.0)
     if not done.out.strip().isdigit():
         raise UnreadableError(
             "sysctl hw.memsize", done.problem or done.err.strip(), status="failed"

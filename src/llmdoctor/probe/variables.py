@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+
+from llmdoctor.system import System
 
 _SHOWN = re.compile(
     r"CUDA_\w+|NVIDIA_VISIBLE_DEVICES|LD_LIBRARY_PATH|PYTHONPATH|VIRTUAL_ENV|CONDA_PREFIX"
@@ -25,9 +26,9 @@ _USER_ALONE = re.compile(r"(^|[\s=])[^\s/@]+@")
 _QUERY = re.compile(r"(\w://[^\s?#]*)[?#]\S*")
 
 
-def read_variables(environ: Mapping[str, str]) -> dict[str, str]:
+def read_variables(system: System) -> dict[str, str]:
     """The variables of the allow-list, sorted by name, without credentials."""
-    found = {}
+    environ, found = system.environ, {}
     for name in sorted(environ):
         if not environ[name]:
             continue

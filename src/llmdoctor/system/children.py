@@ -66,6 +66,8 @@ def _start(
         own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     else:
         own_group = {"start_new_session": True, "pass_fds": keep_open}
+        if keep_open and sys.platform == "linux":
+            own_group["preexec_fn"] = _dies_with_its_parent()
     return subprocess.Popen(
         argv,
         env=dict(environ),
@@ -78,6 +80,18 @@ def _start(
         errors="replace",
         **own_group,
     )
+
+
+def _dies_with_its_parent() -> Callable[[], object]:
+    """What a child does first, so that it ends when the doctor is killed outright (prctl(2)).
+
+    Only for the steps of an install, which run one after the other while no other thread works.
+    """
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+    set_parent_death_signal = 1
+    return lambda: prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def _reader(

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from checks.judging import LINUX, WINDOWS, judge, only, remedy, venv
+from llmdoctor.machine import Environment, Machine
+
+
+def on(environment: Environment) -> Machine:
+    return Machine(host=LINUX, environment=environment)
+
+
+def broken(problem: str) -> Machine:
+    return on(replace(venv(), kind="broken", problem=problem))
+
+
+def test_a_healthy_environment_passes() -> None:
+    for code in ("PY001", "PY002", "PY003"):
+        assert judge(code, on(venv())).outcome == "pass"
+
+
+def test_a_base_that_is_gone_keeps_the_old_environment_aside() -> None:
+    machine = broken("its base interpreter /usr/bin/python3.11 does not exist any more")
+    finding = only(judge("PY001", machine, "cpu"))
+    assert finding.cause == "venv-broken-after-python-upgrade"
+    assert remedy(finding).commands == (
+        ("llmdoctor", "install", "--profile", "cpu", "--env", "/srv/project/.venv", "--fresh"),
+    )
+    assert judge("PY002", machine).outcome == "pass"
+
+
+def test_a_base_of_another_minor_is_the_same_cause() -> None:
+    machine = broken("its python is now 3.13, and its packages are in lib/python3.12")
+    assert only(judge("PY001", machine)).cause == "venv-broken-after-python-upgrade"
+
+
+def test_a_missing_pyvenv_cfg_is_damage_of_its_own() -> None:
+    machine = broken("pyvenv.cfg is missing: its python takes itself for the base interpreter")
+    assert only(judge("PY002", machine)).severity == "error"
+    assert judge("PY001", machine).outcome == "pass"
+
+
+def test_a_folder_that_is_no_environment_is_not_to_be_replaced() -> None:
+    problem = "not a Python environment: neither pyvenv.cfg nor conda-meta nor a python is in it"
+    finding = only(judge("PY002", broken(problem)))
+    assert "--fresh" not in remedy(finding).commands[0]
+    assert "--env" not in remedy(finding).commands[0]
+
+
+def test_a_moved_environment_still_works_and_is_a_warning() -> None:
+    moved = replace(venv(), problem="it was made at /old/.venv and moved or copied: the scripts")
+    assert only(judge("PY002", on(moved))).severity == "warning"
+
+
+def test_the_systems_own_python_is_not_installed_into() -> None:
+    system = Environment("system", "/usr", "/usr/bin/python3", "3.12.3", externally_managed=True)
+    finding = only(judge("PY003", on(system)))
+    assert finding.cause == "pep668-externally-managed"
+    assert remedy(finding).commands[0][:3] == ("python3", "-m", "venv")
+
+
+def test_windows_is_told_its_own_command() -> None:
+    system = Environment("system", "C:\\Python", version="3.12.3", externally_managed=True)
+    finding = only(judge("PY003", Machine(host=WINDOWS, environment=system)))
+    assert remedy(finding).commands[0][0] == "py"
+
+
+def test_python_outside_the_profiles_range() -> None:
+    finding = only(judge("PY004", on(venv(python="3.9.18")), "cpu"))
+    assert finding.cause == "no-wheel-for-python"
+    assert remedy(finding).commands[0][-3:] == ("--python", "3.12", "--fresh")
+
+
+def test_python_inside_the_range_passes_and_a_new_environment_has_none_yet() -> None:
+    assert judge("PY004", on(venv(python="3.12.4")), "cpu").outcome == "pass"
+    assert judge("PY004", Machine(), "cpu").outcome == "skip"
+    assert judge("PY004", on(venv())).outcome == "skip"
+
+
+def test_python_without_a_wheel_of_torch() -> None:
+    finding = only(judge("PY005", on(venv(python="3.9.18")), "cpu"))
+    assert finding.cause == "no-wheel-for-python"
+    assert judge("PY005", on(venv(python="3.12.4")), "cpu").outcome == "pass"
+
+
+def test_an_installed_torch_is_judged_too_and_an_unknown_one_is_not() -> None:
+    assert judge("PY005", on(venv(torch="2.9.1+cpu", python="3.9.1"))).outcome == "fail"
+    assert judge("PY005", on(venv(torch="2.99.0", python="3.9.1"))).outcome == "skip"
+    assert judge("PY005", on(venv())).outcome == "skip"
+
+
+def test_python_3_8_is_too_old_and_an_error_where_torch_is() -> None:
+    finding = only(judge("PY006", on(venv(torch="2.0.0a0", python="3.8.10"))))
+    assert (finding.cause, finding.severity) == ("python-too-old", "error")
+    assert only(judge("PY006", on(venv(python="3.8.10")))).severity == "warning"
+
+
+def test_python_3_12_is_not_too_old_and_a_profile_judges_by_its_own_range() -> None:
+    assert judge("PY006", on(venv())).outcome == "pass"
+    assert judge("PY006", on(venv(python="3.8.10")), "cpu").outcome == "skip"
+    assert judge("PY006", Machine()).outcome == "skip"

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from checks.judging import ARM, LINUX, RTX_4090, WINDOWS, driver, judge, only, venv
+from llmdoctor.machine import (
+    Environment,
+    Gpu,
+    Host,
+    Machine,
+    Nvidia,
+    Package,
+    PciDevice,
+    Torch,
+)
+
+GPU = driver("580.95.05", RTX_4090)
+
+
+def on(environment: Environment, nvidia: Nvidia = GPU, host: Host = LINUX) -> Machine:
+    return Machine(host=host, nvidia=nvidia, environment=environment)
+
+
+def test_torch_that_is_there_passes() -> None:
+    assert judge("TORCH001", on(venv(torch="2.9.1+cu126"))).outcome == "pass"
+
+
+def test_a_missing_torch_is_an_error_where_something_needs_it() -> None:
+    finding = only(judge("TORCH001", on(venv(Package("peft", "0.18.0")))))
+    assert (finding.cause, finding.severity) == ("torch-missing", "error")
+    assert only(judge("TORCH001", on(venv()), "mainline")).severity == "error"
+
+
+def test_a_missing_torch_is_a_note_where_nobody_asked_for_it() -> None:
+    assert only(judge("TORCH001", on(venv()))).severity == "note"
+
+
+def test_where_no_environment_is_torch_is_not_missing_yet() -> None:
+    assert judge("TORCH001", Machine(), "mainline").outcome == "skip"
+
+
+def test_torch_without_its_files_cannot_be_imported() -> None:
+    torch = Torch("2.9.1", problem="files are missing: the extension torch/_C")
+    environment = replace(venv(Package("torch", "2.9.1")), torch=torch)
+    finding = only(judge("TORCH002", on(environment)))
+    assert (finding.cause, finding.severity) == ("torch-not-importable", "error")
+
+
+def test_torch_with_its_files_passes_and_no_torch_is_not_broken() -> None:
+    assert judge("TORCH002", on(venv(torch="2.9.1+cpu"))).outcome == "pass"
+    assert judge("TORCH002", on(venv())).outcome == "skip"
+
+
+def test_a_record_of_torch_alone_cannot_be_imported() -> None:
+    assert judge("TORCH002", on(venv(Package("torch", "2.9.1")))).outcome == "fail"
+
+
+def test_a_cpu_torch_leaves_the_gpu_idle() -> None:
+    finding = only(judge("TORCH003", on(venv(torch="2.9.1+cpu"))))
+    assert (finding.cause, finding.severity) == ("torch-cpu-wheel", "error")
+    assert "GPU 0 NVIDIA GeForce RTX 4090" in finding.evidence
+
+
+def test_on_arm_and_windows_the_index_itself_gave_the_cpu_build() -> None:
+    arm = only(judge("TORCH003", on(venv(torch="2.10.0+cpu"), host=ARM)))
+    assert arm.cause == "aarch64-default-cpu-wheel"
+    windows = only(judge("TORCH003", on(venv(torch="2.10.0+cpu"), host=WINDOWS)))
+    assert windows.cause == "torch-cpu-wheel"
+    assert "by default" in arm.detail
+    assert "by default" in windows.detail
+
+
+def test_the_cpu_build_is_right_for_the_cpu_profile_and_without_a_gpu() -> None:
+    assert judge("TORCH003", on(venv(torch="2.13.0+cpu")), "cpu").outcome == "skip"
+    assert judge("TORCH003", on(venv(torch="2.13.0+cpu"), Nvidia())).outcome == "skip"
+    assert judge("TORCH003", on(venv(torch="2.9.1+cu126"))).outcome == "pass"
+
+
+def test_a_cpu_torch_is_not_blamed_while_the_driver_is_missing() -> None:
+    bare = Nvidia(pci=(PciDevice("0000:01:00.0", "10de", "2684"),))
+    verdict = judge("TORCH003", on(venv(torch="2.9.1+cpu"), bare))
+    assert verdict.reason == "no GPU can be used: there is no NVIDIA driver"
+
+
+def test_a_torch_for_another_makers_gpu_is_called_that() -> None:
+    environment = replace(venv(), torch=Torch("2.9.1+rocm6.4", hip="6.4.43482"))
+    assert "another maker" in only(judge("TORCH003", on(environment))).title
+
+
+def test_a_jetson_is_sent_to_nvidia() -> None:
+    jetson = replace(ARM, kernel="5.15.148-tegra")
+    nvidia = driver("540.4.0", Gpu(0, "Orin", "8.7"))
+    finding = only(judge("TORCH003", on(venv(torch="2.10.0+cpu"), nvidia, jetson)))
+    assert finding.cause == "jetson-needs-nvidia-wheel"
+
+
+def test_a_release_outside_the_table_is_a_note_and_no_guess() -> None:
+    finding = only(judge("TORCH004", on(venv(torch="2.99.0+cu150"))))
+    assert (finding.severity, finding.cause) == ("note", None)
+    assert judge("TORCH004", on(venv(torch="2.9.1+cu126"))).outcome == "pass"
+    assert judge("TORCH004", on(venv())).outcome == "skip"
+
+
+def test_another_torch_than_the_profiles_is_a_warning() -> None:
+    machine = on(venv(torch="2.6.0+cu124"))
+    assert only(judge("TORCH005", machine, "mainline")).severity == "warning"
+    assert judge("TORCH005", on(venv(torch="2.9.1+cu126")), "mainline").outcome == "pass"
+    assert judge("TORCH005", machine).outcome == "skip"
+
+
+def test_a_cpu_build_on_a_gpu_is_blamed_once() -> None:
+    machine = on(venv(torch="2.9.1+cpu"))
+    assert judge("TORCH005", machine, "mainline").reason == "follows from the CPU build of torch"

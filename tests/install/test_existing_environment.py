@@ -1,0 +1,131 @@
+"""Installing into an environment that somebody works in: all of it, or nothing."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from support.tree import assert_same_tree, snapshot
+
+from install.conftest import World
+
+INSTALLERS = pytest.mark.parametrize("installer", ["uv", "pip"])
+
+
+@INSTALLERS
+def test_what_the_profile_does_not_speak_of_stays(lived_in: World, installer: str) -> None:
+    done = lived_in.json(
+        "install", "--profile", "cpu", "--yes", "--no-smoke", "--installer", installer
+    )
+    found = lived_in.versions()
+    assert found["mine"] == "1.0"
+    assert (lived_in.venv / "notes.txt").read_text() == "the user's own file\n"
+    moved = {package["name"]: package["before"] for package in done["packages"]}
+    assert moved["tokenizers"] == "0.20.0"
+    assert found["tokenizers"] == "0.22.0"
+
+
+def test_what_is_new_enough_is_not_touched(lived_in: World) -> None:
+    lived_in.run("install", "--profile", "cpu", "--yes", "--no-smoke")
+    before = snapshot(lived_in.venv, ignore={".lock"})
+    again = lived_in.json("install", "--profile", "cpu", "--yes", "--no-smoke")
+    assert again["packages"] == []
+    assert again["backup"] is None
+    assert_same_tree(before, snapshot(lived_in.venv, ignore={".lock"}))
+
+
+@INSTALLERS
+def test_a_failed_proof_leaves_it_exactly_as_it_was(lived_in: World, installer: str) -> None:
+    before = snapshot(lived_in.venv)
+    lived_in.run("install", "--profile", "cpu", "--yes", "--installer", installer, code=4)
+    assert_same_tree(before, snapshot(lived_in.venv))
+    assert lived_in.leftovers() == []
+
+
+@INSTALLERS
+@pytest.mark.parametrize("fault", ["404", "disconnect", "wrong-hash"])
+def test_a_broken_download_leaves_it_exactly_as_it_was(
+    lived_in: World, installer: str, fault: str
+) -> None:
+    before = snapshot(lived_in.venv)
+    lived_in.index.fail("/simple/*transformers-5.2*.whl", fault)  # type: ignore[arg-type]
+    lived_in.run(
+        "install", "--profile", "cpu", "--yes", "--no-smoke", "--installer", installer, code=4
+    )
+    assert_same_tree(before, snapshot(lived_in.venv))
+    assert lived_in.leftovers() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_it_exactly_as_it_was(lived_in: World, number: signal.Signals) -> None:
+    before = snapshot(lived_in.venv)
+    lived_in.index.fail("/simple/*accelerate-*.whl", "hang")
+    child = lived_in.start("install", "--profile", "cpu", "--yes", "--no-smoke")
+    lived_in.wait_for(lambda: lived_in.index.asked("/simple/*accelerate-*.whl"))
+    child.send_signal(number)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert "as it was before" in err
+    assert_same_tree(before, snapshot(lived_in.venv))
+    assert lived_in.leftovers() == []
+
+
+def test_a_run_killed_outright_is_taken_back_by_the_next_one(lived_in: World) -> None:
+    before = snapshot(lived_in.venv)
+    # transformers is installed already when pip's second phase hangs
+    lived_in.index.fail("/simple/*accelerate-*.whl", "hang")
+    child = lived_in.start(
+        "install", "--profile", "cpu", "--yes", "--no-smoke", "--installer", "pip"
+    )
+    lived_in.wait_for(lambda: lived_in.index.asked("/simple/*accelerate-*.whl"))
+    child.kill()
+    child.communicate()
+    assert lived_in.leftovers()
+    lived_in.index.heal()
+    told = lived_in.run("install", "--profile", "cpu", "--no-smoke", code=1)  # asks, gets no answer
+    assert "had been cut off" in told.stderr
+    assert_same_tree(before, snapshot(lived_in.venv))
+    assert lived_in.leftovers() == []
+    runs = lived_in.json("history")["runs"]
+    assert [run["outcome"] for run in runs] == ["restored"]
+
+
+def test_undo_puts_the_former_environment_back(lived_in: World) -> None:
+    before = snapshot(lived_in.venv)
+    done = lived_in.json("install", "--profile", "cpu", "--yes", "--no-smoke")
+    assert lived_in.versions()["torch"] == "2.13.0+cpu"
+    lived_in.run("undo", done["run"], "--yes")
+    assert_same_tree(before, snapshot(lived_in.venv))
+    assert lived_in.leftovers() == []
+    lived_in.run("undo", done["run"], "--yes", code=2)
+
+
+def test_fresh_sets_the_old_one_aside_and_builds_anew(lived_in: World) -> None:
+    before = snapshot(lived_in.venv)
+    done = lived_in.json("install", "--profile", "cpu", "--yes", "--no-smoke", "--fresh")
+    assert "mine" not in lived_in.versions()
+    assert_same_tree(before, snapshot(lived_in.project / done["backup"]))
+    lived_in.run("undo", "--yes")
+    assert_same_tree(before, snapshot(lived_in.venv))
+
+
+def test_a_kept_package_that_will_be_unhappy_is_named_before(lived_in: World) -> None:
+    from support.venvs import install_fake_dist
+
+    install_fake_dist(lived_in.venv, "old-trainer", "2.0", requires=["tokenizers<0.21"])
+    plan = lived_in.json("plan", "--profile", "cpu")
+    assert [(c["package"], c["requires"], c["found"]) for c in plan["conflicts"]] == [
+        ("old-trainer", "tokenizers<0.21", "0.22.0")
+    ]
+    shown = lived_in.run("plan", "--profile", "cpu").stdout
+    assert "old-trainer 2.0 needs tokenizers<0.21" in shown
+
+
+def test_another_build_of_the_same_torch_is_replaced(lived_in: World) -> None:
+    from support.venvs import install_fake_torch
+
+    install_fake_torch(lived_in.venv, "2.13.0", "13.0")
+    done = lived_in.json("install", "--profile", "cpu", "--yes", "--no-smoke")
+    moved = {package["name"]: package["before"] for package in done["packages"]}
+    assert moved["torch"] == "2.13.0+cu130"
+    assert lived_in.versions()["torch"] == "2.13.0+cpu"
