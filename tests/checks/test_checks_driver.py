@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from checks.judging import LINUX, MACOS, RTX_4090, WINDOWS, driver, judge, only, remedy, venv
-from llmdoctor.machine import Gpu, Machine, Note, Nvidia, PciDevice, Reading
+from llmdoctor.machine import Gpu, Host, Machine, Note, Nvidia, PciDevice, Reading
 
 NVIDIA_CARD = PciDevice("0000:01:00.0", "10de", "2684", "nvidia")
 WSL2 = replace(LINUX, wsl=2)
@@ -225,3 +225,32 @@ def test_a_driver_that_runs_one_build_of_the_profile_is_enough() -> None:
     machine = replace(HEALTHY, environment=venv())
     assert judge("DRV009", machine, "mainline").outcome == "pass"
     assert judge("DRV009", machine).outcome == "skip"
+
+
+def test_an_unknown_driver_or_cuda_is_skipped_not_guessed() -> None:
+    silent = replace(HEALTHY.nvidia, driver=())
+    for torch, nvidia in (("2.9.1+cu126", silent), ("9.9.9+cu990", HEALTHY.nvidia)):
+        machine = Machine(host=LINUX, nvidia=nvidia, environment=venv(torch=torch))
+        assert judge("DRV008", machine).outcome == "skip"
+    unknown = Machine(host=LINUX, nvidia=silent, environment=venv())
+    assert judge("DRV009", unknown, "mainline").outcome == "skip"
+
+
+def test_a_report_with_a_driver_and_no_list_of_gpus_is_not_blamed() -> None:
+    machine = Machine(host=LINUX, nvidia=Nvidia(driver=(Reading("report", "535.183.01"),)))
+    assert failing(machine) == []
+    assert judge("GPU001", machine).outcome == "skip"
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        (LINUX, "sudo ubuntu-drivers install"),
+        (replace(LINUX, distribution="fedora"), "distribution's packages"),
+        (WINDOWS, "nvidia.com/drivers and restart Windows"),
+        (DOCKER, "on the host"),
+    ],
+)
+def test_the_driver_comes_from_where_this_system_has_it(host: Host, words: str) -> None:
+    machine = Machine(host=host, nvidia=driver("450.80.02", RTX_4090))
+    assert words in remedy(only(judge("DRV009", machine, "mainline"))).summary

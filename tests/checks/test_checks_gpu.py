@@ -161,3 +161,19 @@ def test_capabilities_without_a_gpu_without_a_look_and_with_the_cpu_profile() ->
     assert capabilities(case(Machine(host=LINUX), "cpu"))[1] == ()
     denied = Machine(notes=(Note("nvidia", "denied", "no permission"),))
     assert capabilities(case(denied)) == ((), ("GPU: unknown, it could not be looked at",))
+
+
+def test_capabilities_say_hidden_and_unknown_gpus_as_what_they_are() -> None:
+    hidden = replace(HEALTHY, variables={"CUDA_VISIBLE_DEVICES": "-1"})
+    assert "CUDA_VISIBLE_DEVICES hides every GPU" in capabilities(case(hidden))[1][0]
+    unknown = Machine(host=LINUX, nvidia=driver("550.54.14", Gpu(0, "NVIDIA Graphics Device")))
+    can, cannot = capabilities(case(unknown))
+    assert (can, cannot[0]) == ((), "GPU: unknown, its compute capability is not in the table")
+    assert judge("GPU005", unknown, "flashattn").outcome == "skip"
+
+
+def test_a_feature_that_newer_gpus_lost_again_is_said_so() -> None:
+    machine = Machine(host=LINUX, nvidia=driver("580.95.05", RTX_5090))
+    assert (
+        "FlashAttention 3: no, it ends at compute capability 9.0" in capabilities(case(machine))[1]
+    )

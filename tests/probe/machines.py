@@ -165,7 +165,7 @@ def slim_container() -> Described:
             "/app/requirements.txt": "torch\n",
         },
         glibc="glibc 2.36",
-        house="/root",
+        house="/home/app",
         here="/app",
         programs={"nvidia-smi": "/usr/bin/nvidia-smi"},
         answers={ask: rows, "/usr/bin/nvidia-smi": "| CUDA Version: 12.2 |\n"},

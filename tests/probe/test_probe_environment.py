@@ -151,20 +151,20 @@ def test_externally_managed_marker_counts_for_interpreters_only() -> None:
 
 
 def test_conda_environment_is_read_from_conda_meta() -> None:
-    site = "/opt/conda/lib/python3.11/site-packages"
+    site = "/srv/conda/lib/python3.11/site-packages"
     machine = Described(
         files={
-            "/opt/conda/conda-meta/python-3.11.9-h955ad1f_0.json": "",
-            "/opt/conda/conda-meta/python-dateutil-2.9.0-py311_2.json": "",
-            "/opt/conda/bin/python": "",
+            "/srv/conda/conda-meta/python-3.11.9-h955ad1f_0.json": "",
+            "/srv/conda/conda-meta/python-dateutil-2.9.0-py311_2.json": "",
+            "/srv/conda/bin/python": "",
             **dist_info(site, "numpy", "2.1.0", tag="cp311-cp311-linux_x86_64"),
         }
     )
-    found = described(machine, "/opt/conda")
+    found = described(machine, "/srv/conda")
     assert (found.kind, found.version, found.executable) == (
         "conda",
         "3.11.9",
-        "/opt/conda/bin/python",
+        "/srv/conda/bin/python",
     )
     assert found.package("numpy") is not None
 

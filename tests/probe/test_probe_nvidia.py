@@ -174,8 +174,8 @@ def test_wsl_library_outside_the_loaders_path_is_given_to_the_child() -> None:
             raise UnreadableError("x", "stop")
 
     machine = Wsl(
-        files={"/usr/lib/wsl/lib/libnvidia-ml.so.1": ""}, environ={"LD_LIBRARY_PATH": "/opt/x"}
+        files={"/usr/lib/wsl/lib/libnvidia-ml.so.1": ""}, environ={"LD_LIBRARY_PATH": "/srv/x"}
     )
     found = read_nvidia(door(machine))
-    assert seen["LD_LIBRARY_PATH"] == "/usr/lib/wsl/lib:/opt/x"
+    assert seen["LD_LIBRARY_PATH"] == "/usr/lib/wsl/lib:/srv/x"
     assert found.library == "/usr/lib/wsl/lib/libnvidia-ml.so.1"

@@ -60,9 +60,9 @@ def test_poetry_in_the_projects_own_environment_is_told_by_its_prefix() -> None:
 
 def test_poetry_of_unknown_origin_has_no_version_and_is_not_run() -> None:
     machine = NothingRuns(
-        files={"/opt/bin/poetry": "#!/usr/bin/env bash\n"}, programs={"poetry": "/opt/bin/poetry"}
+        files={"/srv/bin/poetry": "#!/usr/bin/env bash\n"}, programs={"poetry": "/srv/bin/poetry"}
     )
-    assert tools(machine)["poetry"] == Tool("poetry", "/opt/bin/poetry", None, None)
+    assert tools(machine)["poetry"] == Tool("poetry", "/srv/bin/poetry", None, None)
 
 
 def test_debians_pip_is_found_in_dist_packages() -> None:
@@ -102,14 +102,14 @@ def test_pipx_poetry_on_windows_is_found_at_its_fixed_place() -> None:
 def test_condas_version_is_in_conda_meta() -> None:
     machine = NothingRuns(
         files={
-            "/opt/conda/condabin/conda": "",
-            "/opt/conda/conda-meta/conda-24.9.2-py312h06a4308_0.json": "",
-            "/opt/conda/conda-meta/conda-libmamba-solver-24.9.0-pyhd3eb1b0_0.json": "",
+            "/srv/conda/condabin/conda": "",
+            "/srv/conda/conda-meta/conda-24.9.2-py312h06a4308_0.json": "",
+            "/srv/conda/conda-meta/conda-libmamba-solver-24.9.0-pyhd3eb1b0_0.json": "",
         },
-        programs={"conda": "/opt/conda/condabin/conda"},
+        programs={"conda": "/srv/conda/condabin/conda"},
     )
     assert tools(machine)["conda"] == Tool(
-        "conda", "/opt/conda/condabin/conda", "24.9.2", "/opt/conda"
+        "conda", "/srv/conda/condabin/conda", "24.9.2", "/srv/conda"
     )
 
 

@@ -32,7 +32,7 @@ def profile_does_not_fit(case: Case) -> Answer:
         remedy=Remedy(
             "; ".join(other.text for other in choice.alternatives)
             or "See which profiles fit this machine.",
-            "safe",
+            "ask",
             (("llmdoctor", "profiles"), *_alternatives(case)),
         ),
     )
