@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from llmdoctor import closure, interpreters, pip_config, resolve, sources, target
-from llmdoctor.checks import Case, run_checks
+from llmdoctor.checks import Case, gates
 from llmdoctor.errors import CannotFinishError, UsageError
 from llmdoctor.execute import Done, Watcher, execute, recover
 from llmdoctor.finding import Finding
@@ -127,7 +127,11 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
     empty = Prepared(machine, Plan(choice, path, _name(request)), journal)
     if not choice.feasible:
         return empty
-    blocked = _gates(Case(machine, request.profiles, choice), request.allow)
+    blocked = tuple(
+        finding
+        for finding in gates(Case(machine, request.profiles, choice))
+        if finding.code not in request.allow
+    )
     say(f"asking where torch {choice.torch}+{choice.variant} can be had")
     found = _find(system, request, choice, pip_config.read(system, _prefixes(system, there)))
     if isinstance(found, Choice):
@@ -200,20 +204,6 @@ def recover_cut_off(system: System, environment: str) -> tuple[Entry, ...]:
     return recover(system, _absolute(system, environment))
 
 
-# What an install cannot mend by itself; findings about packages are what it is there for.
-_GATE_FAMILIES = ("HOST", "DRV", "GPU")
-
-
-def _gates(case: Case, allow: tuple[str, ...]) -> tuple[Finding, ...]:
-    """Error-level findings that forbid an install; `--allow CODE` overrides one."""
-    return tuple(
-        finding
-        for verdict in run_checks(case, select=_GATE_FAMILIES)
-        for finding in verdict.findings
-        if finding.severity == "error" and finding.code not in allow
-    )
-
-
 def _choose(request: Request, machine: Target) -> Choice:
     return resolve.resolve(
         request.profiles, request.known, machine, variant=request.variant, allow=request.allow
@@ -226,8 +216,13 @@ def _name(request: Request) -> str:
 
 def _usable(environment: Environment, path: str, *, fresh: bool) -> Environment:
     """The environment, if it is one that may be changed or nothing at all."""
-    if environment.kind in ("venv", "missing"):
+    if environment.kind in ("venv", "missing") and (fresh or not environment.problem):
         return environment
+    if environment.kind == "venv":
+        raise UsageError(
+            f"{path}: {environment.problem}",
+            next_command=f"llmdoctor install --fresh --env {path}",
+        )
     if environment.kind == "broken":
         if fresh and "not a Python environment" not in (environment.problem or ""):
             return environment

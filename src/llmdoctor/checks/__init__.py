@@ -73,7 +73,14 @@ CHECKS: tuple[Check, ...] = (
     profile.profile_does_not_fit,
 )
 
-_GATES = (host.disk_too_small, host.not_writable)
+_GATES = (
+    host.memory_too_small,
+    host.disk_too_small,
+    host.not_writable,
+    driver.driver_mismatch,
+    driver.driver_not_loaded,
+    driver.driver_failing,
+)
 
 
 def run_checks(

@@ -17,6 +17,8 @@ _SHOWN = re.compile(
 _ONLY_SET = re.compile(
     r"(?:https?|all)_proxy|DBUS_SESSION_BUS_ADDRESS|DISPLAY|WAYLAND_DISPLAY", re.IGNORECASE
 )
+# An empty value is a setting of its own here: it hides every GPU.
+_TELLING_WHEN_EMPTY = re.compile(r"CUDA_VISIBLE_DEVICES|NVIDIA_VISIBLE_DEVICES")
 _SECRET = re.compile(
     r"PASSWORD|TOKEN|SECRET|USERNAME|HTTP_BASIC|CREDENTIAL|CERT|API_?KEY", re.IGNORECASE
 )
@@ -30,7 +32,7 @@ def read_variables(system: System) -> dict[str, str]:
     """The variables of the allow-list, sorted by name, without credentials."""
     environ, found = system.environ, {}
     for name in sorted(environ):
-        if not environ[name]:
+        if not environ[name] and not _TELLING_WHEN_EMPTY.fullmatch(name):
             continue
         if _ONLY_SET.fullmatch(name) or (_SHOWN.fullmatch(name) and _SECRET.search(name)):
             found[name] = "set"

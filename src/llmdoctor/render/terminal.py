@@ -189,6 +189,8 @@ def _infeasible(choice: Choice, paper: Paper) -> None:
         paper.line(f"· {reason.text}", indent=2)
     for other in choice.alternatives:
         paper.line(f"→ what works instead: {other.text}", indent=2)
+        if other.profiles == choice.profiles:  # the text says what to add
+            continue
         flags = [word for name in other.profiles for word in ("--profile", name)]
         paper.verbatim(f"$ {command(['llmdoctor', 'install', *flags])}", "bold", 4)
 
