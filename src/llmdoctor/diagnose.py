@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from llmdoctor import checks, profiles, target, wire
+from llmdoctor import checks, wire
 from llmdoctor.checks import CHECKS, Case, Check
 from llmdoctor.errors import ProfileError, UsageError
 from llmdoctor.finding import Report
 from llmdoctor.machine import SCHEMA, Machine, redact
-from llmdoctor.plan import Choice
 from llmdoctor.probe import Subject, look
-from llmdoctor.profile import Profile
 from llmdoctor.system import System
+
+if TYPE_CHECKING:  # without a wish there is no profile and no choice, and each costs milliseconds
+    from llmdoctor.plan import Choice
+    from llmdoctor.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def catalogue() -> tuple[Check, ...]:
 
 def diagnose(system: System, question: Question) -> Report:
     """Look and judge. What names a person or a device is taken out before anything is judged."""
-    wanted = tuple(profiles.find(name) for name in question.profiles)
+    wanted = _wanted(question.profiles)
     machine = _machine(system, question)
     case = Case(machine, wanted, _choice(wanted, machine))
     verdicts = checks.run_checks(case, select=question.select, ignore=question.ignore)
@@ -87,9 +90,18 @@ def _saved(system: System, path: str) -> Machine:
     return machine
 
 
+def _wanted(names: tuple[str, ...]) -> tuple[Profile, ...]:
+    if not names:
+        return ()
+    from llmdoctor import profiles
+
+    return tuple(profiles.find(name) for name in names)
+
+
 def _choice(wanted: tuple[Profile, ...], machine: Machine) -> Choice | None:
     if not wanted:
         return None
+    from llmdoctor import profiles, target
     from llmdoctor.resolve import resolve
 
     python = machine.environment.version or "3.12"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -70,7 +71,7 @@ def resolved(system: System, request: Request, machine: Target) -> Plan:
         return replace(made, choice=found, source=None)
     closed = closure.close(
         system,
-        _uv(),
+        _uv(system),
         manifest(found.requirements, found.source, machine.python),
         system.interpreter(),
         (),
@@ -120,7 +121,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
     path = _absolute(system, request.environment)
     subject = Subject(environment=path, python=None, project=system.cwd())
     machine = look(system, subject)
-    there = _usable(machine.environment, path, fresh=request.fresh)
+    there = _usable(machine.environment, path, request)
     python = _interpreter(system, request, there)
     choice = _choose(request, target.of_machine(machine, python.version))
     journal = Journal(system, new_id(system))
@@ -138,7 +139,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         return replace(empty, plan=replace(empty.plan, choice=found))
     installed = there.packages if there.kind != "missing" and not request.fresh else ()
     say("resolving packages")
-    uv = _uv()
+    uv = _uv(system)
     closed = closure.close(
         system,
         uv,
@@ -214,28 +215,31 @@ def _name(request: Request) -> str:
     return "uv" if request.installer == "auto" else request.installer
 
 
-def _usable(environment: Environment, path: str, *, fresh: bool) -> Environment:
+def _usable(environment: Environment, path: str, request: Request) -> Environment:
     """The environment, if it is one that may be changed or nothing at all."""
-    if environment.kind in ("venv", "missing") and (fresh or not environment.problem):
+    problem = environment.problem
+    if environment.kind == "missing" or (
+        environment.kind == "venv" and (request.fresh or not problem)
+    ):
         return environment
-    if environment.kind == "venv":
-        raise UsageError(
-            f"{path}: {environment.problem}",
-            next_command=f"llmdoctor install --fresh --env {path}",
-        )
-    if environment.kind == "broken":
-        if fresh and "not a Python environment" not in (environment.problem or ""):
+    if environment.kind in ("venv", "broken"):
+        no_environment = "not a Python environment" in (problem or "")
+        if request.fresh and not no_environment:
             return environment
-        raise UsageError(
-            f"{path}: {environment.problem}",
-            next_command="llmdoctor install --fresh --env " + path
-            if "not a Python environment" not in (environment.problem or "")
-            else "llmdoctor install --env .venv",
-        )
+        way_out = ("--env", ".venv") if no_environment else ("--env", path, "--fresh")
+        raise UsageError(f"{path}: {problem}", next_command=_again(request, *way_out))
     raise UsageError(
         f"{path} is a {environment.kind} environment; llmdoctor changes virtual environments only",
-        next_command="llmdoctor install --env .venv",
+        next_command=_again(request, "--env", ".venv"),
     )
+
+
+def _again(request: Request, *more: str) -> str:
+    """The same install, typed differently."""
+    words = [word for profile in request.profiles for word in ("--profile", profile.name)]
+    if request.environment != Request.environment and "--env" not in more:
+        words += ["--env", request.environment]
+    return shlex.join(["llmdoctor", "install", *words, *more])
 
 
 def _interpreter(system: System, request: Request, there: Environment) -> interpreters.Interpreter:
@@ -247,13 +251,13 @@ def _interpreter(system: System, request: Request, there: Environment) -> interp
             raise UsageError(
                 f"{there.path} has Python {there.version}; --python {request.python} needs a new "
                 "environment",
-                next_command=f"llmdoctor install --fresh --python {request.python}",
+                next_command=_again(request, "--fresh", "--python", request.python),
             )
         found = interpreters.ask(system, there.executable)
         if isinstance(found, str):
             raise CannotFinishError(
                 f"{there.executable} does not start: {found}",
-                next_command=f"llmdoctor install --fresh --env {there.path}",
+                next_command=_again(request, "--fresh"),
             )
         return found
     spec = next((profile.python for profile in request.profiles if profile.python), ">=3.10")
@@ -297,10 +301,20 @@ def _absolute(system: System, path: str) -> str:
     return system.real_path(str(absolute))
 
 
-def _uv() -> str:
+def _uv(system: System) -> str:
+    """The uv that came with llmdoctor, else the one on PATH (a distribution's package)."""
     from uv import find_uv_bin
 
-    return find_uv_bin()
+    try:
+        return find_uv_bin()
+    except FileNotFoundError:
+        found = system.which("uv")
+        if found is None:
+            raise CannotFinishError(
+                "the uv program is missing from this installation of llmdoctor",
+                next_command="python3 -m pip install --force-reinstall uv",
+            ) from None
+        return found
 
 
 def fits(system: System, wanted: Sequence[Profile]) -> list[tuple[Profile, Plan]]:

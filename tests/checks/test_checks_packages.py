@@ -16,10 +16,17 @@ def on(*packages: Package, **changes: object) -> Machine:
     return Machine(host=LINUX, environment=replace(venv(*packages), **changes))  # type: ignore[arg-type]
 
 
-def test_leftovers_are_set_aside_by_fix() -> None:
-    finding = only(judge("PKG001", on(leftovers=("~orch-2.9.1.dist-info",))))
+def test_leftovers_are_moved_out_of_site_packages() -> None:
+    machine = on(leftovers=("~orch-2.9.1.dist-info",))
+    there = replace(machine.environment, path="/e", site_packages=("/e/sp",))
+    finding = only(judge("PKG001", replace(machine, environment=there)))
     assert finding.evidence == ("~orch-2.9.1.dist-info",)
-    assert remedy(finding).commands == (("llmdoctor", "fix"),)
+    assert remedy(finding).commands == (("mv", "/e/sp/~orch-2.9.1.dist-info", "/e"),)
+
+
+def test_a_package_recorded_twice_in_one_version_harms_nobody() -> None:
+    machine = on(Package("idna", "3.4"), Package("idna", "3.4"))
+    assert judge("PKG001", machine).outcome == "pass"
 
 
 def test_a_package_recorded_twice_names_both_versions() -> None:

@@ -11,8 +11,6 @@ from llmdoctor.checks._versions import allows, split_requirement
 from llmdoctor.finding import Finding, Remedy, Severity
 from llmdoctor.machine import Environment, Machine, Package
 
-FIX = ("llmdoctor", "fix")
-
 # Whose requirements are judged, and on what: the packages that decide whether models load.
 JUDGED = (
     "transformers",
@@ -55,7 +53,7 @@ def damaged_packages(case: Case) -> Iterator[Finding]:
     Why: pip and uv then disagree about what is installed, and neither can uninstall or upgrade
     it cleanly. uv does not even list an environment with a "-" leftover.
 
-    Remedy: `llmdoctor fix` sets leftovers aside, with undo; reinstall what is named.
+    Remedy: Move leftovers out of site-packages; reinstall what is named.
 
     Known problems: Conda and distribution packages have no RECORD by design; they are left out.
     """
@@ -66,17 +64,25 @@ def damaged_packages(case: Case) -> Iterator[Finding]:
             "An interrupted uninstall left them; Python may still take them for packages.",
             title="Half-removed packages lie in the environment",
             evidence=environment.leftovers,
-            remedy=Remedy("Set the leftovers aside.", "safe", (FIX,)),
+            remedy=Remedy(
+                "Move them out of site-packages; nothing imports them.",
+                "ask",
+                _move_out(case.machine, environment.leftovers),
+            ),
         )
-    counts = Counter(package.name for package in environment.packages)
-    twice = tuple(name for name, count in counts.items() if count > 1)
+    versions = {(package.name, package.version) for package in environment.packages}
+    counts = Counter(name for name, _ in versions)
+    twice = tuple(sorted(name for name, count in counts.items() if count > 1))
     if twice:
         yield finding(
             damaged_packages,
             "Which version is imported depends on the file order; pip and uv disagree about it.",
             title="Packages are recorded twice",
             evidence=tuple(_versions(environment, name) for name in twice),
-            remedy=Remedy("Set the stale record aside.", "safe", (FIX,)),
+            remedy=Remedy(
+                "Move the dist-info folder of the version that is not really there out of "
+                "site-packages, then reinstall the other."
+            ),
         )
     if environment.kind != "venv" or environment.system_site_packages:
         return
@@ -93,6 +99,17 @@ def damaged_packages(case: Case) -> Iterator[Finding]:
                 (_reinstall(environment, [f"{p.name}=={p.version}" for p in bare]),),
             ),
         )
+
+
+def _move_out(machine: Machine, names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Commands that move folders from the first site-packages to the environment's own folder."""
+    environment = machine.environment
+    if environment.path is None or not environment.site_packages:
+        return ()
+    windows = machine.host.system == "windows"
+    program, separator = ("move", "\\") if windows else ("mv", "/")
+    site = environment.site_packages[0]
+    return tuple((program, f"{site}{separator}{name}", environment.path) for name in names)
 
 
 @check("PKG002", cause=None, severity="warning", readers=("environment",))

@@ -2,110 +2,76 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import typer
+from llmdoctor.cli.arguments import Parser
+from llmdoctor.cli.output import emit, put
 
-from llmdoctor.cli.output import (
-    Format,
-    FormatOption,
-    OutputOption,
-    QuietOption,
-    VerboseOption,
-    emit,
-    shown_errors,
-)
+if TYPE_CHECKING:
+    from llmdoctor.render.terminal import Paper
 
-EXAMPLES = """Examples:
-
-llmdoctor check
-
-llmdoctor check --profile mainline --profile flashattn
-
-llmdoctor check --env ~/comfy/.venv --format json
-
-llmdoctor check --select TORCH --fail-on warning
-"""
+_FAILING: dict[str, tuple[str, ...]] = {
+    "error": ("error",),
+    "warning": ("error", "warning"),
+    "never": (),
+}
 
 
-class FailOn(str, Enum):
-    """From which severity on the exit code is 1."""
-
-    error = "error"
-    warning = "warning"
-    never = "never"
-
-
-def check(
-    profile: Annotated[
-        list[str],
-        typer.Option("--profile", metavar="P", help="Judge for this profile; repeatable."),
-    ] = [],  # noqa: B006 - typer reads it and never changes it
-    env: Annotated[
-        str | None, typer.Option("--env", metavar="DIR", help="The environment to look at.")
-    ] = None,
-    python: Annotated[
-        str | None, typer.Option("--python", metavar="EXE", help="The interpreter to look at.")
-    ] = None,
-    project: Annotated[
-        str, typer.Option("--project", metavar="DIR", help="The project to look at.")
-    ] = ".",
-    from_: Annotated[
-        str | None,
-        typer.Option("--from", metavar="FILE", help="Judge a saved look instead (- is stdin)."),
-    ] = None,
-    select: Annotated[
-        list[str], typer.Option("--select", metavar="CODE", help="Only these checks (a prefix).")
-    ] = [],  # noqa: B006
-    ignore: Annotated[
-        list[str], typer.Option("--ignore", metavar="CODE", help="Not these checks (a prefix).")
-    ] = [],  # noqa: B006
-    fail_on: Annotated[
-        FailOn, typer.Option("--fail-on", help="From where on the exit code is 1.")
-    ] = FailOn.error,
-    list_: Annotated[bool, typer.Option("--list", help="List the checks and exit.")] = False,
-    format: FormatOption = Format.terminal,  # noqa: A002
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-) -> None:
+def check(parser: Parser, words: Sequence[str]) -> int:
     """Say what is wrong on this machine, why, and what to type next."""
-    with shown_errors():
-        from llmdoctor import diagnose
-        from llmdoctor.render import documents
-        from llmdoctor.system.local import Local
-        from llmdoctor.system.readonly import ReadOnly
+    parser.repeatable("--profile", "P", "Judge for this profile; repeatable.")
+    parser.add_argument("--env", metavar="DIR", help="The environment to look at.")
+    parser.add_argument("--python", metavar="EXE", help="The interpreter to look at.")
+    parser.add_argument("--project", metavar="DIR", default=".", help="The project to look at.")
+    parser.add_argument(
+        "--from", dest="saved", metavar="FILE", help="Judge a saved look (- stdin)."
+    )
+    parser.repeatable("--select", "CODE", "Only these checks (a prefix); repeatable.")
+    parser.repeatable("--ignore", "CODE", "Not these checks (a prefix); repeatable.")
+    parser.choice("--fail-on", tuple(_FAILING), "From where on the exit code is 1.")
+    parser.flag("--list", text="List the checks and exit.")
+    parser.report()
+    parser.examples(
+        "llmdoctor check",
+        "llmdoctor check --profile mainline --profile flashattn",
+        "llmdoctor check --env ~/comfy/.venv --format json",
+        "llmdoctor check --select TORCH --fail-on warning",
+    )
+    options = parser.read(words)
 
-        if list_:
-            for declared in diagnose.catalogue():
-                typer.echo(f"{declared.code}  {declared.severity:7}  {declared.title}")
-            return
-        system = ReadOnly(Local())
-        report = diagnose.diagnose(
-            system,
-            diagnose.Question(
-                profiles=tuple(profile),
-                environment=env,
-                python=python,
-                project=project,
-                snapshot=from_,
-                select=tuple(select),
-                ignore=tuple(ignore),
-            ),
-        )
-        document = documents.check(report)
-        if quiet and format is Format.terminal:
-            typer.echo(diagnose.one_line(report))
-        else:
-            from llmdoctor.render import terminal
+    from llmdoctor import diagnose
 
-            emit(
-                document,
-                lambda paper: terminal.check(report, paper, verbose=verbose),
-                format=format,
-                output=output,
-            )
-        failing = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
-        if report.worst in failing[fail_on.value]:
-            raise typer.Exit(1)
+    if options.list:
+        for declared in diagnose.catalogue():
+            put(f"{declared.code}  {declared.severity:7}  {declared.title}")
+        return 0
+
+    from llmdoctor.render import documents
+    from llmdoctor.system.local import Local
+    from llmdoctor.system.readonly import ReadOnly
+
+    question = diagnose.Question(
+        profiles=tuple(options.profile),
+        environment=options.env,
+        python=options.python,
+        project=options.project,
+        snapshot=options.saved,
+        select=tuple(options.select),
+        ignore=tuple(options.ignore),
+    )
+    report = diagnose.diagnose(ReadOnly(Local()), question)
+
+    def write(paper: Paper) -> None:
+        from llmdoctor.render import terminal
+
+        terminal.check(report, paper, verbose=options.verbose)
+
+    emit(
+        documents.check(report),
+        write,
+        format=options.format,
+        output=options.output,
+        line=diagnose.one_line(report) if options.quiet else None,
+    )
+    return int(report.worst in _FAILING[options.fail_on])

@@ -2,257 +2,178 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import typer
-
-from llmdoctor.cli.output import (
-    Format,
-    FormatOption,
-    OutputOption,
-    Progress,
-    QuietOption,
-    VerboseOption,
-    ask,
-    emit,
-    say,
-    shown_errors,
-)
+from llmdoctor.cli.arguments import Parser
+from llmdoctor.cli.output import Progress, ask, emit, say
 from llmdoctor.errors import LlmdoctorError, RolledBackError, UsageError
 
 if TYPE_CHECKING:
     from llmdoctor.finding import Finding
     from llmdoctor.install import Prepared, Request
-    from llmdoctor.render.documents import Document
     from llmdoctor.render.terminal import Paper
     from llmdoctor.system import System
 
-PLAN_EXAMPLES = """Examples:
 
-llmdoctor plan --profile mainline --profile flashattn
-
-llmdoctor plan --profile mainline --assume os=windows,gpu='RTX 4090',driver=560.94
-"""
-
-EXAMPLES = """Examples:
-
-llmdoctor install --profile cpu --yes
-
-llmdoctor install --profile flashattn --env .venv
-
-llmdoctor install --profile cpu --find-links ~/wheels --installer pip
-"""
-
-ProfileOption = Annotated[
-    list[str],
-    typer.Option("--profile", metavar="P", help="A stack, or add-ons; repeatable. See `profiles`."),
-]
-EnvOption = Annotated[str, typer.Option("--env", metavar="DIR", help="The environment.")]
-PythonOption = Annotated[
-    str | None,
-    typer.Option("--python", metavar="X.Y|EXE", help="The Python of a new environment."),
-]
-InstallerOption = Annotated[
-    str, typer.Option("--installer", metavar="auto|uv|pip", help="The tool that installs.")
-]
-VariantOption = Annotated[
-    str, typer.Option("--variant", metavar="auto|cpu|cuXXX", help="The build of torch.")
-]
-IndexOption = Annotated[
-    str | None, typer.Option("--index-url", metavar="URL", help="The index to take torch from.")
-]
-LinksOption = Annotated[
-    list[str],
-    typer.Option("--find-links", metavar="DIR|URL", help="Where wheels lie as well; repeatable."),
-]
-AllowOption = Annotated[
-    list[str], typer.Option("--allow", metavar="CODE", help="Override this exclusion.")
-]
-NoSmokeOption = Annotated[bool, typer.Option("--no-smoke", help="Do not run the smoke test.")]
-FreshOption = Annotated[
-    bool, typer.Option("--fresh", help="Set the environment aside and build it anew.")
-]
-
-
-def plan(
-    profile: ProfileOption = [],  # noqa: B006 - typer reads it and never changes it
-    env: EnvOption = ".venv",
-    python: PythonOption = None,
-    installer: InstallerOption = "auto",
-    variant: VariantOption = "auto",
-    index_url: IndexOption = None,
-    find_links: LinksOption = [],  # noqa: B006
-    allow: AllowOption = [],  # noqa: B006
-    assume: Annotated[
-        list[str],
-        typer.Option(
-            "--assume",
-            metavar="KEY=VALUE",
-            help="For that machine: os, arch, glibc, python, driver, gpu, cc, ram, wsl.",
-        ),
-    ] = [],  # noqa: B006
-    resolve: Annotated[
-        bool, typer.Option("--resolve", help="With --assume: ask the indexes, list every package.")
-    ] = False,
-    no_smoke: NoSmokeOption = False,
-    fresh: FreshOption = False,
-    format: FormatOption = Format.terminal,  # noqa: A002
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-) -> None:
+def plan(parser: Parser, words: Sequence[str]) -> int:
     """Show what `install` would do, here or on an assumed machine, and why."""
-    with shown_errors():
-        from llmdoctor import install as road
-        from llmdoctor.render import documents, terminal
-        from llmdoctor.system.local import Local
-        from llmdoctor.target import assume as assumed_target
+    _declare(parser)
+    parser.repeatable(
+        "--assume",
+        "KEY=VALUE",
+        "For that machine: os, arch, glibc, python, driver, gpu, cc, ram, wsl.",
+    )
+    parser.flag("--resolve", text="With --assume: ask the indexes, list every package.")
+    parser.examples(
+        "llmdoctor plan --profile mainline --profile flashattn",
+        "llmdoctor plan --profile mainline --assume os=windows,gpu='RTX 4090',driver=560.94",
+    )
+    options = parser.read(words)
 
-        request = _request(
-            profile, env, python, installer, variant, index_url, find_links, allow,
-            smoke=not no_smoke, fresh=fresh,
-        )  # fmt: skip
-        blocked: tuple[Finding, ...] = ()
-        if assume and resolve:
-            made = road.resolved(Local(), request, assumed_target(assume))
-        elif assume:
-            made = road.assumed(request, assumed_target(assume))
-        else:
-            prepared = road.prepare(Local(), request, (lambda _: None) if quiet else say)
-            made, blocked = prepared.plan, prepared.blocked
-        feasible = made.choice.feasible and not blocked
-        if quiet and format is Format.terminal:
-            typer.echo(f"{'feasible' if feasible else 'not feasible'}: {', '.join(profile)}")
-        else:
-            emit(
-                documents.plan(made, blocked),
-                lambda paper: terminal.plan(made, paper, blocked=blocked, verbose=verbose),
-                format=format,
-                output=output,
-            )
-        if not feasible:
-            raise typer.Exit(1)
+    from llmdoctor import install as road
+    from llmdoctor.render import documents, terminal
+    from llmdoctor.system.local import Local
+    from llmdoctor.target import assume as assumed_target
+
+    request = _request(options)
+    blocked: tuple[Finding, ...] = ()
+    if options.assume and options.resolve:
+        made = road.resolved(Local(), request, assumed_target(options.assume))
+    elif options.assume:
+        made = road.assumed(request, assumed_target(options.assume))
+    else:
+        prepared = road.prepare(Local(), request, _say(options))
+        made, blocked = prepared.plan, prepared.blocked
+    feasible = made.choice.feasible and not blocked
+    names = " + ".join(made.choice.profiles)
+    emit(
+        documents.plan(made, blocked),
+        lambda paper: terminal.plan(made, paper, blocked=blocked, verbose=options.verbose),
+        format=options.format,
+        output=options.output,
+        line=f"{'feasible' if feasible else 'not feasible'}: {names}" if options.quiet else None,
+    )
+    return int(not feasible)
 
 
-def install(
-    profile: ProfileOption = [],  # noqa: B006
-    env: EnvOption = ".venv",
-    python: PythonOption = None,
-    installer: InstallerOption = "auto",
-    variant: VariantOption = "auto",
-    index_url: IndexOption = None,
-    find_links: LinksOption = [],  # noqa: B006
-    allow: AllowOption = [],  # noqa: B006
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    no_smoke: NoSmokeOption = False,
-    fresh: FreshOption = False,
-    format: FormatOption = Format.terminal,  # noqa: A002
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-) -> None:
+def install(parser: Parser, words: Sequence[str]) -> int:
     """Install a profile, prove it, and keep it; or leave everything as it was."""
-    with shown_errors():
-        from llmdoctor import install as road
-        from llmdoctor.system.local import Local
+    _declare(parser)
+    parser.flag("--yes", "-y", text="Do not ask.")
+    parser.examples(
+        "llmdoctor install --profile cpu --yes",
+        "llmdoctor install --profile flashattn --env .venv",
+        "llmdoctor install --profile cpu --find-links ~/wheels --installer pip",
+    )
+    options = parser.read(words)
 
-        request = _request(
-            profile, env, python, installer, variant, index_url, find_links, allow,
-            smoke=not no_smoke, fresh=fresh,
-        )  # fmt: skip
-        system = Local()
-        with road.hold(system, env):
-            for entry in road.recover_cut_off(system, env):
-                say(f"run {entry.id} had been cut off; {entry.environment} is as it was before it")
-            prepared = road.prepare(system, request, (lambda _: None) if quiet else say)
-            manner = _Manner(format, output, quiet, verbose)
-            done = _carry_out(system, prepared, manner, yes=yes)
-        if not done:
-            raise typer.Exit(1)
+    from llmdoctor import install as road
+    from llmdoctor.system.local import Local
 
-
-@dataclass(frozen=True)
-class _Manner:
-    """How this run speaks."""
-
-    format: Format
-    output: str | None
-    quiet: bool
-    verbose: bool
-
-    def emit(self, document: Document, write: Callable[[Paper], None]) -> None:
-        emit(document, write, format=self.format, output=self.output)
+    request = _request(options)
+    system = Local()
+    with road.hold(system, request.environment):
+        for entry in road.recover_cut_off(system, request.environment):
+            say(f"run {entry.id} had been cut off; {entry.environment} is as it was before it")
+        prepared = road.prepare(system, request, _say(options))
+        return _carry_out(system, prepared, options)
 
 
-def _carry_out(system: System, prepared: Prepared, manner: _Manner, *, yes: bool) -> bool:
-    """Show the plan, ask, carry it out, show what came of it; False when nothing was done."""
+def _declare(parser: Parser) -> None:
+    parser.repeatable("--profile", "P", "A stack, or add-ons; repeatable. See `profiles`.")
+    parser.add_argument("--env", metavar="DIR", default=".venv", help="The environment.")
+    parser.add_argument("--python", metavar="X.Y|EXE", help="The Python of a new environment.")
+    parser.choice("--installer", ("auto", "uv", "pip"), "The tool that installs.")
+    parser.add_argument(
+        "--variant", metavar="auto|cpu|cuXXX", default="auto", help="The build of torch."
+    )
+    parser.add_argument("--index-url", metavar="URL", help="The index to take torch from.")
+    parser.repeatable("--find-links", "DIR|URL", "Where wheels lie as well; repeatable.")
+    parser.repeatable("--allow", "CODE", "Override this exclusion; repeatable.")
+    parser.flag("--no-smoke", text="Do not run the smoke test.")
+    parser.flag("--fresh", text="Set the environment aside and build it anew.")
+    parser.report()
+
+
+def _request(options: Namespace) -> Request:
+    from llmdoctor import profiles
+    from llmdoctor.install import Request
+
+    if not options.profile:
+        raise UsageError("which profile? give --profile", next_command="llmdoctor profiles")
+    return Request(
+        profiles=tuple(profiles.find(name) for name in options.profile),
+        known=tuple(profiles.builtin().values()),
+        environment=options.env,
+        python=options.python,
+        installer=options.installer,
+        variant=options.variant,
+        index_url=options.index_url,
+        find_links=tuple(options.find_links),
+        allow=tuple(options.allow),
+        smoke=not options.no_smoke,
+        fresh=options.fresh,
+    )
+
+
+def _say(options: Namespace) -> Callable[[str], None]:
+    return (lambda _: None) if options.quiet else say
+
+
+def _carry_out(system: System, prepared: Prepared, options: Namespace) -> int:
+    """Show the plan, ask, carry it out, show what came of it; gives the exit code."""
     from llmdoctor import install as road
     from llmdoctor.render import documents, terminal
 
     made, blocked = prepared.plan, prepared.blocked
     planned = documents.plan(made, blocked)
+    names = " + ".join(made.choice.profiles)
 
     def write_plan(paper: Paper) -> None:
-        terminal.plan(made, paper, blocked=blocked, verbose=manner.verbose)
+        terminal.plan(made, paper, blocked=blocked, verbose=options.verbose)
+
+    def report(write: Callable[[Paper], None], outcome: str, line: str, **more: object) -> None:
+        emit(
+            documents.install(planned, outcome, **more),
+            write,
+            format=options.format,
+            output=options.output,
+            line=line if options.quiet else None,
+        )
 
     if not made.choice.feasible or blocked:
-        manner.emit(documents.install(planned, "not feasible"), write_plan)
-        return False
-    if manner.format is Format.terminal and not manner.quiet:
-        emit(planned, write_plan, format=Format.terminal, output=None)
-    if not ask(f"make these changes to {made.environment}?", yes=yes):
-        return False
-    progress = Progress(quiet=manner.quiet)
+        report(write_plan, "not feasible", f"not feasible: {names}")
+        return 1
+    if options.format == "terminal" and not options.quiet:
+        emit(planned, write_plan, format="terminal", output=None)
+    if not ask(f"make these changes to {made.environment}?", yes=options.yes):
+        if options.format != "terminal":
+            report(write_plan, "declined", "")
+        return 1
+    progress = Progress(quiet=options.quiet)
     try:
         done = road.carry_out(system, prepared, progress)
     except LlmdoctorError as error:
         progress.clear()
         proof = error.proof if isinstance(error, RolledBackError) else None
         outcome = {4: "restored", 130: "interrupted"}.get(error.exit_code, "incomplete")
-        shown = documents.smoke(proof) if proof else None
-        document = documents.install(planned, outcome, error=error.message, smoke=shown)
-        manner.emit(
-            document,
-            lambda paper: terminal.smoke(proof, paper, verbose=manner.verbose) if proof else None,
+        report(
+            lambda paper: terminal.smoke(proof, paper, verbose=options.verbose) if proof else None,
+            outcome,
+            f"{outcome}: {made.environment}",
+            error=error.message,
+            smoke=documents.smoke(proof) if proof else None,
         )
         raise
     progress.clear()
-    shown = documents.smoke(done.proof) if done.proof else None
-    manner.emit(
-        documents.install(planned, "kept", run=done.run, backup=done.backup, smoke=shown),
-        lambda paper: terminal.installed(
-            made, done, paper, quiet=manner.quiet, verbose=manner.verbose
-        ),
+    report(
+        lambda paper: terminal.installed(made, done, paper, verbose=options.verbose),
+        "kept",
+        f"{'proven' if done.proof else 'installed'}: {names} in {made.environment}",
+        run=done.run,
+        backup=done.backup,
+        smoke=documents.smoke(done.proof) if done.proof else None,
     )
-    return True
-
-
-def _request(
-    profile: list[str], env: str, python: str | None, installer: str, variant: str,
-    index_url: str | None, find_links: list[str], allow: list[str], *, smoke: bool, fresh: bool,
-) -> Request:  # fmt: skip
-    from llmdoctor import profiles
-    from llmdoctor.install import Request
-
-    if not profile:
-        raise UsageError("which profile? give --profile", next_command="llmdoctor profiles")
-    if installer not in ("auto", "uv", "pip"):
-        raise UsageError(
-            f"--installer {installer}: this version drives auto, uv and pip",
-            next_command="llmdoctor install --installer uv --profile " + profile[0],
-        )
-    return Request(
-        profiles=tuple(profiles.find(name) for name in profile),
-        known=tuple(profiles.builtin().values()),
-        environment=env,
-        python=python,
-        installer=installer,
-        variant=variant,
-        index_url=index_url,
-        find_links=tuple(find_links),
-        allow=tuple(allow),
-        smoke=smoke,
-        fresh=fresh,
-    )
+    return 0

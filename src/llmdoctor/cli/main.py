@@ -1,54 +1,77 @@
-"""The program: commands and their order in `--help`."""
+"""The program: its commands, and which module reads the rest of the line."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import sys
+from collections.abc import Sequence
 
 from llmdoctor import __version__
-from llmdoctor.cli import check, history, install, profiles, smoke
+from llmdoctor.cli.output import ended, put
+from llmdoctor.errors import UsageError
 
-app = typer.Typer(
-    name="llmdoctor",
-    help="From any machine to a working, proven local LLM stack.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _version(*, value: bool) -> None:
-    if value:
-        typer.echo(f"llmdoctor {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            callback=lambda value: _version(value=value),
-            is_eager=True,
-            help="Show the version and exit.",
-        ),
-    ] = False,
-) -> None:
-    """From any machine to a working, proven local LLM stack."""
-
-
-app.command(epilog=check.EXAMPLES)(check.check)
-app.command(epilog=profiles.EXAMPLES)(profiles.profiles)
-app.command(epilog=install.PLAN_EXAMPLES)(install.plan)
-app.command(epilog=install.EXAMPLES)(install.install)
-app.command(epilog=smoke.EXAMPLES)(smoke.smoke)
-app.command(epilog=history.UNDO_EXAMPLES)(history.undo)
-app.command(epilog=history.EXAMPLES)(history.history)
+# name: (module, summary), in the order of `--help`
+COMMANDS = {
+    "check": ("check", "Say what is wrong on this machine, why, and what to type next."),
+    "profiles": ("profiles", "List every profile: fits this machine, or why not."),
+    "plan": ("install", "Show what `install` would do, here or on an assumed machine, and why."),
+    "install": ("install", "Install a stack, prove that it works, or leave everything as it was."),
+    "smoke": ("smoke", "Run every attention backend, forward and backward; check the numbers."),
+    "undo": ("history", "Put an environment back as it was before a run."),
+    "history": ("history", "List what llmdoctor did on this machine, newest first."),
+}
 
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    sys.exit(ended(lambda: run(sys.argv[1:])))
+
+
+def run(words: Sequence[str]) -> int:
+    """Carry out a command line; gives the exit code.
+
+    Raises:
+        LlmdoctorError: it could not be carried out, with the exit code of its class.
+    """
+    name, rest = (words[0], words[1:]) if words else ("--help", ())
+    if name in ("-h", "--help"):
+        put(_help())
+        return 0
+    if name == "--version":
+        put(f"llmdoctor {__version__}")
+        return 0
+    if name not in COMMANDS:
+        from llmdoctor.cli.arguments import nearest
+
+        what = "option" if name.startswith("-") else "command"
+        raise UsageError(
+            f"there is no {what} {name!r}{nearest(name, list(COMMANDS))}",
+            next_command="llmdoctor --help",
+        )
+    from importlib import import_module
+
+    from llmdoctor.cli.arguments import Parser
+
+    module, summary = COMMANDS[name]
+    command = getattr(import_module(f"llmdoctor.cli.{module}"), name)
+    code: int = command(Parser(name, summary), rest)
+    return code
+
+
+def _help() -> str:
+    return "\n".join(
+        [
+            "usage: llmdoctor COMMAND [OPTION]...",
+            "",
+            "From any machine to a working, proven local LLM stack.",
+            "",
+            "commands:",
+            *(f"  {name:9} {summary}" for name, (_, summary) in COMMANDS.items()),
+            "",
+            "options:",
+            "  -h, --help  Show this help; after a command, that command's.",
+            "  --version   Show the version.",
+            "",
+            "start here:",
+            "  llmdoctor check",
+        ]
+    )

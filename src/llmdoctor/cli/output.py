@@ -6,13 +6,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from enum import Enum
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
-
-import typer
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from llmdoctor.errors import LlmdoctorError, UsageError
 
@@ -20,49 +16,43 @@ if TYPE_CHECKING:
     from llmdoctor.render.terminal import Paper
 
 
-class Format(str, Enum):
-    """How a report is written."""
-
-    terminal = "terminal"
-    json = "json"
-
-
-FormatOption = Annotated[
-    Format, typer.Option("--format", help="How the report is written.", show_default=True)
-]
-OutputOption = Annotated[
-    str | None,
-    typer.Option("--output", metavar="FILE", help="Write the report there instead of to stdout."),
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only the result, in one line.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Everything that was seen.")]
-
-
 def emit(
     document: Mapping[str, Any],
     write: Callable[[Paper], None],
     *,
-    format: Format,  # noqa: A002 - named as the option is
+    format: str,  # noqa: A002 - named as the option is
     output: str | None,
+    line: str | None = None,
 ) -> None:
-    """Render a report in the asked format and put it where it was asked for."""
-    if format is Format.json:
-        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    """Render a report in the asked format and put it where it was asked for.
+
+    `line` is the whole result in one line, for a reader at a terminal who wants no more.
+    """
+    stream = None if output else sys.stdout
+    if format == "json":
+        text = json.dumps(document, indent=1, ensure_ascii=not _can_write(_LETTERS, stream))
+    elif line is not None:
+        text = line
     else:
         from llmdoctor.render import terminal
 
-        stream = None if output else sys.stdout
         text = terminal.document(
             write, width=_width(stream), colour=_colour(stream), unicode=_unicode(stream)
         )
     if output is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        put(text.removesuffix("\n"))
         return
     try:
-        Path(output).write_text(text, "utf-8")
+        Path(output).write_text(text.removesuffix("\n") + "\n", "utf-8", errors="replace")
     except OSError as error:
-        raise UsageError(f"cannot write the report to {output}: {error.strerror}") from None
+        why = (error.strerror or str(error)).lower()
+        raise UsageError(f"cannot write the report to {output}: {why}") from None
+
+
+def put(text: str) -> None:
+    """Write text and a line end to stdout."""
+    sys.stdout.write(_safe(text, sys.stdout) + "\n")
+    sys.stdout.flush()
 
 
 def say(text: str) -> None:
@@ -71,33 +61,30 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-@contextmanager
-def shown_errors() -> Iterator[None]:
-    """Turn every ending of a command into a message and the contract's exit code.
+def ended(command: Callable[[], int]) -> int:
+    """Carry out a command; every way in which it can end becomes the contract's exit code.
 
     SIGTERM ends a command as Ctrl-C does, so that it cleans up too.
     """
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        yield
+        return command()
     except LlmdoctorError as error:
         say(f"llmdoctor: {error.message}")
         if error.next_command:
             say(f"next: {error.next_command}")
-        raise typer.Exit(error.exit_code) from None
+        return error.exit_code
     except KeyboardInterrupt:
         say("llmdoctor: interrupted")
-        raise typer.Exit(130) from None
+        return 130
     except BrokenPipeError:  # the reader of a pipe has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - so that the exit is silent
-        raise typer.Exit(0) from None
+        return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         say(f"llmdoctor: {where}{(error.strerror or str(error)).lower()}")
         say("next: llmdoctor check")
-        raise typer.Exit(3) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        return 3
 
 
 class Progress:
@@ -169,11 +156,19 @@ def _colour(stream: TextIO | None) -> bool:
     )
 
 
+_SIGNS = "✗✓→·"
+_LETTERS = "äж中"
+
+
 def _unicode(stream: TextIO | None) -> bool:
-    if stream is None:
-        return True
+    """Whether the reader sees more than ASCII. LC_CTYPE says nothing: Python itself may set it."""
+    locale = os.environ.get("LC_ALL") or os.environ.get("LANG")
+    return stream is None or (locale not in ("C", "POSIX") and _can_write(_SIGNS, stream))
+
+
+def _can_write(text: str, stream: TextIO | None) -> bool:
     try:
-        "✗✓→·".encode(stream.encoding or "ascii")
+        text.encode("utf-8" if stream is None else stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
 
-import typer
-
-from llmdoctor.cli.output import (
-    Format,
-    FormatOption,
-    OutputOption,
-    QuietOption,
-    emit,
-    shown_errors,
-)
-
-EXAMPLES = """Examples:
-
-llmdoctor profiles
-
-llmdoctor profiles flashattn
-"""
+from llmdoctor.cli.arguments import Parser
+from llmdoctor.cli.output import emit
 
 
-def profiles(
-    name: Annotated[str | None, typer.Argument(help="Only this profile.")] = None,
-    format: FormatOption = Format.terminal,  # noqa: A002
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-) -> None:
+def profiles(parser: Parser, words: Sequence[str]) -> int:
     """List every profile: fits this machine, or why not."""
-    with shown_errors():
-        from llmdoctor import profiles as catalogue
-        from llmdoctor.install import fits
-        from llmdoctor.render import documents, terminal
-        from llmdoctor.system.local import Local
-        from llmdoctor.system.readonly import ReadOnly
+    parser.add_argument("name", nargs="?", metavar="NAME", help="Only this profile.")
+    parser.report(verbose=False)
+    parser.examples("llmdoctor profiles", "llmdoctor profiles flashattn")
+    options = parser.read(words)
 
-        wanted = [catalogue.find(name)] if name else list(catalogue.builtin().values())
-        if quiet and format is Format.terminal:
-            typer.echo("\n".join(profile.name for profile in wanted))
-            return
-        rows = fits(ReadOnly(Local()), wanted)
-        emit(
-            documents.profiles(rows),
-            lambda paper: terminal.profiles(rows, paper),
-            format=format,
-            output=output,
-        )
+    from llmdoctor import profiles as catalogue
+    from llmdoctor.install import fits
+    from llmdoctor.render import documents, terminal
+    from llmdoctor.system.local import Local
+    from llmdoctor.system.readonly import ReadOnly
+
+    wanted = [catalogue.find(options.name)] if options.name else [*catalogue.builtin().values()]
+    rows = fits(ReadOnly(Local()), wanted)
+    fitting = [profile.name for profile, made in rows if made.choice.feasible]
+    emit(
+        documents.profiles(rows),
+        lambda paper: terminal.profiles(rows, paper),
+        format=options.format,
+        output=options.output,
+        line=f"fits: {', '.join(fitting) or 'none'}" if options.quiet else None,
+    )
+    return 0

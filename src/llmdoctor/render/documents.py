@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmdoctor import __version__, wire
-from llmdoctor.finding import Finding, Report
-from llmdoctor.journal import Entry
-from llmdoctor.plan import Plan, Requirement, Source, Step
-from llmdoctor.profile import Profile
-from llmdoctor.proof import Proof
+
+if TYPE_CHECKING:  # a check's document needs none of the others' words
+    from llmdoctor.finding import Finding, Report
+    from llmdoctor.journal import Entry
+    from llmdoctor.plan import Plan, Requirement, Source, Step
+    from llmdoctor.profile import Profile
+    from llmdoctor.proof import Proof
 
 Document = dict[str, Any]
 

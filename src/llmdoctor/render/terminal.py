@@ -13,15 +13,16 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from llmdoctor import __version__
-from llmdoctor.execute import Done
 from llmdoctor.finding import SEVERITIES, Finding, Report
-from llmdoctor.machine import Machine
-from llmdoctor.plan import Choice, Plan, Run
-from llmdoctor.profile import Profile
-from llmdoctor.proof import Proof, SmokeRow
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from llmdoctor.execute import Done
+    from llmdoctor.machine import Machine
+    from llmdoctor.plan import Choice, Plan
+    from llmdoctor.profile import Profile
+    from llmdoctor.proof import Proof, SmokeRow
 
 _SIGNS = {"error": "✗", "warning": "!", "note": "·", "pass": "✓", "fail": "✗", "skip": "-"}
 _PLAIN = {"✗": "x", "✓": "ok", "·": "*", "→": "->", "…": "...", "≥": ">="}
@@ -176,7 +177,7 @@ def plan(plan: Plan, paper: Paper, *, blocked: Sequence[Finding] = (), verbose: 
         paper.line("steps", "bold")
     for number, step in enumerate(plan.steps, 1):
         paper.line(f"{number}. {step.text}", indent=2)
-        if verbose and isinstance(step, Run):
+        if verbose and step.kind == "run":
             paper.verbatim(f"$ {command(step.argv)}", "dim", 5)
     for item in blocked:
         paper.line()
@@ -255,13 +256,13 @@ def _ran(row: SmokeRow) -> str:
     return row.backend if row.ran_as in (None, row.backend) else f"{row.backend} → {row.ran_as}"
 
 
-def installed(plan: Plan, done: Done, paper: Paper, *, quiet: bool, verbose: bool) -> None:
+def installed(plan: Plan, done: Done, paper: Paper, *, verbose: bool) -> None:
     """What came of an install that was kept."""
-    if done.proof and not quiet:
+    if done.proof:
         smoke(done.proof, paper, verbose=verbose)
     proven = "proven" if done.proof else "installed, not proven (--no-smoke)"
     paper.verbatim(f"✓ {' + '.join(plan.choice.profiles)} {proven}: {plan.environment}", "green")
-    if done.backup and not quiet:
+    if done.backup:
         paper.verbatim(f"the former environment is kept: {done.backup}")
         paper.verbatim(f"$ llmdoctor undo {done.run}", "bold", 4)
 

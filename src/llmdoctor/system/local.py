@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import errno
 import os
 import shutil
 import signal
 import stat
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -76,7 +74,7 @@ class Local:
         return sys.executable
 
     def now(self) -> str:
-        return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+        return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
 
     def kind(self, path: str) -> Kind | None:
         with _looking(path) as found:
@@ -167,6 +165,8 @@ class Local:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[str]:
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix="llmdoctor-") as folder:
             yield folder
 

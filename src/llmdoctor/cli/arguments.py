@@ -1,0 +1,96 @@
+"""The command line's words: one small parser, and the options that commands share.
+
+`argparse` and nothing on top of it: what builds a command line from annotations today brings a
+validation library with a compiled part, and costs more than a whole check.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from llmdoctor.errors import UsageError
+
+FORMATS = ("terminal", "json")
+
+
+class Parser(argparse.ArgumentParser):
+    """A command's parser. What it cannot read is a `UsageError` that names the nearest word."""
+
+    def __init__(self, command: str, summary: str) -> None:
+        self._options: list[str] = []
+        super().__init__(
+            prog=f"llmdoctor {command}",
+            description=summary,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,  # a shortened option of today may be two options tomorrow
+        )
+
+    def add_argument(self, *words: Any, **how: Any) -> argparse.Action:  # noqa: ANN401 - argparse's
+        """Declare an option or argument."""
+        action = super().add_argument(*words, **how)
+        self._options += action.option_strings
+        return action
+
+    def repeatable(self, name: str, metavar: str, text: str) -> None:
+        """Declare an option that may be given several times."""
+        self.add_argument(name, action="append", default=[], metavar=metavar, help=text)
+
+    def flag(self, *names: str, text: str) -> None:
+        """Declare an option without a value."""
+        self.add_argument(*names, action="store_true", help=text)
+
+    def choice(self, name: str, known: Sequence[str], text: str) -> None:
+        """Declare an option that takes one of a few words; the first is the default."""
+        self.add_argument(
+            name, type=_one_of(known), default=known[0], metavar="|".join(known), help=text
+        )
+
+    def report(self, *, quiet: bool = True, verbose: bool = True) -> None:
+        """Declare how the report is written."""
+        self.choice("--format", FORMATS, "How the report is written.")
+        self.add_argument("--output", metavar="FILE", help="Write the report there, not to stdout.")
+        if quiet:
+            self.flag("--quiet", "-q", text="Only the result, in one line.")
+        if verbose:
+            self.flag("--verbose", "-v", text="Everything that was seen.")
+
+    def examples(self, *commands: str) -> None:
+        """Show these under the help."""
+        self.epilog = "examples:\n" + "\n".join(f"  {command}" for command in commands)
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """Read the words of the command line.
+
+        Raises:
+            UsageError: they cannot be meant.
+        """
+        options, unread = self.parse_known_args(list(words))
+        if unread:
+            word = unread[0].partition("=")[0]
+            what = "option" if word.startswith("-") else "argument"
+            self.error(f"there is no {what} {word!r}{nearest(word, self._options)}")
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse what was typed."""
+        raise UsageError(f"{self.prog}: {message}", next_command=f"{self.prog} --help")
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """`; did you mean …?` where a known word is near, else nothing."""
+    from difflib import get_close_matches  # only a slip of the pen needs it
+
+    near = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _one_of(known: Sequence[str]) -> Callable[[str], str]:
+    def read(word: str) -> str:
+        if word in known:
+            return word
+        there = ", ".join(known)
+        raise argparse.ArgumentTypeError(f"{word!r} is none of {there}{nearest(word, known)}")
+
+    return read
