@@ -54,3 +54,10 @@ def oldest(session: nox.Session) -> None:
     """The tests with the oldest dependencies that are allowed; not part of CI."""
     session.install(".", *TEST, *OLDEST)
     session.run("pytest", *session.posargs)
+
+
+@nox.session(name="update-tables")
+def update_tables(session: nox.Session) -> None:
+    """Bring the tables up to what pip's index tells, as a diff to review; not part of CI."""
+    session.install("tomlkit>=0.12", "packaging>=24.0")
+    session.run("python", "tools/update_tables.py", *session.posargs)

@@ -23,12 +23,18 @@ NAMES = sorted(
     for path in (profiles_dir() / "tables" / folder).glob("*.toml")
 )
 MINE = [
+    "bitsandbytes",
+    "companions",
     "driver",
     "gpu",
     "torch",
+    "transformers",
     "triton",
+    "wheels/causal-conv1d-official",
     "wheels/flash-attn-community",
     "wheels/flash-attn-official",
+    "wheels/mamba-ssm-official",
+    "xformers",
 ]
 RELEASES = tables.torch_releases()
 STATUSES = {"verified", "secondary", "unverified"}
@@ -168,7 +174,7 @@ def test_a_driver_floor_reads_the_driver_table_and_nothing_else() -> None:
 def test_the_wheel_catalogue_is_imported_only_when_asked_for() -> None:
     assert in_a_fresh_interpreter(
         "import sys, llmdoctor.tables as t; before = 'llmdoctor.tables.wheels' in sys.modules;"
-        "t.flash_attn_wheels; print(before, 'llmdoctor.tables.wheels' in sys.modules)"
+        "t.wheels_of; print(before, 'llmdoctor.tables.wheels' in sys.modules)"
     ) == ["False", "True"]
 
 

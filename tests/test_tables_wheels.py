@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmdoctor import tables
-from llmdoctor.tables import WheelMatch, find_flash_attn, flash_attn_wheels, parse_wheel_name
+from llmdoctor.tables import WheelMatch, find_wheel, parse_wheel_name, wheels_of
 from llmdoctor.tables.read import numbers, read_table
 
 MAINLINE = ("2.9.1", "cu126", "3.12", "linux", "x86_64", "2.35")
@@ -136,50 +136,81 @@ def test_the_lowest_of_several_manylinux_tags_is_the_promise() -> None:
 
 # --- the catalogue
 
+PACKAGES = ("flash-attn", "flash-attn-3", "mamba-ssm", "causal-conv1d")
+EVERY = [wheel for package in PACKAGES for wheel in wheels_of(package)]
 
-def test_every_official_release_expands_to_as_many_wheels_as_its_workflow_builds() -> None:
-    made = Counter(wheel.version for wheel in flash_attn_wheels() if wheel.origin == "official")
-    declared = {
-        row["version"]: row["count"] for row in read_table("wheels/flash-attn-official")["release"]
-    }
-    assert made == declared
+
+@pytest.mark.parametrize("package", ["flash-attn", "mamba-ssm", "causal-conv1d"])
+def test_every_official_release_expands_to_as_many_wheels_as_its_workflow_builds(
+    package: str,
+) -> None:
+    table = read_table(f"wheels/{package}-official")
+    by_hand = Counter(parse_wheel_name(row["filename"]).version for row in table.get("asset", ()))
+    made = Counter(wheel.version for wheel in wheels_of(package) if wheel.origin == "official")
+    assert made - by_hand == {row["version"]: row["count"] for row in table["release"]}
+
+
+@pytest.mark.parametrize("package", ["flash-attn", "mamba-ssm", "causal-conv1d"])
+def test_every_skipped_cell_names_values_of_its_release(package: str) -> None:
+    # A misspelt one would skip nothing.
+    for row in read_table(f"wheels/{package}-official")["release"]:
+        for skip in row["skipped"]:
+            for axis, value in skip.items():
+                assert value in (*row.get(axis, ()), *(("FALSE", "TRUE") if axis == "abi" else ()))
 
 
 def test_every_wheel_has_an_address_that_ends_in_its_name_and_a_caveat() -> None:
-    wheels = flash_attn_wheels()
-    assert {wheel.package for wheel in wheels} == {"flash-attn", "flash-attn-3"}
-    for wheel in wheels:
+    assert {wheel.package for wheel in EVERY} == set(PACKAGES)
+    for wheel in EVERY:
         assert wheel.url.startswith("https://github.com/")
         assert wheel.url.rpartition("/")[2].replace("%2B", "+") == wheel.filename
         assert wheel.caveat
 
 
+def test_every_wheel_says_for_which_gpus_but_those_put_beside_a_release_by_hand() -> None:
+    unknown = {wheel.filename for wheel in EVERY if wheel.architectures is None}
+    assets = read_table("wheels/flash-attn-official")["asset"]
+    assert unknown == {row["filename"] for row in assets}
+    for wheel in EVERY:
+        for capability in (*(wheel.architectures or ()), *wheel.wrong):
+            assert tables.generation_of(capability), wheel.filename
+
+
 def test_no_wheel_is_listed_twice() -> None:
-    urls = Counter(wheel.url for wheel in flash_attn_wheels())
+    urls = Counter(wheel.url for wheel in EVERY)
     assert [url for url, times in urls.items() if times > 1] == []
 
 
-def test_no_tagged_official_release_covers_torch_2_9_or_later() -> None:
-    official = {wheel.torch for wheel in flash_attn_wheels() if wheel.origin == "official"}
-    assert max(official, key=numbers) == "2.8"
+def test_a_release_whose_tag_is_not_its_version_is_found_under_its_tag() -> None:
+    wheel = next(w for w in wheels_of("causal-conv1d") if w.version == "1.6.1")
+    assert "/v1.6.1.post4/causal_conv1d-1.6.1%2Bcu" in wheel.url
+
+
+def test_a_package_the_catalogue_lacks_has_no_wheels() -> None:
+    assert wheels_of("xformers") == ()
+
+
+def test_no_workflow_of_a_tagged_flash_attn_release_covers_torch_2_9_or_later() -> None:
+    built = {w.torch for w in wheels_of("flash-attn") if w.origin == "official" and w.architectures}
+    assert max(built, key=numbers) == "2.8"
 
 
 # --- the choice
 
 
-def test_mainline_takes_a_community_wheel_because_no_official_one_exists() -> None:
-    match = find_flash_attn(*MAINLINE)
+def test_mainline_takes_a_community_wheel_because_no_workflow_built_an_official_one() -> None:
+    match = find_wheel("flash-attn", *MAINLINE)
     assert match.best is not None
     assert match.best.origin == "community"
     assert (match.best.version, match.best.cuda) == ("2.8.3", "12.6")
     assert match.best.caveat in match.notes
-    assert reason_for(match, "flash-attn 2.8.3, official") == (
+    assert reason_for(match, "flash-attn 2.8.3.post1, official") == (
         "none for torch 2.9 (2.4, 2.5, 2.6, 2.7, 2.8)"
     )
 
 
 def test_an_official_wheel_comes_before_a_community_one() -> None:
-    match = find_flash_attn("2.8.0", "cu128", "3.12", "linux", "x86_64", "2.35")
+    match = find_wheel("flash-attn", "2.8.0", "cu128", "3.12", "linux", "x86_64", "2.35")
     assert match.best is not None
     assert match.best.filename == (
         "flash_attn-2.8.3.post1+cu12torch2.8cxx11abiTRUE-cp312-cp312-linux_x86_64.whl"
@@ -190,34 +221,34 @@ def test_an_official_wheel_comes_before_a_community_one() -> None:
 
 @pytest.mark.parametrize(("variant", "abi"), [("cu124", "FALSE"), ("cu126", "TRUE")])
 def test_the_abi_follows_the_variant_of_torch_2_6(variant: str, abi: str) -> None:
-    match = find_flash_attn("2.6.0", variant, "3.12", "linux", "x86_64", "2.35")
+    match = find_wheel("flash-attn", "2.6.0", variant, "3.12", "linux", "x86_64", "2.35")
     assert match.best is not None
     assert f"cxx11abi{abi}" in match.best.filename
 
 
 def test_a_wheel_built_with_a_torch_of_unknown_abi_is_not_taken_for_torch_2_6() -> None:
     # torch 2.6 was never published for CUDA 12.8, so the name does not tell which of its two ABIs.
-    match = find_flash_attn("2.6.0", "cu124", "3.12", "linux", "x86_64", "2.35")
+    match = find_wheel("flash-attn", "2.6.0", "cu124", "3.12", "linux", "x86_64", "2.35")
     assert "12.8: unknown" in reason_for(match, "flash-attn 2.8.1, community")
 
 
 def test_another_cuda_of_the_same_major_is_taken_and_said() -> None:
-    match = find_flash_attn("2.12.1", "cu130", "3.12", "linux", "x86_64", "2.35")
+    match = find_wheel("flash-attn", "2.12.1", "cu130", "3.12", "linux", "x86_64", "2.35")
     assert match.best is not None
     assert match.best.cuda == "13.0"
     # torch 2.9 cu130, where the newest builds also exist for 13.1: the own minor wins.
-    own = find_flash_attn("2.9.1", "cu130", "3.12", "linux", "x86_64", "2.35")
+    own = find_wheel("flash-attn", "2.9.1", "cu130", "3.12", "linux", "x86_64", "2.35")
     assert own.best is not None
     assert own.best.cuda == "13.0"
     # Nobody built for torch 2.12 with 12.9.
-    other = find_flash_attn("2.12.1", "cu129", "3.12", "linux", "x86_64", "2.35")
+    other = find_wheel("flash-attn", "2.12.1", "cu129", "3.12", "linux", "x86_64", "2.35")
     assert other.best is not None
     assert other.best.cuda == "12.6"
     assert any("CUDA 12.6 for a torch of CUDA 12.9" in note for note in other.notes)
 
 
 def test_windows_has_community_wheels_only_and_ignores_glibc() -> None:
-    match = find_flash_attn("2.9.1", "cu126", "3.12", "windows", "x86_64", None)
+    match = find_wheel("flash-attn", "2.9.1", "cu126", "3.12", "windows", "x86_64", None)
     assert match.best is not None
     assert (match.best.origin, match.best.platform_tag) == ("community", "win_amd64")
     assert "windows" in reason_for(match, "flash-attn 2.8.3.post1, official")
@@ -225,7 +256,10 @@ def test_windows_has_community_wheels_only_and_ignores_glibc() -> None:
 
 def test_an_old_glibc_is_not_given_a_wheel_that_promises_a_newer_one() -> None:
     aarch64 = ("2.10.0", "cu128", "3.12", "linux", "aarch64")
-    new, old = find_flash_attn(*aarch64, "2.34"), find_flash_attn(*aarch64, "2.31")
+    new, old = (
+        find_wheel("flash-attn", *aarch64, "2.34"),
+        find_wheel("flash-attn", *aarch64, "2.31"),
+    )
     assert new.best is not None
     assert old.best is not None
     assert new.best.glibc == "2.34"
@@ -247,8 +281,10 @@ def test_an_old_glibc_is_not_given_a_wheel_that_promises_a_newer_one() -> None:
 def test_no_wheel_is_an_answer_with_a_reason_for_every_release(
     changed: dict[str, str], why: str
 ) -> None:
-    wanted = dict(zip(("torch", "variant", "python", "os", "arch", "glibc"), MAINLINE, strict=True))
-    match = find_flash_attn(**{**wanted, **changed})
+    wanted = {"package": "flash-attn"} | dict(
+        zip(("torch", "variant", "python", "os", "arch", "glibc"), MAINLINE, strict=True)
+    )
+    match = find_wheel(**{**wanted, **changed})
     assert match.best is None
     assert any(why in reason for _, reason in match.rejected)
     assert all(reason for _, reason in match.rejected)
@@ -256,18 +292,17 @@ def test_no_wheel_is_an_answer_with_a_reason_for_every_release(
 
 def test_a_torch_the_table_lacks_is_said_and_no_wheel_is_guessed_for_it() -> None:
     with pytest.raises(tables.UnknownRelease):
-        find_flash_attn("2.16.0", "cu132", "3.12", "linux", "x86_64", "2.35")
+        find_wheel("flash-attn", "2.16.0", "cu132", "3.12", "linux", "x86_64", "2.35")
 
 
 def test_flash_attn_3_takes_the_stable_abi_wheel() -> None:
-    match = find_flash_attn(
-        "2.9.1", "cu128", "3.14", "linux", "x86_64", "2.35", package="flash-attn-3"
-    )
+    match = find_wheel("flash-attn-3", "2.9.1", "cu128", "3.14", "linux", "x86_64", "2.35")
     assert match.best is not None
     assert (match.best.abi_tag, match.best.package) == ("abi3", "flash-attn-3")
 
 
 RELEASES = tables.torch_releases()
+CAPABILITIES = sorted(read_table("gpu")["generation"])
 
 
 @given(data=st.data())
@@ -287,9 +322,11 @@ def test_a_chosen_wheel_fits_in_every_respect_and_every_release_is_accounted_for
         if os == "linux"
         else None
     )
-    match = find_flash_attn(release.version, variant, python, os, arch, glibc)
+    package = data.draw(st.sampled_from(PACKAGES))
+    gpus = tuple(data.draw(st.lists(st.sampled_from(CAPABILITIES), max_size=2)))
+    match = find_wheel(package, release.version, variant, python, os, arch, glibc, gpus)
 
-    of_package = [wheel for wheel in flash_attn_wheels() if wheel.package == "flash-attn"]
+    of_package = wheels_of(package)
     taken = set() if match.best is None else {(match.best.version, match.best.origin)}
     everything = {(wheel.version, wheel.origin) for wheel in of_package}
     assert len(match.rejected) == len(everything - taken)
@@ -300,9 +337,106 @@ def test_a_chosen_wheel_fits_in_every_respect_and_every_release_is_accounted_for
     cuda = tables.cuda_of_variant(variant)
     assert best.torch == release.minor
     assert best.cuda.partition(".")[0] == cuda.partition(".")[0]
-    assert best.abi_tag == "cp" + python.replace(".", "")
+    assert best.runs_python(python)
     assert best.runs_platform(os, arch)
     if os == "linux":
         assert best.cxx11_abi in (None, release.cxx11_abi(variant, arch))
     if glibc is not None and best.glibc is not None:
         assert numbers(best.glibc) <= numbers(glibc)
+    assert numbers(best.triton or "0") <= numbers(release.triton)
+    for capability in gpus:
+        assert capability not in best.wrong
+        assert best.architectures is not None
+        assert tables.any_runs_on(best.architectures, capability, variant)
+
+
+@given(data=st.data())
+def test_one_gpu_more_never_finds_a_wheel_where_there_was_none(data: st.DataObject) -> None:
+    release = data.draw(st.sampled_from(RELEASES))
+    variant = data.draw(st.sampled_from([v for v in release.variants if v.startswith("cu")]))
+    package = data.draw(st.sampled_from(PACKAGES))
+    gpus = tuple(data.draw(st.lists(st.sampled_from(CAPABILITIES), min_size=1, max_size=3)))
+    place = (package, release.version, variant, "3.12", "linux", "x86_64", "2.35")
+    if find_wheel(*place, gpus).best is not None:
+        assert find_wheel(*place, gpus[:-1]).best is not None
+
+
+# --- the GPUs
+
+
+def test_a_blackwell_gpu_is_not_given_a_wheel_compiled_before_blackwell() -> None:
+    # 2.7.4.post1 was built with CUDA 12.4, the releases after it with 12.9.
+    place = ("flash-attn", "2.6.0", "cu126", "3.12", "linux", "x86_64", "2.35")
+    match = find_wheel(*place, ("12.0",))
+    assert match.best is not None
+    assert "12.0" in (match.best.architectures or ())
+    assert reason_for(match, "flash-attn 2.7.4.post1, official") == (
+        "none for compute capability 12.0 (cu 12: 8.0, 9.0)"
+    )
+
+
+def test_a_wheel_whose_gpus_nobody_knows_comes_last_and_never_where_a_gpu_is_known() -> None:
+    match = find_wheel("flash-attn", *MAINLINE)
+    assert reason_for(match, "flash-attn 2.8.3, official") == (
+        "it fits, but nobody knows which GPUs it was compiled for"
+    )
+    known = find_wheel("flash-attn", *MAINLINE, ("8.9",))
+    assert reason_for(known, "flash-attn 2.8.3, official") == (
+        "none for compute capability 8.9 (cu 12: unknown)"
+    )
+    assert known.best == match.best
+
+
+def test_all_gpus_of_a_machine_have_to_be_served_by_one_wheel() -> None:
+    assert find_wheel("flash-attn", *MAINLINE, ("8.9", "8.0")).best is not None
+    match = find_wheel("flash-attn", *MAINLINE, ("8.9", "7.5"))
+    assert match.best is None
+    assert any("compute capability 7.5" in reason for _, reason in match.rejected)
+
+
+# --- Mamba
+
+
+def test_mamba_on_torch_2_6_takes_the_release_that_accepts_its_triton() -> None:
+    match = find_wheel("mamba-ssm", "2.6.0", "cu124", "3.12", "linux", "x86_64", "2.35", ("8.9",))
+    assert match.best is not None
+    assert (match.best.version, match.best.cxx11_abi) == ("2.3.1", False)
+    assert reason_for(match, "mamba-ssm 2.3.2.post1, official") == (
+        "none for the Triton of torch 2.6.0, ==3.2.0 (needs 3.5.0 or newer)"
+    )
+
+
+def test_causal_conv1d_is_refused_where_its_code_computes_wrong_numbers() -> None:
+    place = ("causal-conv1d", "2.10.0", "cu130", "3.12", "linux", "x86_64", "2.35")
+    match = find_wheel(*place, ("10.3",))
+    assert match.best is None
+    assert any("right numbers" in reason for _, reason in match.rejected)
+    assert find_wheel(*place, ("10.0",)).best is not None
+
+
+@pytest.mark.parametrize("package", ["mamba-ssm", "causal-conv1d"])
+def test_a_wheel_for_aarch64_comes_with_what_users_report_of_it(package: str) -> None:
+    match = find_wheel(package, "2.10.0", "cu130", "3.12", "linux", "aarch64", "2.39", ("12.1",))
+    assert match.best is not None
+    assert match.best.platform_tag == "linux_aarch64"
+    assert any("GB10" in note for note in match.notes)
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"torch": "2.13.0", "variant": "cu130"}, "none for torch 2.13"),
+        ({"os": "windows"}, "none for windows x86_64"),
+        ({"variant": "cpu"}, "needs a CUDA build of torch"),
+        ({"python": "3.14"}, "none for Python 3.14"),
+    ],
+)
+def test_no_mamba_wheel_is_an_answer_with_its_reason(changed: dict[str, str], why: str) -> None:
+    wanted = {"torch": "2.9.1", "variant": "cu126", "python": "3.12", "os": "linux"}
+    match = find_wheel("mamba-ssm", **{**wanted, **changed}, arch="x86_64", glibc="2.35")
+    assert match.best is None
+    assert any(why in reason for _, reason in match.rejected)
+
+
+def test_the_first_caller_is_answered_as_before() -> None:
+    assert tables.find_flash_attn(*MAINLINE) == find_wheel("flash-attn", *MAINLINE)

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 
 from llmdoctor import checks, wire
 from llmdoctor.checks import CHECKS, Case, Check
-from llmdoctor.errors import ProfileError, UsageError
+from llmdoctor.errors import ProfileError, UnreadableError, UsageError
 from llmdoctor.finding import Report
-from llmdoctor.machine import SCHEMA, Machine, redact
+from llmdoctor.machine import SCHEMA, Machine
 from llmdoctor.probe import Subject, look
+from llmdoctor.redact import redact
 from llmdoctor.system import System
 
 if TYPE_CHECKING:  # without a wish there is no profile and no choice, and each costs milliseconds
     from llmdoctor.plan import Choice
     from llmdoctor.profile import Profile
+
+_SAVE = "llmdoctor check --format json --output machine.json"
 
 
 @dataclass(frozen=True)
@@ -61,33 +64,55 @@ def _machine(system: System, question: Question) -> Machine:
         return _saved(system, question.snapshot)
     project = str(system.flavour(system.cwd(), question.project))
     if system.names(project) is None:
-        raise UsageError(f"--project {question.project}: there is no such folder")
+        raise UsageError(
+            f"--project {question.project}: there is no such folder",
+            next_command="llmdoctor check --project .",
+        )
     subject = Subject(question.environment, question.python, project)
     return redact(look(system, subject), system.home())
 
 
 def _saved(system: System, path: str) -> Machine:
-    text = sys.stdin.read() if path == "-" else system.read_text(path)
+    text = sys.stdin.buffer.read().decode(errors="replace") if path == "-" else _text(system, path)
     if text is None:
         raise UsageError(
             f"--from {path}: there is no such file",
-            next_command="llmdoctor check --format json --output machine.json",
+            next_command=_SAVE,
         )
     try:
         data = json.loads(text)
         if isinstance(data, dict) and "machine" in data:
             data = data["machine"]
+        _right_schema(data, path)
         machine = wire.load(Machine, data)
     except json.JSONDecodeError as error:
         raise ProfileError(
             f"{path}:{error.lineno}:{error.colno}: {error.msg}; expected what "
-            "`llmdoctor check --format json` writes"
+            "`llmdoctor check --format json` writes",
+            next_command=_SAVE,
         ) from None
+    except RecursionError:
+        raise ProfileError(f"{path}: nested too deeply for a report", next_command=_SAVE) from None
     except wire.WireError as error:
-        raise ProfileError(f"{path}: {error}") from None
-    if machine.schema != SCHEMA:
-        raise ProfileError(f"{path}: schema is {machine.schema}, this llmdoctor reads {SCHEMA}")
+        raise ProfileError(f"{path}: {error}", next_command=_SAVE) from None
     return machine
+
+
+def _text(system: System, path: str) -> str | None:
+    try:
+        return system.read_text(path)
+    except UnreadableError as error:
+        raise UsageError(f"--from {path}: {error.reason}", next_command=_SAVE) from None
+
+
+def _right_schema(data: object, path: str) -> None:
+    """A newer schema is named as that, before its unknown keys are."""
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if isinstance(schema, int) and schema != SCHEMA:
+        raise ProfileError(
+            f"{path}: schema is {schema}, this llmdoctor reads {SCHEMA}",
+            next_command="python3 -m pip install --upgrade llmdoctor",
+        )
 
 
 def _wanted(names: tuple[str, ...]) -> tuple[Profile, ...]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from llmdoctor.errors import InterruptedRunError, RollbackIncompleteError, RolledBackError
+from llmdoctor.errors import (
+    InterruptedRunError,
+    RollbackIncompleteError,
+    RolledBackError,
+    UnreadableError,
+)
 from llmdoctor.journal import Entry, Journal, entries
 from llmdoctor.plan import Plan, Run, SetAside, Smoke, Snapshot, Step, Tell, Verify, Write
 from llmdoctor.proof import Proof
+from llmdoctor.rollback import keep, take_back
 from llmdoctor.smoke import prove
 from llmdoctor.system import System
 from llmdoctor.verify import problems
@@ -51,24 +56,32 @@ def execute(system: System, plan: Plan, journal: Journal, watch: Watcher) -> Don
         RollbackIncompleteError: something could not be put back; the message says what is where.
     """
     journal.start(plan.environment, plan.choice.profiles)
+    begun: list[Step] = []
+    finished = 0
     proof: Proof | None = None
     try:
         for number, step in enumerate(plan.steps):
             watch.step(number + 1, len(plan.steps), step.text)
+            if isinstance(step, Write):
+                keep(system, step, journal.id, number)
             journal.begin(number, step)
+            begun.append(step)
             proof = _do(system, step, watch) or proof
             journal.done(number)
+            finished += 1
+        journal.end("kept")
     except KeyboardInterrupt:
-        _give_back(system, plan, journal, "interrupted")
+        _give_back(system, plan, journal, (begun, finished), "interrupted")
         raise InterruptedRunError(
             "interrupted; " + _as_before(plan), next_command="llmdoctor history"
         ) from None
-    except (StepFailedError, OSError) as error:
-        _give_back(system, plan, journal, str(error))
-        failed = RolledBackError(f"{error}\n{_as_before(plan)}", next_command=_next(plan))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the environment goes back
+        expected = isinstance(error, (StepFailedError, OSError, UnreadableError))
+        why = str(error) if expected else f"{type(error).__name__}: {error}"
+        _give_back(system, plan, journal, (begun, finished), why)
+        failed = RolledBackError(f"{why}\n{_as_before(plan)}", next_command=_next(plan))
         failed.proof = error.proof if isinstance(error, StepFailedError) else None
-        raise failed from None
-    journal.end("kept")
+        raise failed from (None if expected else error)
     backups = [step.to for step in plan.steps if isinstance(step, (Snapshot, SetAside))]
     return Done(journal.id, proof, backups[0] if backups else None)
 
@@ -111,60 +124,23 @@ def _why_not_proven(proof: Proof) -> str:
     return "\n".join([f"the smoke test failed in {len(bad)} of {len(proof.rows)} rows:", *lines])
 
 
-def _give_back(system: System, plan: Plan, journal: Journal, why: str) -> None:
-    """Undo what the journal says was begun, whatever signals come in meanwhile."""
+def _give_back(
+    system: System, plan: Plan, journal: Journal, begun: tuple[list[Step], int], why: str
+) -> None:
+    """Undo what was begun, whatever signals come in meanwhile, and whatever the journal takes."""
+    steps, finished = begun
+    entry = Entry(journal.id, plan.environment, (), "", tuple(steps), finished)
     with system.uninterrupted():
-        entry = next(entry for entry in entries(system) if entry.id == journal.id)
         left = take_back(system, entry)
-        journal.end("incomplete" if left else "restored")
+        try:
+            journal.end("incomplete" if left else "restored")
+        except OSError as error:  # the next run on this environment finds nothing left to undo
+            why += f"\n(the journal could not be closed: {error})"
     if left:
         raise RollbackIncompleteError(
             f"{why}\n{plan.environment} could not be put back completely:\n" + "\n".join(left),
             next_command=f"llmdoctor undo {journal.id}",
         )
-
-
-def take_back(system: System, entry: Entry) -> tuple[str, ...]:
-    """Undo a run's steps, last first. What could not be undone comes back as text.
-
-    Each undoing looks at what is on disk and may be repeated: it can itself have been cut off.
-    """
-    left = []
-    for number in range(len(entry.begun) - 1, -1, -1):
-        step = entry.begun[number]
-        undo: Callable[[System], None] | None = None
-        if isinstance(step, Snapshot):
-            complete = number < entry.finished
-            undo = _put_back(step.path, step.to) if complete else _removal(step.to)
-        elif isinstance(step, SetAside):
-            undo = _put_back(step.path, step.to)
-        elif isinstance(step, Run) and step.creates is not None:
-            undo = _removal(step.creates)
-        try:
-            if undo is not None:
-                undo(system)
-        except OSError as error:
-            left.append(f"  {step.text}: {error}")
-    return tuple(left)
-
-
-def _removal(path: str) -> Callable[[System], None]:
-    return lambda system: system.remove(path)
-
-
-def _put_back(path: str, kept: str) -> Callable[[System], None]:
-    """Rename the kept tree back to its place; the changed one goes only once that has happened."""
-
-    def undo(system: System) -> None:
-        failed = f"{kept}-failed"
-        if system.kind(kept) is not None:
-            if system.kind(path) is not None:
-                system.remove(failed)
-                system.rename(path, failed)
-            system.rename(kept, path)
-        system.remove(failed)
-
-    return undo
 
 
 def unfinished(system: System, environment: str) -> tuple[Entry, ...]:

@@ -122,6 +122,11 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
     subject = Subject(environment=path, python=None, project=system.cwd())
     machine = look(system, subject)
     there = _usable(machine.environment, path, request)
+    if request.fresh and path == system.real_path(_own_prefix(system)):
+        raise UsageError(
+            f"llmdoctor itself runs in {path}; building that anew would take it away",
+            next_command=_again(request, "--env", ".venv-llm"),
+        )
     python = _interpreter(system, request, there)
     choice = _choose(request, target.of_machine(machine, python.version))
     journal = Journal(system, new_id(system))
@@ -163,6 +168,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         pip=found.pip,
         find_links=request.find_links,
         has_pip=there.package("pip") is not None or there.kind == "missing" or request.fresh,
+        from_torch_index=tuple(item.name for item in found.requirements if item.source == "torch"),
     )
     steps = prescribe(
         choice,
@@ -284,9 +290,13 @@ def _nowhere(choice: Choice, located: sources.Located) -> Choice:
 
 def _prefixes(system: System, there: Environment) -> tuple[str, ...]:
     """Environments whose own pip configuration counts: the doctor's and the target's."""
-    path = system.flavour
-    own = str(path(system.interpreter()).parent.parent)
+    own = _own_prefix(system)
     return tuple(dict.fromkeys([own, *([there.path] if there.path else [])]))
+
+
+def _own_prefix(system: System) -> str:
+    """The environment that the doctor runs in."""
+    return str(system.flavour(system.interpreter()).parent.parent)
 
 
 def _python_in(system: System, environment: str) -> str:

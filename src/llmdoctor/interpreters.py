@@ -31,7 +31,10 @@ def ask(system: System, executable: str) -> Interpreter | str:
     version = done.out.strip()
     if done.ok and re.fullmatch(r"\d+\.\d+\.\d+", version):
         return Interpreter(executable, version)
-    return (done.problem or done.err.strip() or f"exit code {done.code}").splitlines()[-1]
+    said = done.err.strip().splitlines()
+    if not said:
+        return done.problem or f"exit code {done.code}"
+    return said[-1 if said[0].startswith("Traceback") else 0]
 
 
 def choose(system: System, wanted: str | None, spec: str) -> Interpreter:
@@ -76,5 +79,7 @@ def _named(system: System, wanted: str) -> Interpreter:
         raise UsageError(f"--python {wanted}: there is no such interpreter", next_command=hint)
     found = ask(system, path)
     if isinstance(found, str):
-        raise UsageError(f"--python {wanted}: {path} does not start: {found}")
+        raise UsageError(
+            f"--python {wanted}: {path} does not start: {found}", next_command=f"{path} --version"
+        )
     return found

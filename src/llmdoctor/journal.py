@@ -7,9 +7,11 @@ Whatever ends a run, its journal tells the next one what to take back.
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import dataclass
 
 from llmdoctor import wire
+from llmdoctor.errors import CannotFinishError
 from llmdoctor.plan import Step
 from llmdoctor.system import System
 
@@ -68,27 +70,43 @@ def runs_dir(system: System) -> str:
 
 
 def new_id(system: System) -> str:
-    """An identifier that sorts by time."""
+    """An identifier that sorts by time; another one for a run that begins in the same second."""
     stamp = "".join(char for char in system.now()[:19] if char.isdigit())
     taken = system.names(runs_dir(system)) or ()
-    number = 0
-    while f"{stamp}-{number}" in taken:
-        number += 1
-    return f"{stamp}-{number}"
+    free = [name for n in range(10_000) if (name := f"{stamp}-{n:04}") not in taken]
+    return random.choice(free)  # noqa: S311 - not a secret
 
 
 def entries(system: System) -> tuple[Entry, ...]:
-    """Every run of this user, oldest first. A journal cut off inside a line still counts."""
+    """Every run of this user, oldest first. A journal cut off inside a line still counts.
+
+    Raises:
+        CannotFinishError: a journal is damaged in another way, or written by a newer llmdoctor.
+    """
     found = []
     for run_id in system.names(runs_dir(system)) or ():
-        text = system.read_text(f"{runs_dir(system)}/{run_id}/journal.jsonl")
-        if text and (entry := parse(text)):
+        path = f"{runs_dir(system)}/{run_id}/journal.jsonl"
+        try:
+            entry = parse(system.read_text(path) or "")
+        except (KeyError, TypeError, ValueError) as error:
+            raise CannotFinishError(
+                f"{path} cannot be read as a journal: {type(error).__name__}: {error}",
+                next_command="python3 -m pip install --upgrade llmdoctor",
+            ) from None
+        if entry is not None:
             found.append(entry)
     return tuple(found)
 
 
 def parse(text: str) -> Entry | None:
-    """Read a journal; None when not even its first line was written."""
+    """Read a journal; None when not even its first line was written.
+
+    A line that was cut off is left out: what it told had not begun, or not ended. Lines may follow
+    it, for the next run closes the journal.
+
+    Raises:
+        KeyError, TypeError, ValueError: a whole line that says something else.
+    """
     head: dict[str, object] = {}
     begun: list[Step] = []
     finished = 0
@@ -97,7 +115,7 @@ def parse(text: str) -> Entry | None:
         try:
             record = json.loads(line)
         except json.JSONDecodeError:
-            break
+            continue
         if record["type"] == "run":
             head = record
         elif record["type"] == "begin":

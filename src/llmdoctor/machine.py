@@ -10,8 +10,6 @@ Sizes are bytes. Versions are strings as their source writes them. Compute capab
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,8 +18,11 @@ SCHEMA = 1
 Status = Literal["denied", "failed", "timeout"]
 
 
-def private(role: Literal["path", "paths", "secret", "argv"]) -> dict[str, str]:
-    """Mark a field for `redact`: a path, a path list, or a value that never leaves the machine."""
+def private(role: Literal["path", "text", "variable", "secret"]) -> dict[str, str]:
+    """Mark a field for `redact.redact`.
+
+    A path, a sentence that may quote one, a variable's value, or what never leaves the machine.
+    """
     return {"private": role}
 
 
@@ -31,7 +32,7 @@ class Note:
 
     reader: str
     status: Status
-    detail: str
+    detail: str = field(metadata=private("text"))
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ class Torch:
     version: str | None = None
     cuda: str | None = None
     hip: str | None = None
-    problem: str | None = None
+    problem: str | None = field(default=None, metadata=private("text"))
 
     @property
     def variant(self) -> str | None:
@@ -235,7 +236,7 @@ class Environment:
     site_packages: tuple[str, ...] = field(default=(), metadata=private("path"))
     externally_managed: bool = False
     system_site_packages: bool = False
-    problem: str | None = None
+    problem: str | None = field(default=None, metadata=private("text"))
     packages: tuple[Package, ...] = ()
     leftovers: tuple[str, ...] = ()  # half-removed dist-infos, their names start with ~ or -
     torch: Torch | None = None
@@ -258,7 +259,7 @@ class Lock:
     lock_version: str | None = None
     content_hash: str | None = None
     manifest_hashes: dict[str, str] = field(default_factory=dict)
-    problem: str | None = None
+    problem: str | None = field(default=None, metadata=private("text"))
 
 
 @dataclass(frozen=True)
@@ -270,7 +271,7 @@ class Project:
     tool: str | None = None  # poetry, uv, pip
     requires_python: str | None = None
     lock: Lock | None = None
-    problem: str | None = None
+    problem: str | None = field(default=None, metadata=private("text"))
 
 
 @dataclass(frozen=True)
@@ -289,7 +290,7 @@ class Machine:
     tools: tuple[Tool, ...] = ()
     environment: Environment = field(default_factory=Environment)
     project: Project | None = None
-    variables: dict[str, str] = field(default_factory=dict, metadata=private("paths"))
+    variables: dict[str, str] = field(default_factory=dict, metadata=private("variable"))
     notes: tuple[Note, ...] = ()
 
     def note(self, reader: str) -> Note | None:
@@ -303,60 +304,3 @@ class Machine:
     def disk(self, role: str) -> Disk | None:
         """The room for that role."""
         return next((disk for disk in self.disks if disk.role == role), None)
-
-
-def redact(machine: Machine, home: str) -> Machine:
-    """Replace what names a person or a device, field by field.
-
-    The home folder at the start of a path becomes "~", any other user's home keeps only its shape,
-    device UUIDs go. Nothing is replaced inside a word: a user called "cuda" changes no key and no
-    other value.
-    """
-    redacted = _redact(machine, home)
-    assert isinstance(redacted, Machine)
-    return redacted
-
-
-def redact_path(path: str, home: str) -> str:
-    """Write a path below `home` with "~"; hide the user's name of a path below anybody's home."""
-    for separator in ("/", "\\"):
-        if home and (path == home or path.startswith(home.rstrip(separator) + separator)):
-            return "~" + path[len(home.rstrip(separator)) :]
-    return _HOME_OF_SOMEBODY.sub(r"\1<user>", path, count=1)
-
-
-# /home/name, /Users/name, C:\Users\name: the name is the component after the parent.
-_HOME_OF_SOMEBODY = re.compile(r"^((?:[A-Za-z]:)?[\\/](?:home|Users)[\\/])[^\\/]+")
-
-
-def _redact(value: object, home: str, role: str | None = None) -> object:
-    if role == "secret":
-        return None
-    if role in ("path", "paths") and isinstance(value, str):
-        return _redact_list(value, home) if role == "paths" else redact_path(value, home)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        changed = {
-            f.name: _redact(getattr(value, f.name), home, f.metadata.get("private"))
-            for f in dataclasses.fields(value)
-        }
-        return dataclasses.replace(value, **changed)
-    if isinstance(value, tuple):
-        return tuple(_redact(item, home, role) for item in value)
-    if isinstance(value, dict):
-        return {key: _redact(item, home, role) for key, item in value.items()}
-    return value
-
-
-def _redact_list(value: str, home: str) -> str:
-    """A variable's value: a list of paths, or a web address that may carry a password."""
-    from urllib.parse import urlsplit, urlunsplit
-
-    if "://" in value:
-        words = []
-        for word in value.split():
-            parts = urlsplit(word)
-            host = parts.netloc.rpartition("@")[2]
-            words.append(urlunsplit(parts._replace(netloc=host)) if parts.netloc else word)
-        return " ".join(words)
-    separator = ";" if "\\" in home else ":"
-    return separator.join(redact_path(part, home) for part in value.split(separator))

@@ -1,15 +1,15 @@
 """What pip is configured with, so that uv can be driven the same way: uv does not read it.
 
-Files in pip's order (global, user, site, then PIP_CONFIG_FILE), sections [global] and [install],
-then PIP_* variables, which win. Indexes, find-links, certificate, trusted hosts and the proxy
-matter; the rest is pip's own business.
+Files in pip's order (global, user, site, then PIP_CONFIG_FILE, which replaces the user's), then
+[install] over [global], then PIP_* variables, which win. An empty value counts as none. Indexes,
+find-links, certificate, trusted hosts and the proxy matter; the rest is pip's own business.
 """
 
 from __future__ import annotations
 
 import configparser
+import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
 
 from llmdoctor.errors import UnreadableError
 from llmdoctor.system import System
@@ -39,7 +39,7 @@ class PipConfig:
 
 def read(system: System, prefixes: tuple[str, ...] = ()) -> PipConfig:
     """Read pip's configuration for this user; `prefixes` are environments with their own."""
-    values: dict[str, str] = {}
+    options: dict[tuple[str, str], str] = {}
     unreadable = []
     for path in _files(system, prefixes):
         try:
@@ -49,33 +49,47 @@ def read(system: System, prefixes: tuple[str, ...] = ()) -> PipConfig:
             continue
         if text is not None:
             try:
-                values.update(parse(text))
+                options.update(parse(text))
             except configparser.Error as error:
                 unreadable.append(f"{path}: {error.message.splitlines()[0]}")
     for name, value in system.environ.items():
         if name.startswith("PIP_") and name != "PIP_CONFIG_FILE":
-            values[name[4:].lower().replace("_", "-")] = value
+            options["environment", name[4:].lower().replace("_", "-")] = value
+    values = {
+        name: value
+        for level in ("global", "install", "environment")
+        for (section, name), value in options.items()
+        if section == level and value
+    }
     return PipConfig(
-        index_url=values.get("index-url") or None,
+        index_url=values.get("index-url"),
         extra_index_urls=tuple(values.get("extra-index-url", "").split()),
-        find_links=tuple(values.get("find-links", "").split()),
-        cert=values.get("cert") or None,
+        find_links=tuple(
+            _from_home(system, place) for place in values.get("find-links", "").split()
+        ),
+        cert=_from_home(system, values["cert"]) if "cert" in values else None,
         trusted_hosts=tuple(values.get("trusted-host", "").split()),
-        proxy=values.get("proxy") or None,
-        no_index=values.get("no-index", "").lower() in ("1", "true", "yes", "on"),
+        proxy=values.get("proxy"),
+        no_index=values.get("no-index", "").lower() in ("1", "true", "t", "yes", "y", "on"),
         unreadable=tuple(unreadable),
     )
 
 
-def parse(text: str) -> dict[str, str]:
-    """The options of one file that count for `pip install`, later sections over earlier ones."""
+def parse(text: str) -> dict[tuple[str, str], str]:
+    """The options of one file that count for `pip install`, by section and name."""
     parser = configparser.RawConfigParser()
     parser.read_string(text)
-    values: dict[str, str] = {}
-    for section in ("global", "install"):
-        if parser.has_section(section):
-            values.update({key.replace("_", "-"): value for key, value in parser.items(section)})
-    return values
+    return {
+        (section, name.replace("_", "-")): value
+        for section in ("global", "install")
+        if parser.has_section(section)
+        for name, value in parser.items(section)
+    }
+
+
+def _from_home(system: System, path: str) -> str:
+    """Write out the home folder: pip understands "~", and uv does not."""
+    return system.home() + path[1:] if path == "~" or path[:2] in ("~/", "~\\") else path
 
 
 def _files(system: System, prefixes: tuple[str, ...]) -> list[str]:
@@ -83,33 +97,32 @@ def _files(system: System, prefixes: tuple[str, ...]) -> list[str]:
     own = environ.get("PIP_CONFIG_FILE")
     if own is not None and own in ("/dev/null", "nul", "NUL"):
         return []
-    home = system.home()
+    home = path(system.home())
     os = system.uname().system
+    name = "pip.ini" if os == "windows" else "pip.conf"
     if os == "windows":
-        found = [
-            str(path(environ.get("PROGRAMDATA", "C:\\ProgramData"), "pip", "pip.ini")),
-            str(path(home, "pip", "pip.ini")),
-            str(path(environ.get("APPDATA", home), "pip", "pip.ini")),
-        ]
-        name = "pip.ini"
+        shared = [path(environ.get("PROGRAMDATA", "C:\\ProgramData"), "pip")]
+        users = [home / "pip", path(environ.get("APPDATA", home), "pip")]
+    elif os == "macos":
+        library = home / "Library" / "Application Support" / "pip"
+        shared = [path("/Library/Application Support/pip")]
+        there = system.names(str(library)) is not None
+        users = [home / ".pip", library if there else home / ".config" / "pip"]
     else:
-        shared = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
-        found = [str(path(folder, "pip", "pip.conf")) for folder in shared.split(":") if folder]
-        if os == "macos":
-            found.append("/Library/Application Support/pip/pip.conf")
-            found.append(str(path(home, "Library", "Application Support", "pip", "pip.conf")))
-        found.append("/etc/pip.conf")
-        config = environ.get("XDG_CONFIG_HOME") or str(path(home, ".config"))
-        found.append(str(path(home, ".pip", "pip.conf")))
-        found.append(str(path(config, "pip", "pip.conf")))
-        name = "pip.conf"
-    found.extend(str(path(prefix, name)) for prefix in prefixes)
+        folders = environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+        shared = [path(folder, "pip") for folder in folders.split(":") if folder] + [path("/etc")]
+        config = environ.get("XDG_CONFIG_HOME") or home / ".config"
+        users = [home / ".pip", path(config, "pip")]
+    if own and system.exists(own):
+        users = []
+    found = [str(folder / name) for folder in (*shared, *users, *map(path, prefixes))]
     return [*found, own] if own else found
 
 
-def without_credentials(url: str) -> str:
-    """A web address as it may be shown."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+def without_credentials(text: str) -> str:
+    """An address, or a sentence that quotes one, as it may be shown."""
+    return _USER.sub("", text)
+
+
+# After "//", or at the start of a word where the scheme was forgotten; passwords may hold "@".
+_USER = re.compile(r"(?:(?<=//)|(?<![^\s'\"]))[^/\\\s'\"]*@")

@@ -26,13 +26,14 @@ class Want:
 
     - index: `spec` (a PEP 440 specifier) on the package index;
     - triton: the pin that the tables give for the stack's torch, under the name of the platform;
+    - table: the release that the tables give for the chosen build of torch (`tables.pin_for`);
     - wheel: a wheel of the catalogue that fits torch, CUDA, ABI, Python and platform.
     """
 
     name: str
     spec: str = ""
     marker: str | None = None  # PEP 508
-    origin: Literal["index", "triton", "wheel"] = "index"
+    origin: Literal["index", "triton", "table", "wheel"] = "index"
     reason: str = ""
     source: str = ""
     checked: str = ""
@@ -50,6 +51,19 @@ class Exclusion:
     arch: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()  # build families: cpu, cu124
     cause: str | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A requirement of a profile's sources that is deliberately not taken over, and why.
+
+    Nothing is installed for it: it is there for whoever compares the profile with its sources.
+    """
+
+    name: str
+    reason: str
+    source: str
+    spec: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,4 +86,5 @@ class Profile:
     packages: tuple[Want, ...] = ()
     imports: tuple[str, ...] = ()  # modules whose import is part of the proof
     exclusions: tuple[Exclusion, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = field(default=())

@@ -20,18 +20,30 @@ _IDENTITY = ("backend", "kernel", "mode", "dtype", "device")
 _SECONDS = 600.0  # for one child; the whole CPU run takes about ten
 
 
-def prove(system: System, python: str, only: Sequence[str] = ()) -> Proof:
-    """Run every row that `only` (globs over backend/kernel/mode/dtype) selects, or all of them."""
-    program = (python, "-I", "-B", str(PROGRAM))
+def prove(
+    system: System,
+    python: str,
+    only: Sequence[str] = (),
+    *,
+    program: Path = PROGRAM,
+    seconds: float = _SECONDS,
+) -> Proof:
+    """Run every row that `only` (globs over backend/kernel/mode/dtype) selects, or all of them.
+
+    `program` speaks the protocol that `inside/smoke/__main__.py` describes; a child of it that
+    takes longer than `seconds` is hanging.
+    """
+    command = (python, "-I", "-B", str(program))
     globs = tuple(word for glob in only for word in ("--only", glob))
-    listed = system.run((*program, "--list", *globs), env=CLEARED, timeout=60.0)
+    listed = system.run((*command, "--list", *globs), env=CLEARED, timeout=60.0)
     if not listed.ok:
         return Proof(problem=f"{python} cannot run the smoke test: {_last_words(listed)}")
-    left = listed.out.split()
+    # the environment may print as well while its interpreter starts
+    left = [line for line in listed.out.splitlines() if line.count("/") == 3 and " " not in line]
     rows: list[SmokeRow] = []
     environment: dict[str, object] = {}
     while left:
-        records, done = _one_child(system, program, left)
+        records, done = _one_child(system, command, left, seconds)
         environment = environment or _environment(records)
         finished = [wire.load(SmokeRow, row) for row in _of_type(records, "row")]
         rows += finished
@@ -50,12 +62,14 @@ def prove(system: System, python: str, only: Sequence[str] = ()) -> Proof:
 
 
 def _one_child(
-    system: System, program: tuple[str, ...], names: Sequence[str]
+    system: System, command: tuple[str, ...], names: Sequence[str], seconds: float
 ) -> tuple[list[dict[str, object]], Completed]:
     with system.scratch() as folder:
         out = str(Path(folder) / "rows.jsonl")
         globs = [word for name in names for word in ("--only", name)]
-        done = system.run((*program, "--out", out, *globs), env=CLEARED, timeout=_SECONDS)
+        # a child that dies leaves its temporary files behind: they go with this folder
+        env = {**CLEARED, "TMPDIR": folder, "TEMP": folder, "TMP": folder}
+        done = system.run((*command, "--out", out, *globs), env=env, timeout=seconds)
         text = system.read_text(out) or ""
     records = []
     for line in text.splitlines():

@@ -11,11 +11,14 @@ import html.parser
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urljoin, urlsplit
+from urllib.request import url2pathname
 
 from llmdoctor import tables, tags
+from llmdoctor.errors import UnreadableError
 from llmdoctor.pip_config import PipConfig, without_credentials
 from llmdoctor.plan import Choice, Rejected, Source
 from llmdoctor.system import System
+from llmdoctor.tables.read import numbers
 
 # What stands for what where the original cannot be reached: a mirror that the user names.
 _MIRRORS = {
@@ -77,7 +80,7 @@ def locate(
         alone = place if kind in ("torch-index", "own-index") else None
         source = Source("torch-index" if alone else "configured", answer, text, alone)
         return Located(source, tuple(asked))
-    if index_url is None:
+    if index_url is None and pip.index_url is None and not pip.no_index:
         target = choice.target
         default = tables.pypi_default_variant(str(choice.torch), target.os, target.arch)
         if default == choice.variant:
@@ -97,7 +100,7 @@ def _places(
 ) -> Iterator[tuple[str, str, str]]:
     """Places to ask, best first: kind, address, and how it is named to the user."""
     for place in find_links:
-        yield "links", place, f"--find-links {place}"
+        yield "links", place, f"--find-links {without_credentials(place)}"
     if index_url is not None:  # the user named it: nothing else is asked
         yield "own-index", index_url, f"--index-url {without_credentials(index_url)}"
         return
@@ -118,37 +121,47 @@ class _Asker:
 
     def index(self, url: str) -> str | Rejected:
         """The version as the index writes it, when it offers the build for the target."""
-        host = urlsplit(url).hostname or ""
         page = url.rstrip("/") + "/torch/"
-        if urlsplit(url).scheme == "file":
+        if url.startswith("file:"):
             page += "index.html"
+        return self._page(without_credentials(url), page)
+
+    def links(self, place: str) -> str | Rejected:
+        """The same of a find-links folder or page."""
+        name = without_credentials(place)
+        if place.startswith(("http://", "https://")):
+            return self._page(name, place)
+        folder = url2pathname(urlsplit(place).path) if place.startswith("file:") else place
+        try:
+            found = self._system.names(folder)
+        except UnreadableError as error:
+            return Rejected(name, f"unreadable: {error.reason}")
+        if found is None:
+            return Rejected(name, "there is no such folder")
+        return self._judge(name, found)
+
+    def _page(self, name: str, page: str) -> str | Rejected:
+        """What a page of links offers; `name` is how the user is told of it."""
+        try:
+            parts = urlsplit(page)
+            hosts = {parts.hostname, parts.netloc.rpartition("@")[2]}
+        except ValueError as error:
+            return Rejected(name, f"not an address: {error}")
+        if parts.scheme not in ("http", "https", "file"):
+            return Rejected(
+                name, "not an address: it has to begin with https://, http:// or file://"
+            )
         answer = self._system.fetch(
             page,
             timeout=_SECONDS,
             ca_file=self._pip.cert,
-            verify=host not in self._pip.trusted_hosts,
+            verify=hosts.isdisjoint(self._pip.trusted_hosts),
         )
-        name = without_credentials(url)
+        if answer.status == 404:
+            return Rejected(name, "has no torch")
         if not answer.ok:
-            if answer.status == 404:
-                return Rejected(name, "has no torch")
-            return Rejected(name, f"unreachable: {answer.problem}")
+            return Rejected(name, f"unreachable: {without_credentials(str(answer.problem))}")
         return self._judge(name, wheel_names(answer.body.decode("utf-8", "replace"), page))
-
-    def links(self, place: str) -> str | Rejected:
-        """The same of a find-links folder or page."""
-        parts = urlsplit(place)
-        if parts.scheme in ("http", "https"):
-            answer = self._system.fetch(place, timeout=_SECONDS, ca_file=self._pip.cert)
-            if not answer.ok:
-                return Rejected(without_credentials(place), f"unreachable: {answer.problem}")
-            names = wheel_names(answer.body.decode("utf-8", "replace"), place)
-            return self._judge(without_credentials(place), names)
-        folder = unquote(parts.path) if parts.scheme == "file" else place
-        found = self._system.names(folder)
-        if found is None:
-            return Rejected(place, "there is no such folder")
-        return self._judge(place, found)
 
     def _judge(self, place: str, names: tuple[str, ...]) -> str | Rejected:
         torch, variant, target = self._choice.torch, self._choice.variant, self._choice.target
@@ -164,7 +177,7 @@ class _Asker:
             where = f"Python {target.python} on {target.os} {target.arch}"
             return Rejected(place, f"has torch {wanted[0]}, but not for {where}")
         if builds:
-            newest = sorted({name.split("-")[1] for name in builds})[-3:]
+            newest = sorted({name.split("-")[1] for name in builds}, key=numbers)[-3:]
             return Rejected(place, f"has no torch {wanted[0]} (it has {', '.join(newest)})")
         return Rejected(place, "has no torch")
 

@@ -40,7 +40,8 @@ def supported(target: Target) -> frozenset[Tag]:
     where = platforms(target)
     return frozenset(
         [
-            *cpython_tags((major, minor), platforms=where),
+            # the ABI named: left out, packaging takes the doctor's own (free-threaded, debug)
+            *cpython_tags((major, minor), [f"cp{major}{minor}"], where),
             *compatible_tags((major, minor), f"cp{major}{minor}", where),
         ]
     )

@@ -14,8 +14,8 @@ from llmdoctor.plan import Target
 
 _OS = ("linux", "windows", "macos")
 _ARCH = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
-_VERSION = re.compile(r"\d+(\.\d+){0,3}")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(GB|GiB|G|MB|MiB|M)?", re.IGNORECASE)
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
+_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]+)?)\s*(GB|GiB|G|MB|MiB|M)?", re.IGNORECASE)
 _UNITS = {"g": 10**9, "gb": 10**9, "gib": 2**30, "m": 10**6, "mb": 10**6, "mib": 2**20}
 
 
@@ -56,8 +56,8 @@ def assume(pairs: Sequence[str]) -> Target:
     target = Target(assumed=True)
     gpus: list[Gpu] = []
     for pair in ",".join(pairs).split(","):
-        key, equals, value = (part.strip() for part in pair.partition("="))
-        if not equals or not value:
+        key, _, value = (part.strip() for part in pair.partition("="))
+        if not key or not value:
             raise UsageError(
                 f"--assume {pair!r} is not KEY=VALUE",
                 next_command="llmdoctor plan --assume gpu='RTX 4090',driver=535",
@@ -66,7 +66,7 @@ def assume(pairs: Sequence[str]) -> Target:
             if value.lower() != "none":
                 gpus.append(Gpu(len(gpus), value, tables.capability_of(value), source="assumed"))
         elif key == "cc":
-            if not gpus or not re.fullmatch(r"\d{1,2}\.\d", value):
+            if not gpus or not re.fullmatch(r"[0-9]{1,2}\.[0-9]", value):
                 raise UsageError(f"--assume cc={value}: write it after its gpu, such as cc=8.9")
             gpus[-1] = replace(gpus[-1], compute_capability=value)
         elif key in _KEYS:
@@ -136,8 +136,8 @@ _KEYS: dict[str, Callable[[Target, str], Target]] = {
     ),
     "driver": lambda target, value: replace(
         target,
-        driver=None if value == "none" else _version("driver", value),
-        driver_missing=value == "none",
+        driver=None if value.lower() == "none" else _version("driver", value),
+        driver_missing=value.lower() == "none",
     ),
     "ram": lambda target, value: replace(target, ram=_bytes(value)),
     "wsl": lambda target, value: replace(target, wsl=_wsl(value)),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from llmdoctor.errors import RollbackIncompleteError, UsageError
-from llmdoctor.execute import take_back
 from llmdoctor.install import hold
 from llmdoctor.journal import Entry, Journal, entries
-from llmdoctor.plan import Run, SetAside, Snapshot
+from llmdoctor.plan import SetAside, Snapshot
+from llmdoctor.rollback import take_back
 from llmdoctor.system import System
 
 
@@ -64,9 +64,6 @@ def undo(system: System, entry: Entry) -> None:
                     f"{step.to} is no longer there, so {entry.environment} stays as it is",
                     next_command="llmdoctor history",
                 )
-        if not any(_changes(step) for step in entry.begun):
-            Journal(system, entry.id).end("undone")
-            return
         left = take_back(system, entry)
         Journal(system, entry.id).end("incomplete" if left else "undone")
     if left:
@@ -74,9 +71,3 @@ def undo(system: System, entry: Entry) -> None:
             f"{entry.environment} could not be put back completely:\n" + "\n".join(left),
             next_command="llmdoctor history",
         )
-
-
-def _changes(step: object) -> bool:
-    return isinstance(step, (Snapshot, SetAside)) or (
-        isinstance(step, Run) and step.creates is not None
-    )

@@ -74,7 +74,7 @@ def _bad_files(system: System, site: str, record: str) -> list[str]:
         if len(row) < 3 or row[0].endswith(".pyc"):
             continue
         size = system.size(row[0] if row[0].startswith("/") else f"{site}/{row[0]}")
-        if size is None or (row[2] and size != int(row[2])):
+        if size is None or (row[2] and str(size) != row[2]):
             bad.append(row[0])
     return bad
 
@@ -86,12 +86,22 @@ def imports(system: System, python: str, modules: Sequence[str]) -> list[str]:
         done = system.run(
             (python, "-I", "-B", str(IMPORTER), module), env=CLEARED, timeout=_SECONDS
         )
-        try:
-            answer = json.loads(done.out.splitlines()[-1])
-        except (IndexError, json.JSONDecodeError):
+        answer = _answer(done.out)
+        if answer is None:
             why = done.problem or f"exit code {done.code}"
             found.append(f"import {module}: {why}: {done.err.strip()[-300:]}")
-            continue
-        if answer["outcome"] != "ok":
+        elif answer["outcome"] != "ok":
             found.append(f"import {module}: {answer['error']}: {answer['message']}")
     return found
+
+
+def _answer(out: str) -> dict[str, object] | None:
+    """The importer's own line: what is imported may print too, before it and after it."""
+    for line in reversed(out.splitlines()):
+        try:
+            answer = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(answer, dict) and answer.keys() == {"outcome", "error", "message"}:
+            return answer
+    return None

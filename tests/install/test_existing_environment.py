@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 import pytest
 from support.tree import assert_same_tree, snapshot
@@ -129,3 +130,9 @@ def test_another_build_of_the_same_torch_is_replaced(lived_in: World) -> None:
     moved = {package["name"]: package["before"] for package in done["packages"]}
     assert moved["torch"] == "2.13.0+cu130"
     assert lived_in.versions()["torch"] == "2.13.0+cpu"
+
+
+def test_the_doctor_does_not_take_away_the_environment_it_runs_in(world: World) -> None:
+    failed = world.run("plan", "--profile", "cpu", "--fresh", "--env", sys.prefix, code=2)
+    assert "llmdoctor itself runs in" in failed.stderr
+    assert "--env .venv-llm" in failed.stderr

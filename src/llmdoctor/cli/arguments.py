@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from llmdoctor.cli.output import ready
 from llmdoctor.errors import UsageError
 
 FORMATS = ("terminal", "json")
@@ -71,6 +72,8 @@ class Parser(argparse.ArgumentParser):
             word = unread[0].partition("=")[0]
             what = "option" if word.startswith("-") else "argument"
             self.error(f"there is no {what} {word!r}{nearest(word, self._options)}")
+        if getattr(options, "output", None):
+            ready(options.output)
         return options
 
     def error(self, message: str) -> NoReturn:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from llmdoctor.errors import LlmdoctorError, UsageError
+from llmdoctor.errors import LlmdoctorError, UnreadableError, UsageError
 
 if TYPE_CHECKING:
     from llmdoctor.render.terminal import Paper
@@ -49,16 +49,29 @@ def emit(
         raise UsageError(f"cannot write the report to {output}: {why}") from None
 
 
+def ready(output: str) -> None:
+    """See that a report can be written there, before anything is done.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    place = Path(output)
+    if place.is_dir() or not place.parent.is_dir():
+        what = "is a folder" if place.is_dir() else f"there is no folder {place.parent}"
+        raise UsageError(
+            f"cannot write the report to {output}: {what}",
+            next_command=f"mkdir -p {place.parent}" if not place.is_dir() else None,
+        )
+
+
 def put(text: str) -> None:
     """Write text and a line end to stdout."""
-    sys.stdout.write(_safe(text, sys.stdout) + "\n")
-    sys.stdout.flush()
+    _write(sys.stdout, text + "\n")
 
 
 def say(text: str) -> None:
     """A line about what is going on."""
-    sys.stderr.write(_safe(text, sys.stderr) + "\n")
-    sys.stderr.flush()
+    _write(sys.stderr, text + "\n")
 
 
 def ended(command: Callable[[], int]) -> int:
@@ -77,14 +90,28 @@ def ended(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         say("llmdoctor: interrupted")
         return 130
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - so that the exit is silent
-        return 0
+    except UnreadableError as error:
+        say(f"llmdoctor: cannot look at {error}")
+        say("next: llmdoctor check")
+        return 3
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         say(f"llmdoctor: {where}{(error.strerror or str(error)).lower()}")
         say("next: llmdoctor check")
         return 3
+    except Exception as error:  # noqa: BLE001 - exit code 1 would say that something was found
+        say(
+            f"llmdoctor: this is a bug in llmdoctor: {_place(error)}{type(error).__name__}: {error}"
+        )
+        say("next: please report this line, with what `llmdoctor check --format json` says")
+        return 3
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}: " if trace else ""
 
 
 class Progress:
@@ -109,15 +136,13 @@ class Progress:
             say(f"      {text}")
             return
         width = max(20, _width(sys.stderr) - 8)
-        sys.stderr.write(f"\r\x1b[2K      {_safe(text.strip(), sys.stderr)[:width]}")
-        sys.stderr.flush()
+        _write(sys.stderr, f"\r\x1b[2K      {text.strip()[:width]}")
         self._shown = True
 
     def clear(self) -> None:
         """Take away the line of the program that has ended."""
         if self._shown:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()
+            _write(sys.stderr, "\r\x1b[2K")
             self._shown = False
 
 
@@ -174,6 +199,13 @@ def _can_write(text: str, stream: TextIO | None) -> bool:
     return True
 
 
-def _safe(text: str, stream: TextIO) -> str:
+def _write(stream: TextIO, text: str) -> None:
+    """Write what the stream can show. A reader who has gone ends no run: it is told to nobody."""
     encoding = stream.encoding or "ascii"
-    return text.encode(encoding, "replace").decode(encoding)
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        nobody = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nobody, stream.fileno())
+        os.close(nobody)

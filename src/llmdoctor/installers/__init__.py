@@ -28,7 +28,8 @@ class Job:
     """One install into one environment.
 
     `folder` is the run's own folder, for the files that installers read. `python` makes a new
-    environment, `target_python` is the interpreter in it.
+    environment, `target_python` is the interpreter in it. `from_torch_index` are the packages
+    that come from the source's own index.
     """
 
     environment: str
@@ -41,6 +42,7 @@ class Job:
     pip: PipConfig = field(default_factory=PipConfig)
     find_links: tuple[str, ...] = ()
     has_pip: bool = True
+    from_torch_index: tuple[str, ...] = ("torch",)
 
 
 class Installer(Protocol):
@@ -56,16 +58,17 @@ class Installer(Protocol):
 
 
 def manifest(requirements: Sequence[Requirement], source: Source, python: str) -> str:
-    """A pyproject.toml that asks for the requirements, with torch from its own index alone.
+    """A pyproject.toml that asks for the requirements, with torch from its own index.
 
-    The index is explicit: nothing else is taken from it, so it cannot move other packages.
+    The index is explicit: nothing is taken from it but torch and what is built for torch alone, so
+    it cannot move other packages.
     """
     import tomlkit
 
     document = tomlkit.document()
     project = tomlkit.table()
     texts = [
-        f"torch=={source.pin}" if requirement.source == "torch" else requirement.text
+        f"torch=={source.pin}" if requirement.name == "torch" else requirement.text
         for requirement in requirements
     ]
     project.update(
@@ -80,7 +83,9 @@ def manifest(requirements: Sequence[Requirement], source: Source, python: str) -
     if source.url is not None:
         document["tool"] = {
             "uv": {
-                "sources": {"torch": {"index": "torch"}},
+                "sources": {
+                    item.name: {"index": "torch"} for item in requirements if item.source == "torch"
+                },
                 "index": [{"name": "torch", "url": source.url, "explicit": True}],
             }
         }

@@ -29,28 +29,34 @@ class Pip:
         if not job.has_pip:
             argv = (job.target_python, "-m", "ensurepip")
             steps.append(Run("add pip to the environment", argv, dict(CLEARED), 300.0))
-        torch = [change for change in job.changes if change.package.name == "torch"]
-        rest = [change for change in job.changes if change.package.name != "torch"]
-        index = ("--index-url", job.source.url) if job.source.url else ()
-        for name, changes, options in (("torch", torch, index), ("packages", rest, ())):
+        named = job.from_torch_index
+        torch = [change for change in job.changes if change.package.name in named]
+        rest = [change for change in job.changes if change.package.name not in named]
+        for name, changes, index in (("torch", torch, job.source.url), ("packages", rest, None)):
             if changes:
-                steps += _phase(job, name, changes, options)
+                steps += _phase(job, name, changes, index)
         return tuple(steps)
 
 
-def _phase(
-    job: Job, name: str, changes: list[Change], options: tuple[str, ...]
-) -> tuple[Step, Step]:
+def _phase(job: Job, name: str, changes: list[Change], index: str | None) -> tuple[Step, Step]:
+    """Addresses go into variables: they may carry credentials, and anybody can read arguments."""
     path = f"{job.folder}/{name}.txt"
     lines = [_line(change) for change in changes]
-    links = [word for place in job.find_links for word in ("--find-links", place)]
+    web = [place for place in job.find_links if "://" in place]
+    folders = [place for place in job.find_links if "://" not in place]
+    links = [word for place in folders for word in ("--find-links", place)]
     argv = (
         job.target_python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
-        "--no-deps", "--only-binary", ":all:", "--progress-bar", "off", *options, *links,
+        "--no-deps", "--only-binary", ":all:", "--progress-bar", "off", *links,
         "--requirement", path,
     )  # fmt: skip
-    env = {**CLEARED, **({"PIP_EXTRA_INDEX_URL": None} if options else {})}
-    what = "torch" if name == "torch" else f"{len(changes)} packages"
+    env = dict(CLEARED)
+    if index is not None:
+        env |= {"PIP_INDEX_URL": index, "PIP_EXTRA_INDEX_URL": None}
+    if web:
+        env["PIP_FIND_LINKS"] = " ".join([*web, *job.pip.find_links])
+    names = [change.package.name for change in changes]
+    what = " and ".join(names) if name == "torch" else f"{len(names)} packages"
     return (
         Write("write down exactly what is installed", path, "\n".join(lines) + "\n"),
         Run(f"install {what} with pip", argv, env, _HOUR),

@@ -50,8 +50,11 @@ def finding(item: Finding) -> Document:
 
 def plan(plan: Plan, blocked: Sequence[Finding] = ()) -> Document:
     """A plan. `packages` are the changes, or the requirements where nothing was resolved."""
+    from llmdoctor.pip_config import without_credentials
+
     choice = plan.choice
-    index = plan.source.url if plan.source else None
+    url = plan.source.url if plan.source else None
+    index = without_credentials(url) if url else None
     if plan.changes or plan.steps:
         packages = [
             {**wire.dump(change.package), "before": change.before} for change in plan.changes
@@ -82,7 +85,7 @@ def plan(plan: Plan, blocked: Sequence[Finding] = ()) -> Document:
 
 def _wanted(requirement: Requirement, source: Source | None) -> Document:
     text = requirement.text
-    if requirement.source == "torch" and source is not None:
+    if requirement.name == "torch" and source is not None:
         text = f"torch=={source.pin}"
     _, equals, version = text.partition("==")
     return {

@@ -211,7 +211,7 @@ def _packages(plan: Plan, paper: Paper) -> None:
     if not plan.steps and not plan.changes:
         paper.line("packages", "bold")
         for requirement in choice.requirements:
-            torch = requirement.source == "torch" and plan.source is not None
+            torch = requirement.name == "torch" and plan.source is not None
             text = f"torch=={plan.source.pin}" if torch and plan.source else requirement.text
             paper.verbatim(f"· {text}", indent=2)
         return

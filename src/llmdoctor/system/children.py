@@ -35,15 +35,16 @@ def run(
         return Completed(words, None, problem="permission denied")
     except OSError as error:  # a script without an interpreter line, a binary of another machine
         return Completed(words, None, problem=(error.strerror or str(error)).lower())
-    out: list[str] = []
-    err: list[str] = []
-    readers = [_reader(child.stdout, out, on_line), _reader(child.stderr, err, on_line)]
+    out, err = _Reader(child.stdout, on_line), _Reader(child.stderr, on_line)
+    readers = (out.thread, err.thread)
     problem = None
     deadline = time.monotonic() + timeout
     try:
         child.wait(timeout)
-        for reader in readers:  # a grandchild may hold the pipes open after the child is gone
-            reader.join(max(0.0, min(_GRACE, deadline - time.monotonic())))
+        # a grandchild may hold the pipes open after the child is gone
+        patience = min(deadline, time.monotonic() + _GRACE)
+        for reader in readers:
+            reader.join(max(0.0, patience - time.monotonic()))
     except subprocess.TimeoutExpired:
         problem = "timeout"
     finally:  # also when the user interrupts
@@ -51,9 +52,11 @@ def run(
         for reader in readers:
             reader.join(_GRACE)
     code = None if problem else child.returncode
+    if failed := out.failed or err.failed:
+        raise failed
     if code is not None and code < 0:
         problem, code = f"killed by signal {-code}", None
-    return Completed(words, code, "".join(out), "".join(err), problem)
+    return Completed(words, code, "".join(out.lines), "".join(err.lines), problem)
 
 
 def _start(
@@ -94,34 +97,42 @@ def _dies_with_its_parent() -> Callable[[], object]:
     return lambda: prctl(set_parent_death_signal, signal.SIGKILL)
 
 
-def _reader(
-    stream: IO[str] | None, lines: list[str], on_line: Callable[[str], None] | None
-) -> threading.Thread:
-    assert stream is not None
+class _Reader:
+    """Reads a stream of a child to its end in a thread, whatever becomes of who is told."""
 
-    def read() -> None:
-        with contextlib.suppress(ValueError), stream:  # ValueError: closed while reading
-            for line in stream:
-                lines.append(line)
-                if on_line is not None:
-                    on_line(line.rstrip("\r\n"))
+    def __init__(self, stream: IO[str] | None, on_line: Callable[[str], None] | None) -> None:
+        assert stream is not None
+        self._stream = stream
+        self._on_line = on_line
+        self.lines: list[str] = []
+        self.failed: Exception | None = None  # what `on_line` raised
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
 
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    return thread
+    def _read(self) -> None:
+        with contextlib.suppress(ValueError), self._stream:  # ValueError: closed while reading
+            for line in self._stream:
+                self.lines.append(line)
+                if self._on_line is not None and self.failed is None:
+                    try:
+                        self._on_line(line.rstrip("\r\n"))
+                    except Exception as error:  # noqa: BLE001 - raised again where `run` was called
+                        self.failed = error
 
 
 def _stop(child: subprocess.Popen[str]) -> None:
-    """End a child and its group: ask first, then insist."""
-    if child.poll() is None:
-        _signal(child, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(_GRACE)
-    if sys.platform != "win32":
-        _signal(child, signal.SIGKILL)  # whatever is left of the group
-    if child.poll() is None:
-        child.kill()
-        child.wait()
+    """End a child and its group: ask first, then insist; at once when interrupted once more."""
+    try:
+        if child.poll() is None:
+            _signal(child, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_GRACE)
+    finally:
+        if sys.platform != "win32":
+            _signal(child, signal.SIGKILL)  # whatever is left of the group
+        if child.poll() is None:
+            child.kill()
+            child.wait()
 
 
 def _signal(child: subprocess.Popen[str], number: signal.Signals) -> None:

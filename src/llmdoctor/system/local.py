@@ -62,13 +62,22 @@ class Local:
             ) from None
 
     def home(self) -> str:
-        return str(Path("~").expanduser())
+        return os.path.expanduser("~")  # "~" itself for a user without a home and without HOME
 
     def state_dir(self) -> str:
         import platformdirs
 
-        override = self.environ.get("LLMDOCTOR_STATE_DIR")
-        return override or platformdirs.user_state_dir("llmdoctor", appauthor=False)
+        folder = self.environ.get("LLMDOCTOR_STATE_DIR")
+        try:
+            folder = folder or platformdirs.user_state_dir("llmdoctor", appauthor=False)
+        except RuntimeError:  # what newer releases say of a user without a home
+            folder = "~"
+        if folder.startswith("~"):
+            raise CannotFinishError(
+                "this user has no home folder, so there is no place to keep journals and locks",
+                next_command="export LLMDOCTOR_STATE_DIR=/var/tmp/llmdoctor",
+            )
+        return os.path.abspath(folder)
 
     def interpreter(self) -> str:
         return sys.executable
@@ -124,7 +133,7 @@ class Local:
 
     def space(self, path: str) -> Space | None:
         place = Path(path)
-        while not place.exists() and place != place.parent:
+        while not self.exists(str(place)) and place != place.parent:
             place = place.parent
         try:
             usage = shutil.disk_usage(place)
@@ -201,8 +210,11 @@ class Local:
     def append_line(self, path: str, line: str) -> None:
         place = Path(path)
         place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with place.open("ab+") as file:
+            if file.tell():  # a line that was cut off must not take this one with it
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b"\n" else "\n" + line
+            file.write(line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -266,20 +278,24 @@ def _why(error: OSError) -> str:
 
 def _remove_tree(place: Path) -> None:
     """Remove a folder, also where read-only folders (unpacked caches) stand in the way."""
-    lock = threading.Lock()
+    try:
+        shutil.rmtree(place)
+    except PermissionError:
+        _open_up(place)
+        shutil.rmtree(place)
 
-    def make_writable(function: Callable[[str], object], name: str, _: object) -> None:
-        with lock:
-            parent = Path(name).parent
-            parent.chmod(parent.stat().st_mode | stat.S_IRWXU)
-            if not Path(name).is_symlink():
-                Path(name).chmod(stat.S_IRWXU)
-            function(name)
 
-    if sys.version_info >= (3, 12):
-        shutil.rmtree(place, onexc=make_writable)
-    else:
-        shutil.rmtree(place, onerror=make_writable)
+def _open_up(place: Path) -> None:
+    """Let everything below be removed.
+
+    Files keep their mode where that is enough: a hard link elsewhere would change with them.
+    """
+    os.chmod(place, stat.S_IRWXU)
+    for folder, folders, files in os.walk(place):
+        for name in folders if sys.platform != "win32" else (*folders, *files):
+            path = f"{folder}{os.sep}{name}"
+            if not os.path.islink(path):
+                os.chmod(path, stat.S_IRWXU)
 
 
 def _clone(source: str, target: str, counts: dict[str, int]) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 import threading
 import urllib.error
 import urllib.request
+from base64 import b64encode
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from llmdoctor.system import Fetched
 
@@ -35,15 +38,31 @@ def _get(url: str, timeout: float, ca_file: str | None, *, verify: bool) -> Fetc
         if not verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        request = urllib.request.Request(
-            url, headers={"Accept": "text/html", "User-Agent": "llmdoctor"}
-        )
-        with urllib.request.urlopen(request, timeout=timeout, context=context) as answer:
-            return Fetched(url, answer.status, answer.read(_LIMIT))
+        with urllib.request.urlopen(_request(url), timeout=timeout, context=context) as answer:
+            body = answer.read(_LIMIT)
+            promised = int(answer.headers.get("Content-Length") or 0)
+            if len(body) < min(promised, _LIMIT):  # half an index page is not a shorter index
+                return Fetched(url, answer.status, problem="the answer was cut off")
+            return Fetched(url, answer.status, body)
     except urllib.error.HTTPError as error:
         with error:
             return Fetched(url, error.code, problem=f"HTTP {error.code} {error.reason}")
     except urllib.error.URLError as error:
         return Fetched(url, problem=str(error.reason))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return Fetched(url, problem=str(error) or type(error).__name__)
+
+
+def _request(url: str) -> urllib.request.Request:
+    """Credentials in the address go into a header, which a redirect to elsewhere does not get."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(
+        urlunsplit(parts._replace(netloc=host)),
+        headers={"Accept": "text/html", "User-Agent": "llmdoctor"},
+    )
+    if at:
+        name, _, password = user.partition(":")
+        plain = f"{unquote(name)}:{unquote(password)}".encode()
+        request.add_unredirected_header("Authorization", "Basic " + b64encode(plain).decode())
+    return request

@@ -48,7 +48,7 @@ class Recording:
         look = getattr(self._system, name)
 
         def recorded(*args: Any, **options: Any) -> Any:
-            key = _key(name, args)
+            key = _key(name, args, options)
             try:
                 answer = look(*args, **options)
             except UnreadableError as error:
@@ -78,14 +78,14 @@ class Replayed:
         document = json.loads(transcript)
         self.flavour = _FLAVOURS[document["flavour"]]
         self.environ: dict[str, str] = document["environ"]
-        self._answers = {_key(name, args): answer for name, args, answer in document["calls"]}
+        self._answers = {_key(name, args, {}): answer for name, args, answer in document["calls"]}
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name not in _LOOKS:
             raise ReadOnlyError(f"{name} cannot be replayed")
 
-        def replayed(*args: Any, **_: Any) -> Any:
-            key = _key(name, args)
+        def replayed(*args: Any, **options: Any) -> Any:
+            key = _key(name, args, options)
             if key not in self._answers:
                 raise UnreadableError(key, "not in the transcript", status="failed")
             answer = self._answers[key]
@@ -101,5 +101,7 @@ class Replayed:
         return replayed
 
 
-def _key(name: str, args: Any) -> str:
-    return json.dumps([name, list(args)])
+def _key(name: str, args: Any, options: dict[str, Any]) -> str:
+    """What tells one look from another; how a program is run does not change what it is."""
+    limit = [options["limit"]] if "limit" in options else []
+    return json.dumps([name, [*args, *limit]])

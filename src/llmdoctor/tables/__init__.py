@@ -40,23 +40,37 @@ from llmdoctor.tables.releases import (
 )
 
 if TYPE_CHECKING:
-    from llmdoctor.tables.flash_attn import WheelMatch, find_flash_attn
+    from llmdoctor.tables.attention import (
+        Transformers,
+        UnknownTransformers,
+        attention_names,
+        transformers_release,
+    )
+    from llmdoctor.tables.pins import NoPin, Pin, Place, pin_for, pinned_packages
     from llmdoctor.tables.triton_pins import NoTriton, TritonPin, triton_for
-    from llmdoctor.tables.wheels import Wheel, WheelName, flash_attn_wheels, parse_wheel_name
+    from llmdoctor.tables.wheel_choice import WheelMatch, find_flash_attn, find_wheel
+    from llmdoctor.tables.wheel_names import WheelName, parse_wheel_name
+    from llmdoctor.tables.wheels import Wheel, wheels_of
 
 __all__ = [
     "Build",
     "DriverFloor",
     "Feature",
+    "NoPin",
     "NoTriton",
+    "Pin",
+    "Place",
     "PoetryRules",
     "TorchRelease",
+    "Transformers",
     "TritonPin",
     "UnknownRelease",
+    "UnknownTransformers",
     "Wheel",
     "WheelMatch",
     "WheelName",
     "any_runs_on",
+    "attention_names",
     "capability_of",
     "compare_driver",
     "cuda_of_variant",
@@ -64,11 +78,13 @@ __all__ = [
     "feature",
     "feature_minimum",
     "find_flash_attn",
-    "flash_attn_wheels",
+    "find_wheel",
     "generation_of",
     "gpu_names",
     "nearest_gpu_names",
     "parse_wheel_name",
+    "pin_for",
+    "pinned_packages",
     "poetry_rules",
     "pypi_default_variant",
     "runs_on",
@@ -76,14 +92,19 @@ __all__ = [
     "toolkit_driver",
     "torch_release",
     "torch_releases",
+    "transformers_release",
     "triton_for",
+    "wheels_of",
 ]
 
 # Only a plan needs these: half of the import time of this package, which every check pays.
 _LATER = {
-    "flash_attn": ("WheelMatch", "find_flash_attn"),
+    "attention": ("Transformers", "UnknownTransformers", "attention_names", "transformers_release"),
+    "pins": ("NoPin", "Pin", "Place", "pin_for", "pinned_packages"),
     "triton_pins": ("NoTriton", "TritonPin", "triton_for"),
-    "wheels": ("Wheel", "WheelName", "flash_attn_wheels", "parse_wheel_name"),
+    "wheel_choice": ("WheelMatch", "find_flash_attn", "find_wheel"),
+    "wheel_names": ("WheelName", "parse_wheel_name"),
+    "wheels": ("Wheel", "wheels_of"),
 }
 
 

@@ -91,7 +91,7 @@ def any_runs_on(codes: Iterable[str], device: str, cuda: str | None = None) -> b
 
 
 def feature(name: str) -> Feature:
-    """One of bf16, fp8, triton, flash_attn_2, flash_attn_3. Raises KeyError for another name."""
+    """A row of the table's features, such as "bf16". Raises KeyError for another name."""
     rows = {row["name"]: row for row in read_table("gpu")["feature"]}
     if name not in rows:
         raise KeyError(f"no feature {name!r} in the table; it knows {', '.join(rows)}")

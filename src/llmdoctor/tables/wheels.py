@@ -1,9 +1,8 @@
-"""Names of prebuilt extension wheels, and the catalogue of those for flash-attn."""
+"""The catalogue of prebuilt torch extensions: who published which wheel, and for which GPUs."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -11,153 +10,117 @@ from typing import Any, Literal
 
 from llmdoctor.paths import profiles_dir
 from llmdoctor.tables.read import numbers, read_table
+from llmdoctor.tables.wheel_names import WheelName, parse_wheel_name
 
 Origin = Literal["official", "community"]
 
-_WHEEL = re.compile(
-    r"(?P<package>[A-Za-z0-9_.]+)-(?P<version>[^-+]+)\+(?P<local>[^-+]+)"
-    r"(?:-(?P<build>\d[^-]*))?-(?P<python>cp3\d+)-(?P<abi>cp3\d+t?|abi3)-(?P<platform>[^-]+)\.whl"
-)
-# Official names carry the CUDA major and the C++ ABI; the others the CUDA minor, mostly no ABI,
-# some the patch of torch, and flash-attn 3 the commit it was built from.
-_LOCAL = re.compile(
-    r"cu(?P<cuda>\d{2,3})torch(?P<torch>\d+\.\d+)(?:\.\d+)?"
-    r"(?:cxx11abi(?P<abi>TRUE|FALSE))?(?:git(?P<commit>[0-9a-f]+))?"
-)
-# PEP 600 gives the older names their glibc.
-_OLD_MANYLINUX = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
-
-
-@dataclass(frozen=True)
-class WheelName:
-    """What the file name of a torch extension's wheel says.
-
-    ``torch`` is the minor ("2.9"); ``cuda`` is "12.6", or a major "12" in official names;
-    ``cxx11_abi`` is None where the name does not say.
-    """
-
-    filename: str
-    package: str
-    version: str
-    torch: str
-    cuda: str
-    cxx11_abi: bool | None
-    build: str | None
-    commit: str | None
-    python_tag: str
-    abi_tag: str
-    platform_tag: str
-
-    def runs_python(self, python: str) -> bool:
-        """Whether the tags admit a CPython, such as "3.12" or "3.13t" (free-threaded)."""
-        tag = "cp" + python.replace(".", "")
-        if self.abi_tag == "abi3":  # the stable ABI: that Python and later, never free-threaded
-            return not tag.endswith("t") and int(tag[3:]) >= int(self.python_tag[3:])
-        return self.abi_tag == tag
-
-    def runs_platform(self, os: str, arch: str) -> bool:
-        """Whether the tags name this system (linux or windows) and processor."""
-        tags = self.platform_tag.split(".")
-        if os == "windows":
-            return {"x86_64": "win_amd64", "aarch64": "win_arm64"}.get(arch) in tags
-        return os == "linux" and any(
-            tag.endswith(f"_{arch}") and tag.startswith(("linux_", "manylinux")) for tag in tags
-        )
-
-    @property
-    def glibc(self) -> str | None:
-        """The oldest glibc the manylinux tags promise, or None where they promise none."""
-        floors = []
-        for tag in self.platform_tag.split("."):
-            if match := re.match(r"manylinux_(\d+)_(\d+)_", tag):
-                floors.append(f"{match[1]}.{match[2]}")
-            elif old := _OLD_MANYLINUX.get(tag.partition("_")[0]):
-                floors.append(old)
-        return min(floors, key=numbers, default=None)
+_OFFICIAL = ("causal-conv1d", "flash-attn", "mamba-ssm")
 
 
 @dataclass(frozen=True)
 class Wheel(WheelName):
-    """A wheel of the catalogue. ``caveat`` is what a user should know before trusting it."""
+    """A wheel of the catalogue. ``caveat`` is what a user should know before trusting it.
+
+    ``architectures`` are the compute capabilities it has machine code for, None where nobody
+    knows; ``wrong`` those on which that code computes wrong numbers. ``triton`` is the lowest
+    Triton its own metadata accepts, "" for any.
+    """
 
     url: str
     origin: Origin
     caveat: str
-
-
-def parse_wheel_name(filename: str) -> WheelName:
-    """Read a wheel's file name ("%2B" for "+" is understood).
-
-    Raises ValueError, saying what was expected, for a name of neither grammar.
-    """
-    name = filename.replace("%2B", "+").replace("%2b", "+")
-    wheel = _WHEEL.fullmatch(name)
-    local = _LOCAL.fullmatch(wheel["local"]) if wheel else None
-    if wheel is None or local is None:
-        raise ValueError(
-            f"{filename!r} is not the name of a torch extension's wheel. Expected "
-            "NAME-VERSION+cu12torch2.8cxx11abiTRUE-cp312-cp312-linux_x86_64.whl or "
-            "NAME-VERSION+cu128torch2.9-cp312-cp312-linux_x86_64.whl"
-        )
-    cuda = local["cuda"]
-    return WheelName(
-        filename=name,
-        package=wheel["package"].replace("_", "-"),
-        version=wheel["version"],
-        torch=local["torch"],
-        cuda=cuda if len(cuda) == 2 else f"{cuda[:2]}.{cuda[2:]}",
-        cxx11_abi=None if local["abi"] is None else local["abi"] == "TRUE",
-        build=wheel["build"],
-        commit=local["commit"],
-        python_tag=wheel["python"],
-        abi_tag=wheel["abi"],
-        platform_tag=wheel["platform"],
-    )
+    architectures: tuple[str, ...] | None
+    wrong: tuple[str, ...] = ()
+    triton: str = ""
 
 
 @cache
-def flash_attn_wheels() -> tuple[Wheel, ...]:
-    """Every prebuilt flash-attn 2 and 3 wheel known, official first."""
-    return (*_official(), *_community())
+def wheels_of(package: str) -> tuple[Wheel, ...]:
+    """Every prebuilt wheel known of a package, official first; () for one the catalogue lacks.
+
+    It knows flash-attn (2), flash-attn-3, mamba-ssm and causal-conv1d.
+    """
+    official = _official(f"wheels/{package}-official") if package in _OFFICIAL else ()
+    return (*official, *(wheel for wheel in _community() if wheel.package == package))
 
 
-def _official() -> Iterator[Wheel]:
-    """Expand each release's build matrix into file names."""
-    name = "wheels/flash-attn-official"
+def _official(name: str) -> Iterator[Wheel]:
+    """Expand each release's build matrix into file names, then the assets that came by hand."""
     table = read_table(name)["table"]
     for row in read_table(name)["release"]:
-        majors = dict.fromkeys(toolkit.partition(".")[0] for toolkit in row["toolkit"])
-        for torch, python, cuda, abi, platform in product(
-            row["torch"], row["python"], majors, ("FALSE", "TRUE"), row["platform"]
-        ):
-            if {"torch": torch, "python": python} in row["skipped"]:
-                continue
+        for cell in _cells(row):
+            torch, cuda = cell["torch"], cell["toolkit"].partition(".")[0]
             filename = table["filename"].format(
                 version=row["version"],
                 cuda=cuda,
                 torch=".".join(torch.split(".")[:2]),
-                abi=abi,
-                python="cp" + python.replace(".", ""),
-                platform=platform,
+                abi=cell["abi"],
+                python="cp" + cell["python"].replace(".", ""),
+                platform=cell["platform"],
             )
-            caveat = table["nightly_caveat"] if ".dev" in torch else table["caveat"]
-            url = table["url"].format(version=row["version"], filename=_in_url(filename))
-            yield _wheel(filename, url, "official", caveat)
+            caveats = [table["nightly_caveat"] if ".dev" in torch else table["caveat"]]
+            if cell["platform"].endswith("aarch64") and "aarch64_caveat" in table:
+                caveats.append(table["aarch64_caveat"])
+            yield Wheel(
+                **vars(parse_wheel_name(filename)),
+                url=_address(table["url"], filename, tag=row["tag"]),
+                origin="official",
+                caveat="; ".join(caveats),
+                architectures=tuple(row["code"][cuda]),
+                wrong=tuple(row.get("wrong", {}).get(cuda, ())),
+                triton=row.get("triton", ""),
+            )
+    for row in read_table(name).get("asset", ()):
+        yield Wheel(
+            **vars(parse_wheel_name(row["filename"])),
+            url=_address(table["url"], row["filename"], tag=row["tag"]),
+            origin="official",
+            caveat=table["asset_caveat"],
+            architectures=None,
+        )
 
 
-def _community() -> Iterator[Wheel]:
+def _cells(row: dict[str, Any]) -> Iterator[Mapping[str, str]]:
+    """The cells of a release's matrix but the skipped ones."""
+    axes = {**row, "abi": ("FALSE", "TRUE")}
+    names = ("torch", "python", "toolkit", "abi", "platform")
+    for values in product(*(axes[name] for name in names)):
+        cell = dict(zip(names, values, strict=True))
+        if not any(skip.items() <= cell.items() for skip in row["skipped"]):
+            yield cell
+
+
+@cache
+def _community() -> tuple[Wheel, ...]:
+    """The flash-attn 2 and 3 wheels that others publish."""
     table = read_table("wheels/flash-attn-community")["table"]
     path = profiles_dir() / "tables" / "wheels" / "flash-attn-community.csv"
+    wheels = []
     for line in path.read_text(encoding="utf-8").splitlines()[1:]:
         release, filename = line.split(",")
-        url = table["url"].format(release=release, filename=_in_url(filename))
-        yield _wheel(filename, url, "community", table["caveat"])
+        name = parse_wheel_name(filename)
+        wheels.append(
+            Wheel(
+                **vars(name),
+                url=_address(table["url"], filename, release=release),
+                origin="community",
+                caveat=table["caveat"],
+                architectures=_community_code(name.package, name.version, name.cuda),
+            )
+        )
+    return tuple(wheels)
 
 
-def _in_url(filename: str) -> str:
-    return filename.replace("+", "%2B")  # the only character of a wheel's name that needs it
+@cache
+def _community_code(package: str, version: str, cuda: str) -> tuple[str, ...] | None:
+    found = None
+    for row in read_table("wheels/flash-attn-community")["code"]:
+        newer = numbers(row["since"]) <= numbers(version) and numbers(row["cuda"]) <= numbers(cuda)
+        if row["package"] == package and newer:
+            found = tuple(row["architectures"])
+    return found
 
 
-def _wheel(filename: str, url: str, origin: Origin, caveat: str) -> Wheel:
-    name: dict[str, Any] = vars(parse_wheel_name(filename))
-    return Wheel(**name, url=url, origin=origin, caveat=caveat)
+def _address(pattern: str, filename: str, **parts: str) -> str:
+    # "+" is the only character of a wheel's name that an address writes differently.
+    return pattern.format(filename=filename.replace("+", "%2B"), **parts)

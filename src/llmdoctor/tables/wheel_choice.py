@@ -1,15 +1,17 @@
-"""Choosing a prebuilt flash-attn wheel, or saying of each release why it does not fit."""
+"""Choosing a prebuilt extension wheel, or saying of each release why it does not fit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import groupby
 
 from llmdoctor.tables.drivers import cuda_of_variant
+from llmdoctor.tables.gpus import any_runs_on
 from llmdoctor.tables.read import numbers
 from llmdoctor.tables.releases import TorchRelease, torch_release
-from llmdoctor.tables.wheels import Wheel, flash_attn_wheels
+from llmdoctor.tables.wheels import Wheel, wheels_of
 
 
 @dataclass(frozen=True)
@@ -34,31 +36,40 @@ class _Demand:
     shows: Callable[[Wheel], str]
 
 
-def find_flash_attn(
+# Machines differ in ways that no wheel asks about, so a few thousand of them ask a few questions.
+@lru_cache(maxsize=4096)
+def find_wheel(
+    package: str,
     torch: str,
     variant: str,
     python: str,
     os: str,
     arch: str,
     glibc: str | None,
-    package: str = "flash-attn",
+    capabilities: tuple[str, ...] = (),
 ) -> WheelMatch:
-    """The best prebuilt wheel for a torch build, such as ("2.9.1", "cu126", "3.12", …).
+    """The best prebuilt wheel of a package for a torch build: ("flash-attn", "2.9.1", "cu126", …).
 
-    Official wheels come before community ones, a wheel of torch's own CUDA before one of the same
-    major, a newer flash-attn before an older. ``glibc`` is None where it is unknown, and plays no
-    part on Windows. ``package`` is flash-attn (2) or flash-attn-3. Raises UnknownRelease for a
-    torch that the table lacks.
+    ``package`` is flash-attn (2), flash-attn-3, mamba-ssm or causal-conv1d. ``capabilities`` are
+    the compute capabilities of every GPU that has to be served; without any, GPUs play no part.
+    ``glibc`` is None where it is unknown, and plays no part on Windows.
+
+    A wheel whose GPUs nobody knows comes last, and never where ``capabilities`` are given. Then
+    official wheels come before community ones, a wheel of torch's own CUDA before one of the same
+    major, a newer release before an older. Raises UnknownRelease for a torch that the table lacks.
     """
     release = torch_release(torch)
     if not variant.startswith("cu"):
         return WheelMatch(None, ((package, f"it needs a CUDA build of torch; this is {variant}"),))
-    catalogue = [wheel for wheel in flash_attn_wheels() if wheel.package == package]
+    catalogue = wheels_of(package)
     if not catalogue:
         return WheelMatch(None, ((package, "the catalogue has no wheels of that name"),))
 
     cuda = cuda_of_variant(variant)
-    demands = _demands(release, variant, python, os, arch, glibc)
+    demands = (
+        *_demands(release, variant, python, os, arch, glibc),
+        *_kernel_demands(release, cuda, capabilities),
+    )
     rejected = []
     survivors: list[Wheel] = []
     for label, wheels in _by_release(catalogue):
@@ -78,6 +89,19 @@ def find_flash_attn(
         return WheelMatch(None, tuple(rejected))
     rejected += [(_label(wheel), _why_second(wheel, best)) for wheel in survivors if wheel != best]
     return WheelMatch(best, tuple(rejected), tuple(_notes(best, cuda, os, glibc)))
+
+
+def find_flash_attn(
+    torch: str,
+    variant: str,
+    python: str,
+    os: str,
+    arch: str,
+    glibc: str | None,
+    package: str = "flash-attn",
+) -> WheelMatch:
+    """`find_wheel` in the order of arguments that its first caller uses."""
+    return find_wheel(package, torch, variant, python, os, arch, glibc)
 
 
 def _demands(
@@ -112,6 +136,36 @@ def _demands(
     return tuple(everything)
 
 
+def _kernel_demands(
+    release: TorchRelease, cuda: str, capabilities: tuple[str, ...]
+) -> Iterable[_Demand]:
+    for capability in dict.fromkeys(capabilities):
+        yield _Demand(
+            f"compute capability {capability}",
+            partial(_serves, capability, cuda),
+            lambda w: f"cu {w.cuda}: {', '.join(w.architectures or ('unknown',))}",
+        )
+        yield _Demand(
+            f"right numbers on compute capability {capability}",
+            partial(_computes_right, capability),
+            lambda w: f"cu {w.cuda}",
+        )
+    yield _Demand(
+        f"the Triton of torch {release.version}, {release.triton}",
+        lambda w: not w.triton or numbers(w.triton) <= numbers(release.triton),
+        lambda w: f"needs {w.triton} or newer",
+    )
+
+
+def _serves(capability: str, cuda: str, wheel: Wheel) -> bool:
+    own = wheel.cuda if "." in wheel.cuda else cuda
+    return wheel.architectures is not None and any_runs_on(wheel.architectures, capability, own)
+
+
+def _computes_right(capability: str, wheel: Wheel) -> bool:
+    return capability not in wheel.wrong
+
+
 def _abi_of(wheel: Wheel, release: TorchRelease, arch: str) -> bool | None:
     """The C++ ABI a wheel was compiled for: what it says, or that of the torch it was built with.
 
@@ -131,6 +185,7 @@ def _preference(wheel: Wheel, cuda: str) -> tuple[object, ...]:
     own_cuda = wheel.cuda in (cuda, cuda.partition(".")[0])
     step = 0 if own_cuda else numbers(wheel.cuda)[1] - numbers(cuda)[1]
     return (
+        wheel.architectures is not None,
         wheel.origin == "official",
         own_cuda,
         numbers(wheel.version),
@@ -144,6 +199,8 @@ def _preference(wheel: Wheel, cuda: str) -> tuple[object, ...]:
 
 
 def _why_second(wheel: Wheel, best: Wheel) -> str:
+    if wheel.architectures is None and best.architectures is not None:
+        return "it fits, but nobody knows which GPUs it was compiled for"
     if wheel.origin != best.origin:
         return "it fits, but an official wheel comes first"
     if wheel.cuda != best.cuda:

@@ -1,0 +1,52 @@
+"""What several formats share."""
+
+from __future__ import annotations
+
+from llmdoctor import __version__
+from llmdoctor.plan import Plan, Requirement, Resolved
+
+
+def headline(plan: Plan) -> str:
+    """What the file is, for its first comment."""
+    choice, target = plan.choice, plan.choice.target
+    where = f"{target.os} {target.arch}, Python {target.python}"
+    names = " + ".join(choice.profiles)
+    return f"{names}: torch {choice.torch}+{choice.variant} for {where} (llmdoctor {__version__})"
+
+
+def torch_index(plan: Plan) -> str | None:
+    """The index that torch alone comes from; None for the default one."""
+    return plan.source.url if plan.source else None
+
+
+def wanted(plan: Plan) -> tuple[Requirement, ...]:
+    """The plan's requirements with torch pinned as its source writes it."""
+    pin = plan.source.pin if plan.source else plan.choice.torch
+    return tuple(
+        Requirement(item.name, f"torch=={pin}", "torch") if item.source == "torch" else item
+        for item in plan.choice.requirements
+    )
+
+
+def pip_lines(plan: Plan) -> list[str]:
+    """Lines of a pip requirements file.
+
+    A resolved plan gives every package, torch by the address of its file, so that no second index
+    can move anything else. Otherwise torch's index has to be an extra one.
+    """
+    if plan.changes:
+        return [_exact(plan, change.package) for change in plan.changes]
+    index = torch_index(plan)
+    return [
+        *([f"--extra-index-url {index}"] if index else []),
+        *(requirement.text for requirement in wanted(plan)),
+    ]
+
+
+def _exact(plan: Plan, package: Resolved) -> str:
+    by_address = package.source == "wheel" or (package.name == "torch" and torch_index(plan))
+    if by_address and package.url and package.url.startswith("https://"):
+        line = f"{package.name} @ {package.url}"
+    else:
+        line = f"{package.name}=={package.version}"
+    return f"{line} --hash=sha256:{package.sha256}" if package.sha256 else line

@@ -1,0 +1,50 @@
+"""A PEP 751 lock."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+from llmdoctor import __version__
+from llmdoctor.errors import UsageError
+from llmdoctor.plan import Plan
+
+
+def pylock(plan: Plan) -> str:
+    """A pylock.toml for the plan's target alone.
+
+    Raises:
+        UsageError: the plan was not resolved, so there are no files to lock.
+    """
+    import tomlkit
+
+    if not plan.changes:
+        raise UsageError(
+            "a lock needs every package's file: let the indexes be asked",
+            next_command="llmdoctor plan --resolve --export pylock",
+        )
+    target = plan.choice.target
+    document = tomlkit.document()
+    document["lock-version"] = "1.0"
+    document["created-by"] = f"llmdoctor {__version__}"
+    document["requires-python"] = f"=={target.python}.*"
+    packages = tomlkit.aot()
+    for change in plan.changes:
+        package = change.package
+        entry = tomlkit.table()
+        entry["name"] = package.name
+        entry["version"] = package.version
+        file = tomlkit.inline_table()
+        if package.url:
+            file["name"] = unquote(urlsplit(package.url).path).rpartition("/")[2]
+            file["url"] = package.url
+        if package.size is not None:
+            file["size"] = package.size
+        if package.sha256:
+            file["hashes"] = {"sha256": package.sha256}
+        if package.source == "sdist":
+            entry["sdist"] = file
+        else:
+            entry["wheels"] = [file]
+        packages.append(entry)
+    document["packages"] = packages
+    return tomlkit.dumps(document)

@@ -1,0 +1,176 @@
+"""What each profile asks for on top of a build, and whether it can be had there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from llmdoctor import tables
+from llmdoctor.plan import Reason, Rejected, Requirement, Target
+from llmdoctor.profile import Exclusion, Profile, TorchPin, Want
+from llmdoctor.resolve.builds import in_range
+from llmdoctor.tables.read import numbers
+
+
+def against_profile(
+    profile: Profile, stack: Profile, variant: str, target: Target, allow: tuple[str, ...]
+) -> Reason | None:
+    """Why this profile does not go with the stack's build here; None when it does."""
+    if profile.stacks and stack.name not in profile.stacks:
+        return Reason(
+            "stack",
+            f"{profile.name} goes with {' or '.join(profile.stacks)}, not with {stack.name}",
+        )
+    if not in_range(target.python, profile.python):
+        because = f" ({profile.python_reason})" if profile.python_reason else ""
+        text = f"{profile.name} needs Python {profile.python}{because}, this is {target.python}"
+        return Reason("python", text, "no-wheel-for-python")
+    for exclusion in profile.exclusions:
+        if exclusion.code not in allow and _applies(exclusion, variant, target):
+            text = f"{profile.name}: {exclusion.reason} (override: --allow {exclusion.code})"
+            return Reason(exclusion.code, text, exclusion.cause)
+    if profile.needs_gpu and variant == "cpu":
+        text = f"{profile.name} needs an NVIDIA GPU and a CUDA build of torch"
+        return Reason("needs-gpu", text, "no-nvidia-gpu" if not target.gpus else "torch-cpu-wheel")
+    if profile.feature is not None:
+        minimum = tables.feature_minimum(profile.feature)
+        for gpu in target.gpus:
+            capability = gpu.compute_capability
+            if capability is not None and numbers(capability) < numbers(minimum):
+                return Reason(
+                    "compute-capability",
+                    f"{profile.title} needs compute capability {minimum}, "
+                    f"{gpu.name} has {capability}",
+                    "gpu-too-old-for-flash-attn" if "flash" in profile.feature else None,
+                )
+    return None
+
+
+def _applies(exclusion: Exclusion, variant: str, target: Target) -> bool:
+    return (
+        (not exclusion.os or target.os in exclusion.os)
+        and (not exclusion.arch or target.arch in exclusion.arch)
+        and (not exclusion.variants or variant in exclusion.variants)
+    )
+
+
+class Wishes:
+    """The requirements of one combination on one build, gathered profile by profile.
+
+    `why` says what was found, `rejected` which wheels were looked at and not taken.
+    """
+
+    def __init__(self, torch: TorchPin, variant: str, target: Target) -> None:
+        self._version = torch.version
+        self._variant = variant
+        self._target = target
+        self._capabilities = tuple(
+            gpu.compute_capability for gpu in target.gpus if gpu.compute_capability is not None
+        )
+        item = Requirement("torch", f"torch=={torch.version}", "torch", reason=torch.reason)
+        self._found = {item.name: item}
+        self.why: list[Reason] = []
+        self.rejected: list[Rejected] = []
+
+    @property
+    def requirements(self) -> tuple[Requirement, ...]:
+        """One requirement for each name, torch first."""
+        return tuple(self._found.values())
+
+    def add(self, profile: Profile) -> Reason | None:
+        """Take in what the profile asks for, or say which of it cannot be had."""
+        for want in profile.packages:
+            if not _marked(want, self._target):
+                continue
+            item = self._find(want)
+            if isinstance(item, Reason):
+                return item
+            self._keep(item)
+        return None
+
+    def _find(self, want: Want) -> Requirement | Reason:
+        if want.origin == "index":
+            return Requirement(want.name, want.name + want.spec, reason=want.reason)
+        return self._wheel(want) if want.origin == "wheel" else self._pinned(want)
+
+    def _pinned(self, want: Want) -> Requirement | Reason:
+        target = self._target
+        place = tables.Place(
+            self._version,
+            self._variant,
+            target.python,
+            target.os,
+            target.arch,
+            target.glibc,
+            self._capabilities,
+        )
+        pin = tables.pin_for(want.name, place)
+        if isinstance(pin, tables.NoPin):
+            windows = want.name == "triton" and target.os == "windows"
+            cause = "triton-unavailable-on-windows" if windows else "no-wheel-for-platform"
+            return Reason(f"no-{want.name}", pin.reason, cause)
+        self.why += [Reason("pin", note) for note in pin.notes]
+        where: Literal["torch", "index"] = "torch" if pin.torch_index else "index"
+        return Requirement(pin.package, pin.package + pin.specifier, where, reason=pin.reason)
+
+    def _wheel(self, want: Want) -> Requirement | Reason:
+        version, variant, target = self._version, self._variant, self._target
+        found = tables.find_wheel(
+            want.name,
+            version,
+            variant,
+            target.python,
+            target.os,
+            target.arch,
+            target.glibc,
+            self._capabilities,
+        )
+        self.rejected += [Rejected(name, reason) for name, reason in found.rejected]
+        if found.best is None:
+            text = (
+                f"no prebuilt {want.name} wheel for torch {version}+{variant}, Python "
+                f"{target.python}, {target.os} {target.arch}"
+            )
+            return Reason("no-wheel", text, "no-wheel-for-platform")
+        wheel = found.best
+        self.why.append(Reason("wheel", f"{wheel.filename} ({wheel.origin})"))
+        text = f"{want.name} @ {wheel.url}"
+        return Requirement(want.name, text, "wheel", wheel.url, want.reason)
+
+    def _keep(self, item: Requirement) -> None:
+        """Two profiles may name one package: both of their bounds hold then."""
+        before = self._found.setdefault(item.name, item)
+        if before.source == item.source == "index":
+            bounds = [text.removeprefix(item.name) for text in (before.text, item.text)]
+            text = item.name + ",".join(dict.fromkeys(filter(None, bounds)))
+            self._found[item.name] = replace(before, text=text)
+
+
+def _marked(want: Want, target: Target) -> bool:
+    """Whether the package's marker holds on the target."""
+    if want.marker is None:
+        return True
+    from packaging.markers import Marker
+
+    return Marker(want.marker).evaluate(marker_environment(target))
+
+
+def marker_environment(target: Target) -> dict[str, str]:
+    """PEP 508 marker variables of a target."""
+    systems = {"linux": "Linux", "windows": "Windows", "macos": "Darwin"}
+    platforms = {"linux": "linux", "windows": "win32", "macos": "darwin"}
+    machine = "AMD64" if target.os == "windows" and target.arch == "x86_64" else target.arch
+    return {
+        "python_version": target.python,
+        "python_full_version": f"{target.python}.0",
+        "implementation_name": "cpython",
+        "implementation_version": f"{target.python}.0",
+        "platform_python_implementation": "CPython",
+        "os_name": "nt" if target.os == "windows" else "posix",
+        "sys_platform": platforms.get(target.os, target.os),
+        "platform_system": systems.get(target.os, target.os),
+        "platform_machine": machine,
+        "platform_release": "",
+        "platform_version": "",
+        "extra": "",
+    }

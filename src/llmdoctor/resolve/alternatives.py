@@ -1,0 +1,45 @@
+"""What would work instead of a combination that does not: resolved, not guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llmdoctor.plan import Alternative, Target
+from llmdoctor.profile import Profile
+from llmdoctor.resolve.stacks import choose, cpu_only, stacks_for
+
+
+def alternatives(
+    wanted: Sequence[Profile],
+    known: Sequence[Profile],
+    target: Target,
+    variant: str,
+    allow: Sequence[str],
+) -> tuple[Alternative, ...]:
+    """Combinations near the wanted one that are feasible here; see `resolve`."""
+    stacks = [profile for profile in wanted if profile.kind == "stack"]
+    addons = [profile for profile in wanted if profile.kind == "addon"]
+    tries: list[tuple[Sequence[Profile], str]] = []
+    if variant != "auto":
+        tries.append((wanted, "with the build that fits this machine"))
+    for addon in addons:
+        flash = "flash" in (addon.feature or "")
+        rest = [profile for profile in wanted if profile is not addon]
+        instead = ": attention through PyTorch's own SDPA kernels" if flash else ""
+        tries.append((rest, f"without {addon.name}{instead}"))
+    if len(addons) > 1:
+        tries.append((stacks, "the stack alone, attention through SDPA"))
+    others = [stack for stack in stacks_for(addons, known) if stack not in stacks]
+    tries += [((other, *addons), f"the {other.name} stack") for other in others]
+    tries += [((other,), f"the {other.name} stack alone") for other in others if addons]
+    if cpu := next((profile for profile in known if cpu_only(profile)), None):
+        tries.append(([cpu], "on the processor, without the GPU"))
+    found: dict[tuple[str, ...], Alternative] = {}
+    for profiles, text in tries:
+        if not profiles or (list(profiles) == list(wanted) and variant == "auto"):
+            continue
+        choice = choose(profiles, known, target, "auto", tuple(allow))
+        if choice.feasible and choice.profiles not in found:
+            label = f"{text} (torch {choice.torch}+{choice.variant})"
+            found[choice.profiles] = Alternative(choice.profiles, label)
+    return tuple(found.values())

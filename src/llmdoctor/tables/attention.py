@@ -1,0 +1,71 @@
+"""What a Transformers release knows and needs: attention names, Hub client, Python, torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from llmdoctor.tables.read import numbers, read_table, table_date
+
+
+class UnknownTransformers(LookupError):  # noqa: N818 - "unknown" is the answer, not an error
+    """A Transformers version that the table does not reach."""
+
+
+@dataclass(frozen=True)
+class Transformers:
+    """A line of Transformers releases, from ``since`` on. Specifiers are PEP 440.
+
+    ``names`` are the values of attn_implementation, ``needs`` what some of them ask for; both are
+    None where nobody read them. ``kernels`` and ``tokenizers`` are None where they were not read.
+    """
+
+    since: str
+    python: str
+    torch: str
+    hub: str
+    tokenizers: str | None
+    kernels: str | None
+    names: tuple[str, ...] | None
+    needs: Mapping[str, str] | None
+    note: str
+    status: str
+    source: str
+    checked: str
+
+
+def transformers_release(version: str) -> Transformers:
+    """What is known of a version such as "5.0.0": the row of the line it belongs to.
+
+    Raises UnknownTransformers for a version before the first row or after the newest one read.
+    """
+    table = read_table("transformers")
+    rows = [row for row in table["release"] if numbers(row["since"]) <= numbers(version)]
+    newest = table["table"]["newest"]
+    if not rows or numbers(version) > numbers(newest):
+        first = table["release"][0]["since"]
+        raise UnknownTransformers(
+            f"transformers {version} is not in the table of {table_date('transformers')} "
+            f"(it knows {first} to {newest})"
+        )
+    row = rows[-1]
+    return Transformers(
+        since=row["since"],
+        python=row["python"],
+        torch=row["torch"],
+        hub=row["hub"],
+        tokenizers=row.get("tokenizers"),
+        kernels=row.get("kernels"),
+        names=tuple(row["names"]) if "names" in row else None,
+        needs=MappingProxyType(row["needs"]) if "needs" in row else None,
+        note=row.get("note", ""),
+        status=row["status"],
+        source=row["source"],
+        checked=row["checked"],
+    )
+
+
+def attention_names(version: str) -> tuple[str, ...] | None:
+    """The attention implementations a Transformers version knows; None where nobody read them."""
+    return transformers_release(version).names

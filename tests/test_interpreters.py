@@ -1,0 +1,181 @@
+"""A new environment is made from a Python that starts and that the profile allows."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from support.venvs import find_python
+
+from llmdoctor.errors import CannotFinishError, UsageError
+from llmdoctor.interpreters import Interpreter, ask, choose
+from llmdoctor.system.local import Local
+
+OWN = "{}.{}".format(*sys.version_info[:2])
+FULL = "{}.{}.{}".format(*sys.version_info[:3])
+OTHERS = [minor for minor in ("3.10", "3.11", "3.12", "3.13") if minor != OWN]
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="scripts and links: POSIX only")
+pytestmark = posix_only
+
+# What a pyenv shim says of a version that is installed and not selected.
+SHIM = """\
+#!/bin/sh
+cat >&2 <<END
+pyenv: python3.12: command not found
+
+The \\`python3.12' command exists in these Python versions:
+  3.12.1
+
+Note: See 'pyenv help global' for tips on allowing multiple
+      Python versions to be found at the same time.
+END
+exit 127
+"""
+
+
+def script(folder: Path, name: str, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def door(*folders: Path) -> Local:
+    """This machine, with nothing else on PATH (and what scripts need to run)."""
+    return Local({**os.environ, "PATH": os.pathsep.join([*map(str, folders), "/usr/bin", "/bin"])})
+
+
+def linked(folder: Path, minor: str) -> Path:
+    """A folder whose `pythonX.Y` is a real interpreter of that minor."""
+    real = find_python(minor)
+    if real is None:
+        pytest.skip(f"there is no Python {minor} on this machine")
+    folder.mkdir(exist_ok=True)
+    link = folder / f"python{minor}"
+    link.symlink_to(real)
+    return link
+
+
+# --- asking one
+
+
+def test_an_interpreter_tells_its_version() -> None:
+    assert ask(door(), sys.executable) == Interpreter(sys.executable, FULL)
+    assert Interpreter(sys.executable, "3.12.1").minor == "3.12"
+
+
+@pytest.mark.parametrize("minor", OTHERS)
+def test_another_interpreter_tells_its_own(tmp_path: Path, minor: str) -> None:
+    found = ask(door(), str(linked(tmp_path / "bin", minor)))
+    assert isinstance(found, Interpreter)
+    assert found.minor == minor
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (SHIM, "pyenv: python3.12: command not found"),
+        ("#!/bin/sh\nexit 3\n", "exit code 3"),
+        ("#!/bin/sh\necho hello\n", "exit code 0"),
+        ("#!/bin/sh\nkill -9 $$\n", "killed by signal 9"),
+        ("#!/gone/python\n", "not found"),
+        (
+            "#!/bin/sh\nprintf 'Traceback (most recent call last):\\n  x\\nImportError: no' >&2\nexit 1",
+            "ImportError: no",
+        ),
+    ],
+)
+def test_one_that_does_not_start_gives_the_line_that_tells_why(
+    tmp_path: Path, text: str, reason: str
+) -> None:
+    assert ask(door(), str(script(tmp_path, "python3", text))) == reason
+
+
+def test_one_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from llmdoctor import interpreters
+
+    assert interpreters._SECONDS <= 30
+    monkeypatch.setattr(interpreters, "_SECONDS", 0.3)
+    hanging = script(tmp_path, "python3", "#!/bin/sh\nexec sleep 60\n")
+    assert ask(door(), str(hanging)) == "timeout"
+
+
+# --- choosing one without a wish
+
+
+def test_the_doctors_own_is_taken_where_it_is_in_range() -> None:
+    found = choose(door(), None, f"=={OWN}.*")
+    assert found == Interpreter(sys.executable, FULL)
+    assert choose(door(), None, "") == found
+
+
+@pytest.mark.parametrize("minor", OTHERS)
+def test_else_one_on_path_that_is_in_range(tmp_path: Path, minor: str) -> None:
+    link = linked(tmp_path / "bin", minor)
+    found = choose(door(tmp_path / "bin"), None, f"=={minor}.*")
+    assert (found.executable, found.minor) == (str(link), minor)
+
+
+def test_a_shim_that_fails_is_passed_over_for_an_older_one_that_works(tmp_path: Path) -> None:
+    older = next((minor for minor in OTHERS if find_python(minor)), None)
+    if older is None:
+        pytest.skip("there is no second Python on this machine")
+    linked(tmp_path / "bin", older)
+    script(tmp_path / "bin", "python3.19", SHIM)
+    found = choose(door(tmp_path / "bin"), None, f">={older},!={OWN}.*,<3.20")
+    assert found.minor != OWN
+    assert found.minor != "3.19"
+
+
+def test_nothing_in_range_says_what_there_is_and_what_to_type() -> None:
+    with pytest.raises(CannotFinishError, match=r"no Python in >=3\.98") as caught:
+        choose(door(), None, ">=3.98")
+    assert FULL in caught.value.message
+    assert caught.value.next_command == "uv python install 3.12"
+
+
+# --- choosing the one that is named
+
+
+def test_the_doctors_own_version_needs_none_on_path(tmp_path: Path) -> None:
+    empty = Local({"PATH": str(tmp_path)})
+    assert choose(empty, OWN, ">=3.98") == Interpreter(sys.executable, FULL)
+
+
+@pytest.mark.parametrize("minor", OTHERS)
+def test_a_version_is_looked_for_on_path(tmp_path: Path, minor: str) -> None:
+    link = linked(tmp_path / "bin", minor)
+    assert choose(door(tmp_path / "bin"), minor, "").executable == str(link)
+
+
+def test_an_interpreter_may_be_named_by_its_path_or_its_name(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "mypython").symlink_to(sys.executable)
+    by_path = choose(door(), str(tmp_path / "bin" / "mypython"), "")
+    by_name = choose(door(tmp_path / "bin"), "mypython", "")
+    assert by_path == by_name
+    assert by_path.version == FULL
+
+
+def test_a_version_that_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--python 3\.7: there is no such") as caught:
+        choose(Local({"PATH": str(tmp_path)}), "3.7", "")
+    assert caught.value.next_command == "uv python install 3.7"
+
+
+@pytest.mark.parametrize("wanted", ["/gone/python", "gone-python", "3.12.1", ""])
+def test_an_interpreter_that_is_not_there_is_a_usage_error(tmp_path: Path, wanted: str) -> None:
+    with pytest.raises(UsageError, match="there is no such interpreter") as caught:
+        choose(Local({"PATH": str(tmp_path)}), wanted, "")
+    assert caught.value.next_command
+
+
+def test_a_named_shim_that_fails_is_a_usage_error_with_its_own_words(tmp_path: Path) -> None:
+    shim = script(tmp_path, "python3.19", SHIM)
+    with pytest.raises(UsageError, match=r"does not start: pyenv: python3\.12: command not f") as e:
+        choose(door(tmp_path), "3.19", "")
+    assert str(shim) in e.value.message
+    assert e.value.next_command

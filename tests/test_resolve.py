@@ -1,0 +1,522 @@
+"""The resolver's choices: the plans that must come out, and what holds for every machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from llmdoctor import profiles, tables, tags
+from llmdoctor.errors import UsageError
+from llmdoctor.machine import Gpu
+from llmdoctor.plan import Choice, Target
+from llmdoctor.profile import Exclusion, Profile, TorchPin, Want
+from llmdoctor.resolve import marker_environment, resolve
+from llmdoctor.target import assume
+
+KNOWN = tuple(profiles.builtin().values())
+MAINLINE, LEGACY, FLASH = (profiles.find(name) for name in ("mainline", "legacy", "flashattn"))
+
+
+def choose(names: str, *pairs: str, variant: str = "auto", allow: Sequence[str] = ()) -> Choice:
+    wanted = [profiles.find(name) for name in names.split()]
+    return resolve(wanted, KNOWN, assume(pairs or ["gpu=none"]), variant=variant, allow=allow)
+
+
+def codes(choice: Choice) -> set[str]:
+    return {reason.code for reason in choice.reasons}
+
+
+def causes(choice: Choice) -> set[str | None]:
+    return {reason.cause for reason in choice.reasons}
+
+
+# --- the plans that must come out
+
+GH200 = "arch=aarch64,gpu=GH200 480GB,driver=560.35.03"
+GB10 = "arch=aarch64,gpu=NVIDIA GB10,driver=580.95.05"
+RTX_4090 = "gpu=RTX 4090,driver=560.35.03"
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs", "torch", "variant"),
+    [
+        ("mainline", "gpu=RTX 4090,driver=535.183.01", "2.9.1", "cu126"),
+        ("mainline", "gpu=RTX 4090,driver=560.28.03", "2.9.1", "cu126"),
+        ("mainline", "gpu=RTX 4090,driver=525.60.13", "2.9.1", "cu126"),
+        ("legacy", "gpu=RTX 4090,driver=535.183.01", "2.6.0", "cu124"),
+        ("mainline flashattn", RTX_4090, "2.9.1", "cu126"),
+        ("legacy flashattn", RTX_4090, "2.6.0", "cu124"),
+        ("mainline", "gpu=RTX 5090,driver=570.86.15", "2.9.1", "cu128"),
+        ("mainline", "gpu=RTX 5090,driver=580.95.05", "2.9.1", "cu128"),
+        ("mainline", "gpu=RTX 5090", "2.9.1", "cu128"),
+        ("mainline", "gpu=GTX 1080 Ti,driver=580.95.05", "2.9.1", "cu126"),
+        ("mainline", "gpu=GTX 1080 Ti,driver=580.88,os=windows", "2.9.1", "cu126"),
+        ("mainline", "gpu=Tesla T4,driver=535.183.01", "2.9.1", "cu126"),
+        ("mainline", "gpu=H100,driver=535.183.01", "2.9.1", "cu126"),
+        ("mainline", GH200, "2.9.1", "cu126"),
+        ("mainline", GB10, "2.9.1", "cu128"),
+        ("mainline", "arch=aarch64", "2.9.1", "cpu"),
+        ("cpu", "arch=aarch64", "2.13.0", "cpu"),
+        ("mainline", "gpu=none", "2.9.1", "cpu"),
+        ("cpu", "gpu=none", "2.13.0", "cpu"),
+        ("cpu", RTX_4090, "2.13.0", "cpu"),
+        ("mainline", "os=macos,arch=arm64", "2.9.1", "cpu"),
+        ("cpu", "os=macos,arch=arm64", "2.13.0", "cpu"),
+        ("mainline", "os=windows", "2.9.1", "cpu"),
+        ("legacy", "glibc=2.17,gpu=RTX 4090,driver=535.183.01", "2.6.0", "cu124"),
+        ("mainline", "gpu=RTX 4090,gpu=RTX 3090,driver=560.35.03", "2.9.1", "cu126"),
+        ("mainline", "gpu=RTX 4090,gpu=RTX 5090,driver=570.86.15", "2.9.1", "cu128"),
+        ("mainline", "wsl=2,gpu=RTX 4090,driver=560.94", "2.9.1", "cu126"),
+        ("mainline", "python=3.10,gpu=none", "2.9.1", "cpu"),
+        ("mainline", "python=3.14,gpu=none", "2.9.1", "cpu"),
+    ],
+)
+def test_the_build_that_fits(names: str, pairs: str, torch: str, variant: str) -> None:
+    choice = choose(names, pairs)
+    assert choice.feasible, choice.reasons
+    assert (choice.torch, choice.variant) == (torch, variant)
+    assert choice.profiles == tuple(names.split())
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs", "cause", "says"),
+    [
+        ("mainline", "gpu=RTX 4090,driver=520.61.05", "driver-too-old", "525.60.13 or newer"),
+        ("mainline", "gpu=RTX 4090,driver=none", "driver-missing", "no NVIDIA driver answers"),
+        ("mainline", "gpu=Tesla K80,driver=470.57", "driver-too-old", "this one is 470.57"),
+        ("mainline", "gpu=Tesla K80,driver=535.1", "gpu-dropped-by-torch", "capability 3.7"),
+        ("legacy", "gpu=RTX 5090,driver=570.86", "gpu-too-new-for-torch", "capability 12.0"),
+        ("mainline", "glibc=2.17", "glibc-too-old", "needs glibc 2.28, this system has 2.17"),
+        ("mainline", "python=3.9", "no-wheel-for-python", "3.9 is outside >=3.10,<3.15"),
+        ("mainline", "python=3.15", "no-wheel-for-python", "3.15 is outside >=3.10,<3.15"),
+        ("legacy", "python=3.14", "no-wheel-for-python", "3.14 is outside"),
+        ("mainline", "os=macos", "no-wheel-for-platform", "not published for macos x86_64"),
+        ("mainline flashattn", "gpu=none", "no-nvidia-gpu", "needs an NVIDIA GPU"),
+        ("mainline triton", "os=macos,arch=arm64", "no-nvidia-gpu", "needs an NVIDIA GPU"),
+        ("mainline flashattn", "gpu=Tesla T4,driver=560.35", "gpu-too-old-for-flash-attn", "8.0"),
+        ("legacy triton", GH200, "no-wheel-for-platform", "only from 3.5.0"),
+        (
+            "mainline",
+            "gpu=GTX 1080 Ti,gpu=RTX 5090,driver=580.95.05",
+            "gpu-too-new-for-torch",
+            "no kernels for RTX 5090",
+        ),
+        (
+            "mainline",
+            "wsl=2,gpu=RTX 4090,driver=526.98",  # newer than Linux's floor, older than Windows'
+            "driver-too-old",
+            "527.41 or newer",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_cause(
+    names: str, pairs: str, cause: str, says: str
+) -> None:
+    choice = choose(names, pairs)
+    assert not choice.feasible
+    assert cause in causes(choice), choice.reasons
+    assert any(says in reason.text for reason in choice.reasons), choice.reasons
+
+
+def test_musl_has_no_torch_at_all() -> None:
+    for names in ("mainline", "legacy", "cpu"):
+        target = replace(assume(["gpu=none"]), musl=True, glibc=None)
+        choice = resolve([profiles.find(names)], KNOWN, target)
+        assert not choice.feasible
+        assert any("musl" in reason.text for reason in choice.reasons)
+        assert choice.alternatives == ()
+
+
+@pytest.mark.parametrize("driver", ["525.60.13", "570.86.15", "580.95.05", "999"])
+@pytest.mark.parametrize("system", ["linux", "windows"])
+def test_blackwell_never_gets_cu126_and_pascal_never_cu128(driver: str, system: str) -> None:
+    new = choose("mainline", f"os={system},gpu=RTX 5090,driver={driver}")
+    assert new.variant != "cu126"
+    assert any("cu126" in item.candidate for item in new.rejected)
+    old = choose("mainline", f"os={system},gpu=GTX 1080 Ti,driver={driver}")
+    assert old.variant in ("cu126", None)
+    forced = [
+        choose("mainline", f"os={system},gpu=GTX 1080 Ti,driver={driver}", variant=variant)
+        for variant in ("cu128", "cu130")
+    ]
+    assert not any(choice.feasible for choice in forced)
+    assert all(choice.variant is None for choice in forced)
+
+
+def test_cuda_13_needs_the_driver_of_its_own_family() -> None:
+    assert not choose("mainline", "gpu=RTX 4090,driver=575.57.08", variant="cu130").feasible
+    assert choose("mainline", "gpu=RTX 4090,driver=580.65.06", variant="cu130").feasible
+
+
+def requirement(choice: Choice, name: str) -> str | None:
+    return next((item.text for item in choice.requirements if item.name == name), None)
+
+
+def test_flash_attn_on_windows_is_a_windows_wheel_and_its_own_triton() -> None:
+    choice = choose("mainline flashattn", "os=windows,gpu=RTX 4090,driver=560.94,python=3.12")
+    assert choice.feasible
+    wheel = next(item for item in choice.requirements if item.name == "flash-attn")
+    assert wheel.source == "wheel"
+    assert str(wheel.url).endswith("-cp312-cp312-win_amd64.whl")
+    assert "torch2.9" in str(wheel.url)
+    assert requirement(choice, "triton-windows") == "triton-windows>=3.5,<3.6"
+    assert requirement(choice, "triton") is None
+    assert choice.imports == ("torch", "transformers", "peft", "accelerate", "flash_attn")
+
+
+def test_flash_attn_on_linux_is_a_wheel_of_the_chosen_cuda() -> None:
+    choice = choose("mainline flashattn", RTX_4090 + ",python=3.12")
+    wheel = next(item for item in choice.requirements if item.name == "flash-attn")
+    name = str(wheel.url).rpartition("/")[2].replace("%2B", "+")
+    assert "+cu126torch2.9" in name
+    assert tags.fits(name, choice.target)
+    assert requirement(choice, "triton") == "triton==3.5.1"
+    assert any(reason.code == "wheel" for reason in choice.reasons)
+    assert any("flash-attn 2.8.3, official" in item.candidate for item in choice.rejected)
+
+
+# --- add-ons alone, alternatives, the user's own wishes
+
+
+def test_addons_alone_choose_the_first_stack_that_carries_them() -> None:
+    choice = choose("flashattn", RTX_4090)
+    assert choice.profiles == ("mainline", "flashattn")
+    assert choose("flashattn triton mistral3", RTX_4090).profiles[0] == "mainline"
+
+
+def test_addons_alone_fall_back_to_the_next_stack_and_say_why() -> None:
+    old = choose("triton", "glibc=2.17,gpu=RTX 4090,driver=535.183.01")
+    assert old.profiles == ("legacy", "triton")
+    assert any("torch 2.9.1+cu126" in item.candidate for item in old.rejected)
+
+
+def test_addons_alone_that_fit_no_stack_name_every_build_of_every_stack() -> None:
+    choice = choose("flashattn", "gpu=RTX 4090,driver=520.61.05")
+    assert not choice.feasible
+    seen = {item.candidate for item in choice.rejected}
+    for stack in (MAINLINE, LEGACY):
+        assert stack.torch is not None
+        assert {f"torch {stack.torch.version}+{name}" for name in stack.torch.variants} <= seen
+
+
+def test_a_forced_build_finds_the_stack_that_has_it() -> None:
+    choice = choose("flashattn", RTX_4090, variant="cu124")
+    assert (choice.profiles, choice.variant) == (("legacy", "flashattn"), "cu124")
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs", "instead"),
+    [
+        ("mainline flashattn", "gpu=Tesla T4,driver=560.35", ("mainline",)),
+        ("mainline", "glibc=2.17,gpu=RTX 4090,driver=535.183.01", ("legacy",)),
+        ("mainline", "gpu=RTX 4090,driver=520.61.05", ("cpu",)),
+        ("legacy flashattn", "gpu=RTX 5090,driver=570.86.15", ("mainline", "flashattn")),
+        ("flashattn", "gpu=none", ("mainline",)),
+        ("mainline", "gpu=GTX 1080 Ti,gpu=RTX 5090,driver=580.95.05", ("cpu",)),
+    ],
+)
+def test_an_alternative_is_offered(names: str, pairs: str, instead: tuple[str, ...]) -> None:
+    choice = choose(names, pairs)
+    assert not choice.feasible
+    assert instead in {item.profiles for item in choice.alternatives}
+    for item in choice.alternatives:
+        assert choose(" ".join(item.profiles), pairs).feasible
+
+
+def test_a_build_that_was_asked_for_is_the_only_one_tried() -> None:
+    choice = choose("mainline", RTX_4090, variant="cu128")
+    assert (choice.variant, choice.rejected) == ("cu128", ())
+    assert choose("mainline", RTX_4090, variant="cpu").variant == "cpu"
+
+
+def test_a_build_that_was_asked_for_and_does_not_fit_gets_the_one_that_does_as_alternative() -> (
+    None
+):
+    choice = choose("mainline", "gpu=RTX 5090,driver=570.86.15", variant="cu126")
+    assert not choice.feasible
+    assert choice.alternatives[0].profiles == ("mainline",)
+    assert "2.9.1+cu128" in choice.alternatives[0].text
+
+
+def test_a_build_that_the_stack_lacks_is_a_usage_error_that_names_those_it_has() -> None:
+    with pytest.raises(UsageError, match="mainline has no build 'cu118'.*cu126, cu128, cu130, cpu"):
+        choose("mainline", variant="cu118")
+    with pytest.raises(UsageError, match=r"mainline and legacy has no build|no build 'cu118'"):
+        choose("flashattn", variant="cu118")
+
+
+def test_two_stacks_are_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="mainline and legacy are two stacks") as caught:
+        choose("mainline legacy")
+    assert caught.value.next_command == "llmdoctor plan --profile mainline"
+
+
+def test_an_addon_of_other_stacks_says_which_it_goes_with() -> None:
+    choice = choose("legacy mistral3", RTX_4090)
+    assert not choice.feasible
+    assert any(re.search("goes with mainline.*, not with legacy", r.text) for r in choice.reasons)
+    assert ("mainline", "mistral3") in {item.profiles for item in choice.alternatives}
+
+
+def test_addons_that_share_no_stack_are_a_usage_error() -> None:
+    other = replace(FLASH, name="other", stacks=("gone",))
+    with pytest.raises(UsageError, match="no stack carries flashattn and other"):
+        resolve([FLASH, other], KNOWN, assume([RTX_4090]))
+
+
+def test_an_exclusion_counts_where_it_applies_and_is_overridden_by_its_code() -> None:
+    ban = Exclusion("arm-broken", "it hangs", "a test", "2026-11-20", arch=("aarch64",))
+    banned = replace(MAINLINE, exclusions=(ban,))
+    known = (banned, *KNOWN)
+    arm, x86 = assume(["arch=aarch64"]), assume(["gpu=none"])
+    refused = resolve([banned], known, arm)
+    assert not refused.feasible
+    assert any("--allow arm-broken" in reason.text for reason in refused.reasons)
+    assert resolve([banned], known, arm, allow=["arm-broken"]).feasible
+    assert resolve([banned], known, x86).feasible
+
+
+def test_an_exclusion_of_one_build_leaves_the_others() -> None:
+    ban = Exclusion("cu126-broken", "x", "a test", "2026-11-20", variants=("cu126",))
+    choice = resolve([replace(MAINLINE, exclusions=(ban,))], KNOWN, assume([RTX_4090]))
+    assert choice.variant == "cu128"
+
+
+def own_addon(*wants: Want) -> Profile:
+    return Profile("own", "addon", "Own", "An add-on of one's own.", packages=wants)
+
+
+def test_an_addon_that_needs_no_gpu_does_not_lead_to_the_processor_where_there_is_one() -> None:
+    choice = resolve([own_addon()], KNOWN, assume(["gpu=RTX 4090,driver=520.61.05"]))
+    assert not choice.feasible
+    assert ("cpu", "own") in {item.profiles for item in choice.alternatives}
+    assert resolve([own_addon()], KNOWN, assume(["gpu=none"])).variant == "cpu"
+
+
+def test_two_bounds_on_one_package_both_hold() -> None:
+    addon = own_addon(Want("numpy", "<2.2"), Want("transformers", ">=5.0.0,<5.1.0"))
+    choice = resolve([MAINLINE, addon], KNOWN, assume(["gpu=none"]))
+    assert requirement(choice, "numpy") == "numpy>=1.26.0,<2.2"
+    assert requirement(choice, "transformers") == "transformers>=5.0.0,<5.1.0"
+
+
+def test_a_marker_picks_the_package_of_the_targets_python() -> None:
+    assert requirement(choose("cpu", "python=3.12"), "transformers") != requirement(
+        choose("cpu", "python=3.10"), "transformers"
+    )
+
+
+def test_a_torch_that_the_table_lacks_is_said_and_never_guessed() -> None:
+    pin = TorchPin("9.9.9", ("cu126", "cpu"), "the future", "a test")
+    own = replace(MAINLINE, name="future", torch=pin)
+    choice = resolve([own], (*KNOWN, own), assume([RTX_4090]))
+    assert not choice.feasible
+    assert codes(choice) == {"torch-unknown"}
+    assert "torch 9.9.9 is not in the table of" in choice.reasons[0].text
+
+
+def test_a_stack_of_ones_own_is_held_to_the_wheels_of_each_build_and_platform() -> None:
+    def own(version: str, *variants: str) -> Profile:
+        return replace(MAINLINE, python="", torch=TorchPin(version, variants, "own", "a test"))
+
+    old = assume(["glibc=2.17,gpu=RTX 4090,driver=535.183.01"])
+    assert resolve([own("2.6.0", "cu124")], KNOWN, old).feasible
+    assert not resolve([own("2.6.0", "cu126")], KNOWN, old).feasible
+    windows = assume(["os=windows,python=3.13"])
+    choice = resolve([own("2.5.1", "cpu")], KNOWN, windows)
+    assert not choice.feasible
+    assert "has wheels for Python 3.9, 3.10, 3.11, 3.12, not for 3.13" in choice.reasons[0].text
+    assert resolve([own("2.5.1", "cpu")], KNOWN, replace(windows, os="linux")).feasible
+
+
+def test_the_python_of_an_addon_counts_as_that_of_a_stack_does() -> None:
+    young = replace(own_addon(), python=">=3.12", python_reason="it says so")
+    assert resolve([MAINLINE, young], KNOWN, assume(["python=3.12"])).feasible
+    choice = resolve([MAINLINE, young], KNOWN, assume(["python=3.11"]))
+    assert [reason.text for reason in choice.reasons if reason.code == "python"] == [
+        "own needs Python >=3.12 (it says so), this is 3.11"
+    ]
+
+
+def test_what_is_built_for_one_torch_comes_from_the_index_of_its_build() -> None:
+    choice = choose("mainline xformers", RTX_4090)
+    (item,) = (item for item in choice.requirements if item.name == "xformers")
+    assert item.source == "torch"
+    assert re.fullmatch(r"xformers==\d.*", item.text)
+
+
+# --- what holds for every machine
+
+GPUS = st.sampled_from(
+    [
+        "GTX 1080 Ti", "Tesla P100", "Tesla V100", "Tesla T4", "RTX 2060", "A100", "RTX 3090",
+        "RTX 4090", "L40S", "H100", "GH200", "B200", "RTX 5090", "GB10", "Tesla K80", "GTX 970",
+    ]
+)  # fmt: skip
+
+
+def gpu(name: str) -> Gpu:
+    return Gpu(0, name, tables.capability_of(name), source="assumed")
+
+
+UNKNOWN_GPU = Gpu(0, "Unheard Of", None)
+TARGETS = st.builds(
+    Target,
+    os=st.sampled_from(["linux", "linux", "linux", "windows", "macos", "freebsd", "unknown"]),
+    arch=st.sampled_from(["x86_64", "x86_64", "aarch64", "arm64", "riscv64", "unknown"]),
+    glibc=st.sampled_from([None, "2.12", "2.17", "2.27", "2.28", "2.31", "2.35", "2.39", "2.42"]),
+    musl=st.sampled_from([False, False, False, True]),
+    python=st.sampled_from(["2.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]),
+    driver=st.sampled_from(
+        [None, "390.157", "470.256.02", "525.60.13", "527.41", "535.183.01", "560.94", "575.57.08"]
+        + ["580.65.06", "580.88", "595.71.05", "999"]
+    ),
+    driver_missing=st.sampled_from([False, False, False, True]),
+    gpus=st.lists(GPUS.map(gpu) | st.just(UNKNOWN_GPU), max_size=3).map(tuple)
+    | st.lists(GPUS.map(gpu), max_size=2).map(tuple),
+    wsl=st.booleans(),
+    assumed=st.booleans(),
+)
+WANTED = st.lists(st.sampled_from(KNOWN), min_size=1, max_size=4, unique_by=lambda p: p.name)
+VARIANTS = st.sampled_from(["auto", "auto", "auto", "cpu", "cu124", "cu126", "cu128", "cu130"])
+every = settings(deadline=None, max_examples=300)
+
+
+def attempt(wanted: list[Profile], target: Target, variant: str) -> Choice | None:
+    """The choice; None for a wish that cannot be meant, whatever the machine."""
+    try:
+        return resolve(wanted, KNOWN, target, variant=variant)
+    except UsageError:
+        return None
+
+
+@every
+@given(WANTED, TARGETS, VARIANTS)
+def test_only_a_usage_error_is_raised_and_it_does_not_hang_on_the_machine(
+    wanted: list[Profile], target: Target, variant: str
+) -> None:
+    choice = attempt(wanted, target, variant)
+    stacks = [profile for profile in wanted if profile.kind == "stack"]
+    meant = len(stacks) <= 1 and (attempt(wanted, Target(), variant) is not None)
+    assert (choice is not None) == meant
+
+
+@every
+@given(WANTED, TARGETS, VARIANTS)
+def test_what_is_feasible_runs(wanted: list[Profile], target: Target, variant: str) -> None:
+    choice = attempt(wanted, target, variant)
+    if choice is None or not choice.feasible:
+        return
+    assert choice.torch is not None
+    assert choice.variant is not None
+    release = tables.torch_release(choice.torch)
+    assert release.publishes(choice.variant, target.os, target.arch)
+    assert target.python in release.python_on(target.os, target.arch)
+    for profile in map(profiles.find, choice.profiles):
+        assert SpecifierSet(profile.python).contains(target.python)
+    if target.os == "linux":
+        assert not target.musl
+        needed = release.glibc(target.arch, choice.variant)
+        if needed and target.glibc:
+            assert tables.compare_driver(target.glibc, needed) >= 0
+    asked = variant == "cpu" or any(profile.name == "cpu" for profile in wanted)
+    if choice.variant == "cpu":
+        assert asked or not target.gpus
+        return
+    assert target.gpus
+    assert not target.driver_missing
+    floor = tables.driver_floor(choice.variant, "windows" if target.wsl else target.os)
+    assert floor is not None
+    if target.driver is not None:
+        assert tables.compare_driver(target.driver, floor.version) >= 0
+    compiled = release.architectures(choice.variant, target.os, target.arch)
+    assert compiled is not None
+    for item in target.gpus:
+        assert item.compute_capability is not None
+        assert tables.any_runs_on(compiled, item.compute_capability, choice.variant)
+
+
+@every
+@given(WANTED, TARGETS, VARIANTS)
+def test_a_feasible_choice_asks_for_each_package_once_and_for_wheels_that_fit(
+    wanted: list[Profile], target: Target, variant: str
+) -> None:
+    choice = attempt(wanted, target, variant)
+    if choice is None or not choice.feasible:
+        return
+    assert {profile.name for profile in wanted} <= set(choice.profiles)
+    names = [Requirement(item.text).name for item in choice.requirements]
+    assert len(names) == len(set(names))
+    assert names[0] == "torch"
+    assert not {"triton", "triton-windows"} <= set(names)
+    assert choice.reasons
+    for item in choice.requirements:
+        if item.source == "wheel":
+            name = str(item.url).rpartition("/")[2].replace("%2B", "+")
+            known = target if target.glibc or target.os != "linux" else None
+            assert known is None or tags.fits(name, known)
+
+
+@every
+@given(WANTED, TARGETS, VARIANTS)
+def test_an_infeasible_choice_says_why_and_every_candidate_that_was_tried(
+    wanted: list[Profile], target: Target, variant: str
+) -> None:
+    choice = attempt(wanted, target, variant)
+    if choice is None or choice.feasible:
+        return
+    assert choice.reasons
+    assert choice.variant is None
+    assert choice.requirements == ()
+    seen = {item.candidate for item in choice.rejected}
+    pin = profiles.find(choice.profiles[0]).torch
+    assert pin is not None
+    for build in pin.variants if variant == "auto" else (variant,):
+        assert f"torch {pin.version}+{build}" in seen
+    assert len(choice.rejected) == len(set(choice.rejected))
+    assert all(item.reason for item in choice.rejected)
+    for item in choice.alternatives:
+        assert resolve([profiles.find(n) for n in item.profiles], KNOWN, target).feasible
+
+
+@settings(deadline=None, max_examples=60)
+@given(WANTED, TARGETS, VARIANTS)
+def test_the_same_question_gets_the_same_answer(
+    wanted: list[Profile], target: Target, variant: str
+) -> None:
+    assert attempt(wanted, target, variant) == attempt(wanted, target, variant)
+
+
+@settings(deadline=None, max_examples=60)
+@given(TARGETS)
+def test_no_reason_speaks_of_python_values(target: Target) -> None:
+    choice = resolve([MAINLINE, FLASH], KNOWN, target)
+    said = [*(r.text for r in choice.reasons), *(r.reason for r in choice.rejected)]
+    assert not [text for text in said if re.search(r"None|\(\)|\[\]|Target\(", text)]
+
+
+# --- marker variables
+
+
+def test_markers_of_a_target_are_those_of_an_interpreter_there() -> None:
+    from packaging.markers import Marker, default_environment
+
+    windows = marker_environment(assume(["os=windows,python=3.11"]))
+    assert set(windows) >= set(default_environment())
+    for text in (
+        "sys_platform == 'win32'",
+        "platform_system == 'Windows' and os_name == 'nt'",
+        "python_version == '3.11' and python_full_version >= '3.11'",
+        "platform_machine == 'AMD64'",
+        "implementation_name == 'cpython'",
+    ):
+        assert Marker(text).evaluate(dict(windows)), text
+    macos = marker_environment(assume(["os=macos,arch=arm64"]))
+    assert Marker("sys_platform == 'darwin' and platform_machine == 'arm64'").evaluate(dict(macos))

@@ -1,0 +1,170 @@
+"""What the resolver is told: the facts of a machine, or what `--assume` says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from llmdoctor import profiles
+from llmdoctor.errors import UsageError
+from llmdoctor.machine import Gpu, Host, Libc, Machine, Memory, Nvidia, PciDevice, Reading
+from llmdoctor.plan import Target
+from llmdoctor.resolve import resolve
+from llmdoctor.target import assume, of_machine
+
+# --- assumed machines
+
+
+def test_what_is_not_given_is_as_the_contract_says() -> None:
+    assert assume(["gpu=none"]) == Target(
+        os="linux", arch="x86_64", glibc="2.35", python="3.12", gpus=(), assumed=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("pair", "field", "value"),
+    [
+        ("os=windows", "os", "windows"),
+        ("os=Linux", "os", "linux"),
+        ("arch=amd64", "arch", "x86_64"),
+        ("arch=arm64", "arch", "aarch64"),
+        ("arch=aarch64", "arch", "aarch64"),
+        ("glibc=2.17", "glibc", "2.17"),
+        ("python=3.10", "python", "3.10"),
+        ("python=3.11.7", "python", "3.11"),
+        ("driver=535.183.01", "driver", "535.183.01"),
+        ("driver=535", "driver", "535"),
+        ("driver=none", "driver_missing", True),
+        ("driver=None", "driver_missing", True),
+        ("ram=16GB", "ram", 16 * 10**9),
+        ("ram=16", "ram", 16 * 10**9),
+        ("ram=1.5 GiB", "ram", 3 * 2**29),
+        ("ram=512mb", "ram", 512 * 10**6),
+        ("wsl=true", "wsl", True),
+        ("wsl=2", "wsl", True),
+        ("wsl=no", "wsl", False),
+    ],
+)
+def test_every_key_is_understood(pair: str, field: str, value: object) -> None:
+    assert getattr(assume([pair]), field) == value
+
+
+def test_several_pairs_may_stand_in_one_option_or_in_several() -> None:
+    one = assume(["os=windows, gpu=RTX 4090 ,driver=560.94"])
+    assert one == assume(["os=windows", "gpu=RTX 4090", "driver=560.94"])
+    assert one.gpus == (Gpu(0, "RTX 4090", "8.9", source="assumed"),)
+    assert one.glibc is None
+
+
+def test_arm_is_named_as_each_system_names_it() -> None:
+    assert assume(["os=macos,arch=aarch64"]).arch == "arm64"
+    assert assume(["os=linux,arch=arm64"]).arch == "aarch64"
+
+
+def test_several_gpus_keep_their_order_and_their_own_capability() -> None:
+    target = assume(["gpu=GTX 1080 Ti,gpu=Unheard Of 1,cc=9.9,gpu=NVIDIA GeForce RTX 5090"])
+    assert [(gpu.index, gpu.compute_capability) for gpu in target.gpus] == [
+        (0, "6.1"),
+        (1, "9.9"),
+        (2, "12.0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "", "gpu", "gpu=", "=x", "os=plan9", "arch=sparc", "glibc=new", "glibc=2", "python=three",
+        "python=3", "python=3.12t", "driver=new", "driver=560.x", "ram=much", "ram=-1GB", "ram=1TB",
+        "ram=" + "9" * 400, "driver=" + "9" * 5000, "python=٣.١٢", "ram=٣", "wsl=maybe", "cc=8.9",
+        "gpu=RTX 4090,cc=89", "gpu=RTX 4090,cc=٨.٩", "gpu=RTX 4090,cc=8.9.0",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_a_usage_error_that_repeats_it(pair: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        assume([pair])
+    assert caught.value.message.startswith("--assume")
+    assert pair.rpartition(",")[2][:20] in caught.value.message
+
+
+def test_a_misspelt_key_gives_the_nearest_and_all() -> None:
+    with pytest.raises(UsageError, match="no key 'drivr'; did you mean 'driver'") as caught:
+        assume(["drivr=535"])
+    assert all(key in caught.value.message for key in ("arch", "cc", "glibc", "gpu", "os", "wsl"))
+
+
+def test_a_gpu_that_the_table_lacks_is_never_guessed() -> None:
+    with pytest.raises(UsageError, match=r"has no GPU called 'RTX 4095'.*near it: .*RTX 4090") as e:
+        assume(["gpu=RTX 4095"])
+    assert e.value.next_command == "llmdoctor plan --assume gpu='RTX 4095',cc=8.9"
+    assert assume(["gpu=RTX 4095,cc=8.9"]).gpus[0].compute_capability == "8.9"
+
+
+KEYS = ("os", "arch", "glibc", "python", "driver", "gpu", "cc", "ram", "wsl", "x")
+VALUES = st.sampled_from(["linux", "windows", "3.12", "2.17", "RTX 4090", "none", "8.9", "16GB"])
+PAIRS = st.builds(lambda key, value: f"{key}={value}", st.sampled_from(KEYS), VALUES | st.text())
+
+
+@settings(deadline=None)
+@given(st.lists(st.text() | PAIRS, max_size=4))
+@example(["python=3.12,glibc=2.99"])
+@example(["gpu=RTX 4090,driver=0"])
+def test_any_text_gives_a_target_that_can_be_resolved_or_a_usage_error(pairs: list[str]) -> None:
+    known = tuple(profiles.builtin().values())
+    try:
+        target = assume(pairs)
+    except UsageError:
+        return
+    resolve([profiles.find("mainline"), profiles.find("flashattn")], known, target)
+
+
+# --- observed machines
+
+LINUX = Machine(
+    host=Host("linux", "x86_64", libc=Libc("glibc", "2.39")),
+    memory=Memory(total=32 * 10**9),
+    nvidia=Nvidia(driver=(Reading("nvml", "560.35.03"),), gpus=(Gpu(0, "RTX 4090", "8.9"),)),
+)
+
+
+def test_a_machine_is_told_as_it_is() -> None:
+    assert of_machine(LINUX, "3.11.7") == Target(
+        glibc="2.39", python="3.11", driver="560.35.03", gpus=LINUX.nvidia.gpus, ram=32 * 10**9
+    )
+
+
+def test_a_capability_that_the_driver_does_not_say_comes_from_the_table() -> None:
+    old = replace(LINUX, nvidia=Nvidia(gpus=(Gpu(0, "Tesla K80"), Gpu(1, "Unheard Of"))))
+    assert [gpu.compute_capability for gpu in of_machine(old, "3.12").gpus] == ["3.7", None]
+
+
+def test_hardware_without_a_driver_is_hardware_without_a_driver() -> None:
+    bus = (PciDevice("01:00.0", "10de", "2684"), PciDevice("00:02.0", "8086", "4680"))
+    target = of_machine(replace(LINUX, nvidia=Nvidia(pci=bus)), "3.12")
+    assert target.driver_missing
+    assert [gpu.source for gpu in target.gpus] == ["pci"]
+
+
+def test_a_machine_without_nvidia_hardware_misses_no_driver() -> None:
+    target = of_machine(replace(LINUX, nvidia=Nvidia()), "3.12")
+    assert target.gpus == ()
+    assert not target.driver_missing
+
+
+@pytest.mark.parametrize(
+    ("host", "arch", "glibc", "musl", "wsl"),
+    [
+        (Host("linux", "x86_64", libc=Libc("musl", "1.2.4")), "x86_64", None, True, False),
+        (Host("linux", "arm64", libc=Libc("glibc", "2.35")), "aarch64", "2.35", False, False),
+        (Host("linux", "x86_64", libc=Libc("glibc", "2.35"), wsl=2), "x86_64", "2.35", False, True),
+        (Host("macos", "arm64"), "arm64", None, False, False),
+        (Host("windows", "AMD64"), "x86_64", None, False, False),
+    ],
+)
+def test_the_host_is_put_in_the_words_of_the_tables(
+    host: Host, arch: str, glibc: str | None, musl: bool, wsl: bool
+) -> None:
+    target = of_machine(replace(LINUX, host=host), "3.12")
+    assert (target.arch, target.glibc, target.musl, target.wsl) == (arch, glibc, musl, wsl)
