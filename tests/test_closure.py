@@ -7,9 +7,6 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from support.environment import hermetic_env
-from support.index import LoopbackIndex, closed_port
-from support.wheels import build_sdist, build_wheel, fake_torch
 from uv import find_uv_bin
 
 from llmdoctor import profiles
@@ -32,6 +29,9 @@ from llmdoctor.resolve import marker_environment, resolve
 from llmdoctor.sources import mirrored
 from llmdoctor.system.local import Local
 from llmdoctor.target import assume
+from support.environment import hermetic_env
+from support.index import LoopbackIndex, closed_port
+from support.wheels import build_sdist, build_wheel, fake_torch
 
 MARKERS = marker_environment(Target())
 
@@ -304,9 +304,7 @@ def test_a_windows_machine_is_resolved_from_another_one(resolver: Resolver) -> N
         resolver.index.put(
             address.removeprefix(resolver.index.url()).replace("%2B", "+"), wheel.read_bytes()
         )
-        requirements.append(
-            Requirement(item.name, f"{item.name} @ {address}", "wheel", address)
-        )
+        requirements.append(Requirement(item.name, f"{item.name} @ {address}", "wheel", address))
     torch = resolver.index.add(
         "whl/cu126",
         fake_torch(resolver.wheels / "w", "2.9.1", "12.6", tag="cp312-cp312-win_amd64"),

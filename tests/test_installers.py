@@ -155,6 +155,13 @@ def test_uv_is_told_to_replace_what_is_there_since_another_build_looks_the_same_
     assert step.argv[7:] == ("--reinstall-package", "torch")
 
 
+def test_uv_knows_the_password_of_the_torch_index_while_it_installs() -> None:
+    job = replace(JOB, source=replace(JOB.source, url=SECRET))
+    own = Uv("/bin/uv", {"UV_EXTRA_INDEX_URL": "https://mine/"})
+    assert runs(own.install(job))[0].env["UV_EXTRA_INDEX_URL"] == f"https://mine/ {SECRET}"
+    assert "UV_EXTRA_INDEX_URL" not in runs(own.install(JOB))[0].env
+
+
 def test_uv_sees_what_pip_is_configured_with() -> None:
     pip = PipConfig(
         index_url="https://main/",

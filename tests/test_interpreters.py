@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.venvs import find_python
 
 from llmdoctor.errors import CannotFinishError, UsageError
 from llmdoctor.interpreters import Interpreter, ask, choose
 from llmdoctor.system.local import Local
+from support.venvs import find_python
 
 OWN = "{}.{}".format(*sys.version_info[:2])
 FULL = "{}.{}.{}".format(*sys.version_info[:3])

@@ -12,17 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from probe.described import Described
-from support.environment import hermetic_env
 
 from llmdoctor.errors import UnreadableError
 from llmdoctor.pip_config import PipConfig, read, without_credentials
+from probe.described import Described, door
+from support.environment import hermetic_env
 
 ANN = "/home/ann/.config/pip/pip.conf"
 
 
 def described(files: dict[str, str], **environ: str) -> Described:
     return Described(files=files, environ=environ)
+
+
+def config_of(machine: Described, prefixes: tuple[str, ...] = ()) -> PipConfig:
+    return read(door(machine), prefixes)
 
 
 def index(url: str, section: str = "global") -> str:
@@ -45,26 +49,26 @@ def index(url: str, section: str = "global") -> str:
 def test_a_stronger_file_wins(weaker: str, stronger: str) -> None:
     files = {weaker: index("https://weaker/"), stronger: index("https://stronger/")}
     own = {"PIP_CONFIG_FILE": "/own.conf"} if stronger == "/own.conf" else {}
-    assert read(described(files, **own), ("/venv",)).index_url == "https://stronger/"
+    assert config_of(described(files, **own), ("/venv",)).index_url == "https://stronger/"
 
 
 def test_install_wins_over_global_even_from_a_weaker_file() -> None:
     files = {"/etc/pip.conf": index("https://install/", "install"), ANN: index("https://global/")}
-    assert read(described(files)).index_url == "https://install/"
+    assert config_of(described(files)).index_url == "https://install/"
 
 
 def test_a_variable_wins_over_every_file() -> None:
     files = {ANN: index("https://file/", "install")}
-    assert read(described(files, PIP_INDEX_URL="https://env/")).index_url == "https://env/"
+    assert config_of(described(files, PIP_INDEX_URL="https://env/")).index_url == "https://env/"
 
 
 def test_an_empty_variable_hides_nothing() -> None:
     files = {ANN: index("https://file/")}
-    assert read(described(files, PIP_INDEX_URL="")).index_url == "https://file/"
+    assert config_of(described(files, PIP_INDEX_URL="")).index_url == "https://file/"
 
 
 def test_other_sections_do_not_count_for_an_install() -> None:
-    assert read(described({ANN: index("https://download/", "download")})) == PipConfig()
+    assert config_of(described({ANN: index("https://download/", "download")})) == PipConfig()
 
 
 def test_a_file_of_ones_own_replaces_the_users_but_not_the_machines() -> None:
@@ -73,22 +77,22 @@ def test_a_file_of_ones_own_replaces_the_users_but_not_the_machines() -> None:
         ANN: index("https://user/"),
         "/own.conf": "[global]\ncert = /own.pem\n",
     }
-    config = read(described(files, PIP_CONFIG_FILE="/own.conf"))
+    config = config_of(described(files, PIP_CONFIG_FILE="/own.conf"))
     assert config == PipConfig(cert="/own.pem", proxy="http://machine:3128")
-    assert read(described(files, PIP_CONFIG_FILE="/gone.conf")).index_url == "https://user/"
+    assert config_of(described(files, PIP_CONFIG_FILE="/gone.conf")).index_url == "https://user/"
 
 
 def test_the_null_device_as_a_file_of_ones_own_means_no_file_at_all() -> None:
     files = {"/etc/pip.conf": index("https://machine/"), ANN: index("https://user/")}
-    assert read(described(files, PIP_CONFIG_FILE="/dev/null")) == PipConfig()
-    config = read(described(files, PIP_CONFIG_FILE="/dev/null", PIP_PROXY="http://p:1"))
+    assert config_of(described(files, PIP_CONFIG_FILE="/dev/null")) == PipConfig()
+    config = config_of(described(files, PIP_CONFIG_FILE="/dev/null", PIP_PROXY="http://p:1"))
     assert config == PipConfig(proxy="http://p:1")
 
 
 def test_the_folders_of_the_desktop_standard_are_honoured() -> None:
     files = {"/cfg/pip/pip.conf": index("https://mine/"), "/b/pip/pip.conf": index("https://b/")}
-    assert read(described(files, XDG_CONFIG_HOME="/cfg")).index_url == "https://mine/"
-    assert read(described(files, XDG_CONFIG_DIRS="/a:/b")).index_url == "https://b/"
+    assert config_of(described(files, XDG_CONFIG_HOME="/cfg")).index_url == "https://mine/"
+    assert config_of(described(files, XDG_CONFIG_DIRS="/a:/b")).index_url == "https://b/"
 
 
 def test_windows_has_its_own_places() -> None:
@@ -105,7 +109,7 @@ def test_windows_has_its_own_places() -> None:
             "PROGRAMDATA": "C:\\ProgramData",
         },
     )
-    config = read(windows, ("C:\\venv",))
+    config = config_of(windows, ("C:\\venv",))
     assert config.index_url == "https://user/"
     assert config.proxy == "http://p:1"
     assert config.find_links == ("C:\\Users\\ann\\wheels",)
@@ -115,9 +119,11 @@ def test_macos_looks_in_the_library_only_where_that_folder_is() -> None:
     plain = {"/home/ann/.config/pip/pip.conf": index("https://plain/")}
     library = {"/home/ann/Library/Application Support/pip/pip.conf": index("https://library/")}
     linux = {"/etc/pip.conf": index("https://linux/")}
-    assert read(Described(system="macos", files=plain)).index_url == "https://plain/"
-    assert read(Described(system="macos", files=plain | library)).index_url == "https://library/"
-    assert read(Described(system="macos", files=linux)).index_url is None
+    assert config_of(Described(system="macos", files=plain)).index_url == "https://plain/"
+    assert (
+        config_of(Described(system="macos", files=plain | library)).index_url == "https://library/"
+    )
+    assert config_of(Described(system="macos", files=linux)).index_url is None
 
 
 # --- what is in them
@@ -137,7 +143,7 @@ proxy = http://proxy:3128
 no-index = Yes
 timeout = 60
 """
-    assert read(described({ANN: text})) == PipConfig(
+    assert config_of(described({ANN: text})) == PipConfig(
         index_url="https://main/",
         extra_index_urls=("https://one/", "https://two/"),
         find_links=("/wheels", "/home/ann/more", "https://page/"),
@@ -149,15 +155,16 @@ timeout = 60
 
 
 @pytest.mark.parametrize(
-    ("word", "on"), [("1", True), ("y", True), ("ON", True), ("t", True), ("0", False), ("no", False)]
+    ("word", "on"),
+    [("1", True), ("y", True), ("ON", True), ("t", True), ("0", False), ("no", False)],
 )
 def test_switches_are_read_in_pips_words(word: str, on: bool) -> None:
-    assert read(described({}, PIP_NO_INDEX=word)).no_index is on
+    assert config_of(described({}, PIP_NO_INDEX=word)).no_index is on
 
 
 def test_knowing_of_any_place_is_hosting_ones_own_index() -> None:
-    assert not read(described({ANN: "[global]\ncert = /x\n"})).hosts_own_index
-    assert read(described({ANN: "[global]\nfind-links = /x\n"})).hosts_own_index
+    assert not config_of(described({ANN: "[global]\ncert = /x\n"})).hosts_own_index
+    assert config_of(described({ANN: "[global]\nfind-links = /x\n"})).hosts_own_index
 
 
 # --- what cannot be read
@@ -173,7 +180,7 @@ class Denying(Described):
 
 
 def test_a_file_that_may_not_be_read_is_reported_and_the_rest_counts() -> None:
-    config = read(Denying(files={"/etc/pip.conf": "", ANN: index("https://user/")}))
+    config = config_of(Denying(files={"/etc/pip.conf": "", ANN: index("https://user/")}))
     assert config.index_url == "https://user/"
     assert config.unreadable == ("/etc/pip.conf: permission denied",)
 
@@ -188,7 +195,7 @@ def test_a_file_that_may_not_be_read_is_reported_and_the_rest_counts() -> None:
     ],
 )
 def test_a_broken_file_is_reported_and_the_rest_counts(text: str, says: str) -> None:
-    config = read(described({ANN: text, "/venv/pip.conf": index("https://venv/")}), ("/venv",))
+    config = config_of(described({ANN: text, "/venv/pip.conf": index("https://venv/")}), ("/venv",))
     assert config.index_url == "https://venv/"
     (problem,) = config.unreadable
     assert problem.startswith(f"{ANN}: ")

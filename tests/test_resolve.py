@@ -246,9 +246,9 @@ def test_a_build_that_was_asked_for_and_does_not_fit_gets_the_one_that_does_as_a
 
 
 def test_a_build_that_the_stack_lacks_is_a_usage_error_that_names_those_it_has() -> None:
-    with pytest.raises(UsageError, match="mainline has no build 'cu118'.*cu126, cu128, cu130, cpu"):
+    with pytest.raises(UsageError, match=r"mainline has no build 'cu118'.*cu126, cu128, cu130"):
         choose("mainline", variant="cu118")
-    with pytest.raises(UsageError, match=r"mainline and legacy has no build|no build 'cu118'"):
+    with pytest.raises(UsageError, match="have no build 'cu118'"):
         choose("flashattn", variant="cu118")
 
 
@@ -366,6 +366,19 @@ def gpu(name: str) -> Gpu:
     return Gpu(0, name, tables.capability_of(name), source="assumed")
 
 
+DRIVERS = [
+    "390.157",
+    "470.256.02",
+    "525.60.13",
+    "527.41",
+    "535.183.01",
+    "560.94",
+    "575.57.08",
+    "580.65.06",
+    "580.88",
+    "595.71.05",
+    "999",
+]
 UNKNOWN_GPU = Gpu(0, "Unheard Of", None)
 TARGETS = st.builds(
     Target,
@@ -374,10 +387,7 @@ TARGETS = st.builds(
     glibc=st.sampled_from([None, "2.12", "2.17", "2.27", "2.28", "2.31", "2.35", "2.39", "2.42"]),
     musl=st.sampled_from([False, False, False, True]),
     python=st.sampled_from(["2.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]),
-    driver=st.sampled_from(
-        [None, "390.157", "470.256.02", "525.60.13", "527.41", "535.183.01", "560.94", "575.57.08"]
-        + ["580.65.06", "580.88", "595.71.05", "999"]
-    ),
+    driver=st.none() | st.sampled_from(DRIVERS),
     driver_missing=st.sampled_from([False, False, False, True]),
     gpus=st.lists(GPUS.map(gpu) | st.just(UNKNOWN_GPU), max_size=3).map(tuple)
     | st.lists(GPUS.map(gpu), max_size=2).map(tuple),

@@ -14,8 +14,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from support.index import LoopbackIndex, Mode, black_hole, closed_port
-from support.wheels import build_wheel, fake_torch
 
 from llmdoctor import profiles, sources
 from llmdoctor.pip_config import PipConfig
@@ -25,6 +23,8 @@ from llmdoctor.sources import Located, locate
 from llmdoctor.system import Fetched
 from llmdoctor.system.local import Local
 from llmdoctor.target import assume
+from support.index import LoopbackIndex, Mode, black_hole, closed_port
+from support.wheels import build_wheel, fake_torch
 
 KNOWN = tuple(profiles.builtin().values())
 CP312 = "cp312-cp312-manylinux_2_28_x86_64"

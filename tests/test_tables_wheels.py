@@ -436,7 +436,3 @@ def test_no_mamba_wheel_is_an_answer_with_its_reason(changed: dict[str, str], wh
     match = find_wheel("mamba-ssm", **{**wanted, **changed}, arch="x86_64", glibc="2.35")
     assert match.best is None
     assert any(why in reason for _, reason in match.rejected)
-
-
-def test_the_first_caller_is_answered_as_before() -> None:
-    assert tables.find_flash_attn(*MAINLINE) == find_wheel("flash-attn", *MAINLINE)

@@ -135,9 +135,11 @@ def test_a_whole_number_serves_as_a_float_and_true_does_not() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["host", "nvidia", "gpus", "name", "index", "libc", "kind"]), inner
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["host", "nvidia", "gpus", "name", "index", "libc", "kind"]), inner
+        )
     ),
     max_leaves=8,
 )

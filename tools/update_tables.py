@@ -28,6 +28,7 @@ from packaging.version import Version
 
 TABLES = Path(__file__).resolve().parent.parent / "profiles" / "tables"
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+FREE_THREADED = ("3.13t", "3.14t", "3.15t")
 # Every platform tag that a wheel of today may carry, newest first: pip takes the first that fits.
 PLATFORMS = {
     "linux-x86_64": ("manylinux_2_28_x86_64", "manylinux_2_24_x86_64", "manylinux2014_x86_64"),
@@ -82,7 +83,7 @@ class PipIndex:
         answer = _pip(
             "install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary", ":all:",
             "--report", "-", "--quiet", "--target", "unused", "--implementation", "cp",
-            "--python-version", python, *_tags(platform), f"{package}=={version}",
+            *_python(python), *_tags(platform), f"{package}=={version}",
         )  # fmt: skip
         if answer is None:
             return None
@@ -93,6 +94,12 @@ class PipIndex:
             tuple(metadata.get("requires_dist", ())),
             metadata.get("requires_python") or "",
         )
+
+
+def _python(python: str) -> list[str]:
+    """Pip's words for a Python; a free-threaded one is an ABI of its own."""
+    words = ["--python-version", python.removesuffix("t")]
+    return [*words, "--abi", "cp" + python.replace(".", "")] if python.endswith("t") else words
 
 
 def _tags(platform: str) -> list[str]:
@@ -165,7 +172,11 @@ def update_triton(update: Update) -> None:
     oldest = min(known, key=Version)
     for line, version in _newest_of_lines(update.index.versions("triton")):
         if line not in known and Version(line) > Version(oldest):
-            tags = [p for p in PYTHONS if update.index.wheel("triton", version, p, "linux-x86_64")]
+            tags = [
+                python
+                for python in (*PYTHONS, *FREE_THREADED)
+                if update.index.wheel("triton", version, python, "linux-x86_64")
+            ]
             update.table["python"].append(update.row(line=line, python=tags))
     newest = dict(_newest_of_lines(update.index.versions("triton-windows", "windows-x86_64")))
     for row in update.table["windows"]["line"]:
@@ -301,9 +312,11 @@ def main(names: list[str]) -> int:
         lines = difflib.unified_diff(
             before.splitlines(), after.splitlines(), f"a/{name}", f"b/{name}", "", "", lineterm=""
         )
-        print(*lines, sep="\n")
+        for line in lines:
+            print(line)
         to_finish += tell
-    print(*(f"to finish: {text}" for text in to_finish), sep="\n")
+    for text in to_finish:
+        print(f"to finish: {text}")
     return 0
 
 

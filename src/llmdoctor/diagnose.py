@@ -69,7 +69,13 @@ def _machine(system: System, question: Question) -> Machine:
             next_command="llmdoctor check --project .",
         )
     subject = Subject(question.environment, question.python, project)
-    return redact(look(system, subject), system.home())
+    machine = look(system, subject)
+    if question.environment is not None and machine.environment.kind == "missing":
+        raise UsageError(  # nothing would be judged, and that would look healthy
+            f"--env {question.environment}: there is no environment",
+            next_command=f"llmdoctor install --profile cpu --env {question.environment}",
+        )
+    return redact(machine, system.home())
 
 
 def _saved(system: System, path: str) -> Machine:

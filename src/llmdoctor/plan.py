@@ -185,7 +185,6 @@ class Verify:
     imports: tuple[str, ...] = ()
     torch: str | None = None  # what torch/version.py has to say
     variant: str | None = None
-    accepted: tuple[str, ...] = ()  # kept packages whose unmet requirements the user agreed to
     kind: Literal["verify"] = "verify"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmdoctor.installers import Installer, Job
 from llmdoctor.machine import Environment
-from llmdoctor.plan import Choice, Conflict, SetAside, Smoke, Snapshot, Step, Verify
+from llmdoctor.plan import Choice, SetAside, Smoke, Snapshot, Step, Verify
 
 _PROVEN_BY_SMOKE = frozenset({"torch", "transformers", "peft"})
 
@@ -19,7 +19,6 @@ def prescribe(
     fresh: bool,
     smoke: bool,
     expect: dict[str, str],
-    conflicts: tuple[Conflict, ...] = (),
 ) -> tuple[Step, ...]:
     """The steps of an install.
 
@@ -32,7 +31,6 @@ def prescribe(
         fresh: set aside what lies there, were it an empty folder, and build anew.
         smoke: prove the result by running it.
         expect: every package of the closed set with its version.
-        conflicts: requirements of kept packages that will not be met, agreed to by the user.
     """
     steps: list[Step] = []
     there = environment.kind != "missing"
@@ -52,7 +50,6 @@ def prescribe(
             expect=expect,
             imports=imports,
             variant=choice.variant,
-            accepted=tuple(sorted({conflict.package for conflict in conflicts})),
         )
     )
     if smoke:

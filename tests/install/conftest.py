@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.environment import hermetic_env
 from support.index import LoopbackIndex
 from support.venvs import make_venv

@@ -6,9 +6,9 @@ import signal
 import sys
 
 import pytest
-from support.tree import assert_same_tree, snapshot
 
 from install.conftest import World
+from support.tree import assert_same_tree, snapshot
 
 INSTALLERS = pytest.mark.parametrize("installer", ["uv", "pip"])
 

@@ -11,7 +11,9 @@ INSTALLERS = pytest.mark.parametrize("installer", ["uv", "pip"])
 
 @INSTALLERS
 def test_a_new_environment_holds_exactly_the_resolved_set(world: World, installer: str) -> None:
-    done = world.json("install", "--profile", "cpu", "--yes", "--no-smoke", "--installer", installer)
+    done = world.json(
+        "install", "--profile", "cpu", "--yes", "--no-smoke", "--installer", installer
+    )
     assert done["outcome"] == "kept"
     meant = {package["name"]: package["version"] for package in done["packages"]}
     assert meant["torch"] == "2.13.0+cpu"
@@ -36,16 +38,16 @@ def test_a_download_that_breaks_leaves_nothing_behind(
     world: World, installer: str, fault: str
 ) -> None:
     world.index.fail("/simple/*peft-0.21.2*.whl", fault)  # type: ignore[arg-type]
-    done = world.json(
-        "install", "--profile", "cpu", "--yes", "--installer", installer, code=4
-    )
+    done = world.json("install", "--profile", "cpu", "--yes", "--installer", installer, code=4)
     assert done["outcome"] == "restored"
     assert not world.venv.exists()
     assert world.leftovers() == []
 
 
 def test_an_environment_that_cannot_be_proven_is_removed_again(world: World) -> None:
-    done = world.json("install", "--profile", "cpu", "--yes", code=4)  # the tiny torch proves nothing
+    done = world.json(
+        "install", "--profile", "cpu", "--yes", code=4
+    )  # the tiny torch proves nothing
     assert done["outcome"] == "restored"
     assert "smoke test" in done["error"]
     assert not world.venv.exists()

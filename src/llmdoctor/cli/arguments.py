@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from llmdoctor.cli.output import ready
+from llmdoctor.cli.output import put, ready
 from llmdoctor.errors import UsageError
 
 FORMATS = ("terminal", "json")
@@ -75,6 +75,10 @@ class Parser(argparse.ArgumentParser):
         if getattr(options, "output", None):
             ready(options.output)
         return options
+
+    def print_help(self, file: object = None) -> None:  # noqa: ARG002 - as argparse calls it
+        """Show the help."""
+        put(self.format_help().rstrip("\n"))
 
     def error(self, message: str) -> NoReturn:
         """Refuse what was typed."""

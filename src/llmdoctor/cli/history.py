@@ -42,7 +42,7 @@ def undo(parser: Parser, words: Sequence[str]) -> int:
     """Put an environment back as it was before a run."""
     parser.add_argument("run", nargs="?", metavar="ID", help="Default: the newest.")
     parser.flag("--yes", "-y", text="Do not ask.")
-    parser.examples("llmdoctor undo", "llmdoctor undo 20261120180000-0 --yes")
+    parser.examples("llmdoctor undo", "llmdoctor undo 20261120180000-0417 --yes")
     options = parser.read(words)
 
     from llmdoctor import undo as taking_back

@@ -13,9 +13,9 @@ from llmdoctor.errors import UsageError
 COMMANDS = {
     "check": ("check", "Say what is wrong on this machine, why, and what to type next."),
     "profiles": ("profiles", "List every profile: fits this machine, or why not."),
-    "plan": ("install", "Show what `install` would do, here or on an assumed machine, and why."),
+    "plan": ("install", "Show what `install` would do, here or elsewhere, and why."),
     "install": ("install", "Install a stack, prove that it works, or leave everything as it was."),
-    "smoke": ("smoke", "Run every attention backend, forward and backward; check the numbers."),
+    "smoke": ("smoke", "Run every attention backend forward and backward; check the numbers."),
     "undo": ("history", "Put an environment back as it was before a run."),
     "history": ("history", "List what llmdoctor did on this machine, newest first."),
 }
@@ -53,7 +53,11 @@ def run(words: Sequence[str]) -> int:
 
     module, summary = COMMANDS[name]
     command = getattr(import_module(f"llmdoctor.cli.{module}"), name)
-    code: int = command(Parser(name, summary), rest)
+    try:
+        code: int = command(Parser(name, summary), rest)
+    except UsageError as error:
+        error.next_command = error.next_command or f"llmdoctor {name} --help"
+        raise
     return code
 
 

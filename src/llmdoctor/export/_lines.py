@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from llmdoctor import __version__
 from llmdoctor.plan import Plan, Requirement, Resolved
 
@@ -19,11 +21,16 @@ def torch_index(plan: Plan) -> str | None:
     return plan.source.url if plan.source else None
 
 
+def from_torch_index(plan: Plan) -> tuple[str, ...]:
+    """The packages that come from torch's index."""
+    return tuple(item.name for item in plan.choice.requirements if item.source == "torch")
+
+
 def wanted(plan: Plan) -> tuple[Requirement, ...]:
     """The plan's requirements with torch pinned as its source writes it."""
     pin = plan.source.pin if plan.source else plan.choice.torch
     return tuple(
-        Requirement(item.name, f"torch=={pin}", "torch") if item.source == "torch" else item
+        replace(item, text=f"torch=={pin}") if item.name == "torch" else item
         for item in plan.choice.requirements
     )
 
@@ -44,7 +51,8 @@ def pip_lines(plan: Plan) -> list[str]:
 
 
 def _exact(plan: Plan, package: Resolved) -> str:
-    by_address = package.source == "wheel" or (package.name == "torch" and torch_index(plan))
+    own_index = torch_index(plan) is not None and package.name in from_torch_index(plan)
+    by_address = package.source == "wheel" or own_index
     if by_address and package.url and package.url.startswith("https://"):
         line = f"{package.name} @ {package.url}"
     else:

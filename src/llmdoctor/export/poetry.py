@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmdoctor.export._lines import headline, torch_index, wanted
+from llmdoctor.export._lines import from_torch_index, headline, torch_index, wanted
 from llmdoctor.plan import Plan
 
 
@@ -21,7 +21,7 @@ def poetry(plan: Plan) -> str:
     }
     settings: dict[str, object] = {"package-mode": False}
     if index := torch_index(plan):
-        settings["dependencies"] = {"torch": {"source": "torch"}}
+        settings["dependencies"] = {name: {"source": "torch"} for name in from_torch_index(plan)}
         settings["source"] = [{"name": "torch", "url": index, "priority": "explicit"}]
     document["tool"] = {"poetry": settings}
     return tomlkit.dumps(document)

@@ -13,7 +13,8 @@ def pylock(plan: Plan) -> str:
     """A pylock.toml for the plan's target alone.
 
     Raises:
-        UsageError: the plan was not resolved, so there are no files to lock.
+        UsageError: the plan was not resolved, or the hash of a file is not known: a lock holds
+            a hash for every file.
     """
     import tomlkit
 
@@ -21,6 +22,11 @@ def pylock(plan: Plan) -> str:
         raise UsageError(
             "a lock needs every package's file: let the indexes be asked",
             next_command="llmdoctor plan --resolve --export pylock",
+        )
+    if unknown := [change.package.name for change in plan.changes if not change.package.sha256]:
+        raise UsageError(
+            f"a lock needs the hash of every file, and {', '.join(unknown)} came without one",
+            next_command="llmdoctor plan --resolve --export requirements",
         )
     target = plan.choice.target
     document = tomlkit.document()
@@ -39,8 +45,7 @@ def pylock(plan: Plan) -> str:
             file["url"] = package.url
         if package.size is not None:
             file["size"] = package.size
-        if package.sha256:
-            file["hashes"] = {"sha256": package.sha256}
+        file["hashes"] = {"sha256": str(package.sha256)}
         if package.source == "sdist":
             entry["sdist"] = file
         else:

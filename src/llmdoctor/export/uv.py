@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmdoctor.export._lines import headline, torch_index, wanted
+from llmdoctor.export._lines import from_torch_index, headline, torch_index, wanted
 from llmdoctor.plan import Plan
 
 _PLATFORMS = {"linux": "linux", "windows": "win32", "macos": "darwin"}
@@ -25,7 +25,7 @@ def uv(plan: Plan) -> str:
         "environments": [f"sys_platform == '{_PLATFORMS.get(target.os, target.os)}'"]
     }
     if index := torch_index(plan):
-        settings["sources"] = {"torch": {"index": "torch"}}
+        settings["sources"] = {name: {"index": "torch"} for name in from_torch_index(plan)}
         settings["index"] = [{"name": "torch", "url": index, "explicit": True}]
     document["tool"] = {"uv": settings}
     return tomlkit.dumps(document)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llmdoctor.installers import CLEARED, Job
-from llmdoctor.pip_config import PipConfig
+from llmdoctor.pip_config import PipConfig, without_credentials
 from llmdoctor.plan import Run, Step, Target, Write
 
 _HOUR = 3600.0
@@ -103,6 +103,10 @@ class Uv:
                 # uv takes torch 2.9.1+cu126 for 2.9.1: say that the build is meant, too
                 argv += ["--reinstall-package", change.package.name]
         env = environment(job.pip, self._environ, job.find_links)
+        url = job.source.url or ""
+        if without_credentials(url) != url:  # the lock's addresses lack them; nothing is resolved
+            own = env.get("UV_EXTRA_INDEX_URL") or self._environ.get("UV_EXTRA_INDEX_URL", "")
+            env["UV_EXTRA_INDEX_URL"] = f"{own} {url}".strip()
         return (
             Write("write down exactly what is installed", lock, job.lock),
             Run(f"install {len(job.changes)} packages with uv", tuple(argv), env, _HOUR),

@@ -75,7 +75,8 @@ def _no_such_build(stacks: Sequence[Profile], variant: str) -> UsageError:
     names = " and ".join(stack.name for stack in stacks)
     has = dict.fromkeys(name for stack in stacks for name in pin_of(stack).variants)
     return UsageError(
-        f"{names} has no build {variant!r} (it has: {', '.join(has)})",
+        f"{names} {'has' if len(stacks) == 1 else 'have'} no build {variant!r} "
+        f"(there are: {', '.join(has)})",
         next_command=f"llmdoctor plan --profile {stacks[0].name} "
         f"--variant {pin_of(stacks[0]).variants[0]}",
     )

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     )
     from llmdoctor.tables.pins import NoPin, Pin, Place, pin_for, pinned_packages
     from llmdoctor.tables.triton_pins import NoTriton, TritonPin, triton_for
-    from llmdoctor.tables.wheel_choice import WheelMatch, find_flash_attn, find_wheel
+    from llmdoctor.tables.wheel_choice import WheelMatch, find_wheel
     from llmdoctor.tables.wheel_names import WheelName, parse_wheel_name
     from llmdoctor.tables.wheels import Wheel, wheels_of
 
@@ -77,7 +77,6 @@ __all__ = [
     "driver_floor",
     "feature",
     "feature_minimum",
-    "find_flash_attn",
     "find_wheel",
     "generation_of",
     "gpu_names",
@@ -102,7 +101,7 @@ _LATER = {
     "attention": ("Transformers", "UnknownTransformers", "attention_names", "transformers_release"),
     "pins": ("NoPin", "Pin", "Place", "pin_for", "pinned_packages"),
     "triton_pins": ("NoTriton", "TritonPin", "triton_for"),
-    "wheel_choice": ("WheelMatch", "find_flash_attn", "find_wheel"),
+    "wheel_choice": ("WheelMatch", "find_wheel"),
     "wheel_names": ("WheelName", "parse_wheel_name"),
     "wheels": ("Wheel", "wheels_of"),
 }

@@ -91,19 +91,6 @@ def find_wheel(
     return WheelMatch(best, tuple(rejected), tuple(_notes(best, cuda, os, glibc)))
 
 
-def find_flash_attn(
-    torch: str,
-    variant: str,
-    python: str,
-    os: str,
-    arch: str,
-    glibc: str | None,
-    package: str = "flash-attn",
-) -> WheelMatch:
-    """`find_wheel` in the order of arguments that its first caller uses."""
-    return find_wheel(package, torch, variant, python, os, arch, glibc)
-
-
 def _demands(
     release: TorchRelease, variant: str, python: str, os: str, arch: str, glibc: str | None
 ) -> tuple[_Demand, ...]:

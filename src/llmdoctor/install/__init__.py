@@ -1,0 +1,20 @@
+"""The road of an install: what is asked, what is there, the plan, and carrying it out."""
+
+from llmdoctor.install.patient import absolute
+from llmdoctor.install.plans import assumed, fits, resolved
+from llmdoctor.install.prepare import Prepared, prepare
+from llmdoctor.install.request import Request
+from llmdoctor.install.run import carry_out, hold, recover_cut_off
+
+__all__ = [
+    "Prepared",
+    "Request",
+    "absolute",
+    "assumed",
+    "carry_out",
+    "fits",
+    "hold",
+    "prepare",
+    "recover_cut_off",
+    "resolved",
+]

@@ -1,0 +1,89 @@
+"""The environment that is asked about: where it is, whether it may be changed, and its Python."""
+
+from __future__ import annotations
+
+from llmdoctor import interpreters
+from llmdoctor.errors import CannotFinishError, UsageError
+from llmdoctor.install.request import Request
+from llmdoctor.machine import Environment
+from llmdoctor.system import System
+
+
+def absolute(system: System, path: str) -> str:
+    """The environment's own path: a link is followed, so that a rename moves the real folder."""
+    place = system.flavour(path)
+    absolute = place if place.is_absolute() else system.flavour(system.cwd(), path)
+    return system.real_path(str(absolute))
+
+
+def own_prefix(system: System) -> str:
+    """The environment that the doctor runs in."""
+    return str(system.flavour(system.interpreter()).parent.parent)
+
+
+def prefixes(system: System, there: Environment) -> tuple[str, ...]:
+    """Environments whose own pip configuration counts: the doctor's and the target's."""
+    own = own_prefix(system)
+    return tuple(dict.fromkeys([own, *([there.path] if there.path else [])]))
+
+
+def python_in(system: System, environment: str) -> str:
+    """Where the interpreter of a virtual environment lies."""
+    parts = ("Scripts", "python.exe") if system.uname().system == "windows" else ("bin", "python")
+    return str(system.flavour(environment, *parts))
+
+
+def usable(system: System, environment: Environment, path: str, request: Request) -> Environment:
+    """The environment, if it is one that may be changed or nothing at all.
+
+    Raises:
+        UsageError: it may not; with the command that works instead.
+    """
+    if request.fresh and path == system.real_path(own_prefix(system)):
+        raise UsageError(
+            f"llmdoctor itself runs in {path}; building that anew would take it away",
+            next_command=request.again("--env", ".venv-llm"),
+        )
+    problem = environment.problem
+    if environment.kind == "missing" or (
+        environment.kind == "venv" and (request.fresh or not problem)
+    ):
+        return environment
+    if environment.kind in ("venv", "broken"):
+        no_environment = "not a Python environment" in (problem or "")
+        if request.fresh and not no_environment:
+            return environment
+        way_out = ("--env", ".venv") if no_environment else ("--env", path, "--fresh")
+        raise UsageError(f"{path}: {problem}", next_command=request.again(*way_out))
+    raise UsageError(
+        f"{path} is a {environment.kind} environment; llmdoctor changes virtual environments only",
+        next_command=request.again("--env", ".venv"),
+    )
+
+
+def interpreter(system: System, request: Request, there: Environment) -> interpreters.Interpreter:
+    """The Python of the environment, or the one that a new environment is made from.
+
+    Raises:
+        UsageError: `--python` names another than the environment's, or one that does not start.
+        CannotFinishError: it does not start, or none in the profiles' range was found.
+    """
+    if there.kind == "venv" and not request.fresh:
+        if there.executable is None or there.version is None:
+            raise CannotFinishError(f"{there.path}: the version of its Python is not known")
+        minor = ".".join(there.version.split(".")[:2])
+        if request.python is not None and request.python not in (minor, there.executable):
+            raise UsageError(
+                f"{there.path} has Python {there.version}; --python {request.python} needs a new "
+                "environment",
+                next_command=request.again("--fresh", "--python", request.python),
+            )
+        found = interpreters.ask(system, there.executable)
+        if isinstance(found, str):
+            raise CannotFinishError(
+                f"{there.executable} does not start: {found}",
+                next_command=request.again("--fresh"),
+            )
+        return found
+    spec = next((profile.python for profile in request.profiles if profile.python), ">=3.10")
+    return interpreters.choose(system, request.python, spec)

@@ -1,0 +1,128 @@
+"""Plans from the tables, and where everything in them comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from llmdoctor import closure, interpreters, pip_config, resolve, sources, target
+from llmdoctor.errors import CannotFinishError
+from llmdoctor.install.request import Request
+from llmdoctor.installers import manifest
+from llmdoctor.installers import uv as uv_installer
+from llmdoctor.pip_config import PipConfig
+from llmdoctor.plan import Alternative, Choice, Plan, Reason, Requirement, Source, Target
+from llmdoctor.probe import Subject, look
+from llmdoctor.profile import Profile
+from llmdoctor.system import System
+
+
+def choose(request: Request, machine: Target) -> Choice:
+    """What the resolver decides for that machine."""
+    return resolve.resolve(
+        request.profiles, request.known, machine, variant=request.variant, allow=request.allow
+    )
+
+
+def assumed(request: Request, machine: Target) -> Plan:
+    """The plan for an assumed machine: from the tables alone, nothing is read or asked."""
+    choice = choose(request, machine)
+    source = sources.expected(choice) if choice.feasible else None
+    return Plan(choice, request.environment, request.tool, source)
+
+
+def resolved(system: System, request: Request, machine: Target) -> Plan:
+    """The same with every package that it would install: asks the indexes, reads nothing else."""
+    made = assumed(request, machine)
+    if not made.choice.feasible:
+        return made
+    found = find(system, request, made.choice, pip_config.read(system))
+    if isinstance(found, Choice):
+        return replace(made, choice=found, source=None)
+    closed = closure.close(
+        system,
+        find_uv(system),
+        manifest(found.requirements, found.source, machine.python),
+        system.interpreter(),
+        (),
+        uv_installer.environment(found.pip, system.environ, request.find_links),
+        uv_installer.platform_options(machine),
+    )
+    return replace(
+        made, source=found.source, changes=closure.changes(closed.packages, ()), choice=found.choice
+    )
+
+
+def fits(system: System, wanted: Sequence[Profile]) -> list[tuple[Profile, Plan]]:
+    """What each profile would be on this machine, from the tables alone."""
+    from llmdoctor import profiles
+
+    machine = look(system, Subject(environment=None, python=None, project=system.cwd()))
+    own = interpreters.ask(system, system.interpreter())
+    version = own.version if isinstance(own, interpreters.Interpreter) else "3.12"
+    facts = target.of_machine(machine, machine.environment.version or version)
+    known = tuple(profiles.builtin().values())
+    return [
+        (profile, Plan(resolve.resolve([profile], known, facts), ".venv")) for profile in wanted
+    ]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where everything comes from."""
+
+    choice: Choice
+    source: Source
+    requirements: tuple[Requirement, ...]
+    pip: PipConfig
+
+
+def find(system: System, request: Request, choice: Choice, pip: PipConfig) -> Found | Choice:
+    """Ask the places for the torch build; an infeasible choice when none has it."""
+    located = sources.locate(
+        system, choice, pip, index_url=request.index_url, find_links=request.find_links
+    )
+    if located.source is None:
+        return _nowhere(choice, located)
+    requirements = tuple(
+        replace(item, text=f"{item.name} @ {url}", url=url)
+        if item.url and (url := sources.mirrored(item.url, system.environ)) != item.url
+        else item
+        for item in choice.requirements
+    )
+    choice = replace(choice, rejected=(*choice.rejected, *located.asked))
+    return Found(choice, located.source, requirements, pip)
+
+
+def _nowhere(choice: Choice, located: sources.Located) -> Choice:
+    """A feasible choice whose torch build no place offers."""
+    build = f"torch {choice.torch}+{choice.variant}"
+    asked = [Reason("no-source", f"{place.candidate}: {place.reason}") for place in located.asked]
+    text = f"no place that was asked offers {build}"
+    way_out = (
+        f"give the folder of a downloaded wheel (--find-links DIR), or an index that has {build} "
+        "(--index-url URL)"
+    )
+    return replace(
+        choice,
+        feasible=False,
+        reasons=(Reason("no-source", text), *asked),
+        rejected=(*choice.rejected, *located.asked),
+        alternatives=(Alternative(choice.profiles, way_out),),
+    )
+
+
+def find_uv(system: System) -> str:
+    """The uv that came with llmdoctor, else the one on PATH (a distribution's package)."""
+    from uv import find_uv_bin
+
+    try:
+        return find_uv_bin()
+    except FileNotFoundError:
+        found = system.which("uv")
+        if found is None:
+            raise CannotFinishError(
+                "the uv program is missing from this installation of llmdoctor",
+                next_command="python3 -m pip install --force-reinstall uv",
+            ) from None
+        return found

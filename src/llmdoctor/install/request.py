@@ -1,0 +1,37 @@
+"""What the user asked for."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from llmdoctor.profile import Profile
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    profiles: tuple[Profile, ...]
+    known: tuple[Profile, ...]
+    environment: str = ".venv"
+    python: str | None = None
+    installer: str = "auto"
+    variant: str = "auto"
+    index_url: str | None = None
+    find_links: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    smoke: bool = True
+    fresh: bool = False
+
+    @property
+    def tool(self) -> str:
+        """The name of the installer that will work."""
+        return "uv" if self.installer == "auto" else self.installer
+
+    def again(self, *more: str) -> str:
+        """The same install, typed differently: for the next command of an error."""
+        words = [word for profile in self.profiles for word in ("--profile", profile.name)]
+        if self.environment != Request.environment and "--env" not in more:
+            words += ["--env", self.environment]
+        return shlex.join(["llmdoctor", "install", *words, *more])

@@ -1,0 +1,5 @@
+"""Fixtures of the command line's tests."""
+
+from cli.runs import desk
+
+__all__ = ["desk"]

@@ -1,0 +1,146 @@
+"""A stack with an add-on whose wheel lies outside every index: FlashAttention on an RTX 4090."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from pathlib import Path
+
+import pytest
+
+from install.conftest import World
+from llmdoctor import tables
+from llmdoctor.sources import mirrored
+from support.nvml import RTX_4090, nvml_env
+from support.wheels import build_wheel, fake_torch
+
+HERE = "{}.{}".format(*sys.version_info[:2])
+FLASH = {
+    "flash_attn/__init__.py": "import flash_attn_2_cuda, torch\n",
+    "flash_attn_2_cuda.py": "",
+}
+needs_linux = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64",
+    reason=f"the fake driver and the wheels are for Linux x86_64, this is {sys.platform}",
+)
+
+
+class Workstation:
+    """The small world with the mainline stack in its indexes and the catalogue's own addresses."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        world.environ["LLMDOCTOR_GITHUB"] = world.index.url().rstrip("/")
+        world.index.add("whl/cu126", fake_torch(world.wheels, "2.9.1", "12.6"))
+        world.index.add(
+            "simple",
+            *(world.wheel("triton", version) for version in ("3.5.1", "3.6.0")),
+            world.wheel("triton-windows", "3.5.1.post24", tag="cp312-cp312-win_amd64"),
+            world.wheel("triton-windows", "3.6.0.post26", tag="cp312-cp312-win_amd64"),
+            world.wheel("transformers", "5.0.1", requires=["tokenizers>=0.22"]),
+            world.wheel("transformers", "5.1.0", requires=["tokenizers>=0.22"]),
+            world.wheel("peft", "0.18.1", requires=["torch", "transformers"]),
+            world.wheel("accelerate", "1.12.0", requires=["torch"]),
+            world.wheel("einops", "0.8.2"),
+        )
+
+    def offer(self, python: str, os: str, glibc: str | None) -> tuple[str, str]:
+        """Serve the wheel that the catalogue names for that machine: its address and version."""
+        found = tables.find_wheel(
+            "flash-attn", "2.9.1", "cu126", python, os, "x86_64", glibc, ("8.9",)
+        )
+        assert found.best is not None, f"the catalogue has no flash-attn for Python {python}"
+        address = mirrored(found.best.url, self.world.environ)
+        version, _, tag = found.best.filename.removesuffix(".whl").partition("-")[2].partition("-")
+        wheel = build_wheel(
+            self.world.wheels, "flash-attn", version, requires=["torch"], tag=tag, modules=FLASH
+        )
+        path = address.removeprefix(self.world.index.url()).replace("%2B", "+")
+        self.world.index.put(path, wheel.read_bytes())
+        return address, version
+
+
+@pytest.fixture
+def workstation(world: World) -> Workstation:
+    return Workstation(world)
+
+
+@pytest.fixture
+def with_gpu(workstation: Workstation, fake_nvml: Path) -> Workstation:
+    workstation.world.environ |= nvml_env(
+        fake_nvml, driver="560.28.03", cuda=12060, gpus=[RTX_4090]
+    )
+    return workstation
+
+
+@needs_linux
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_flash_attention_is_installed_from_the_catalogues_own_address(
+    with_gpu: Workstation, installer: str
+) -> None:
+    world = with_gpu.world
+    address, version = with_gpu.offer(HERE, "linux", platform.libc_ver()[1])
+    done = world.json(
+        "install", "--profile", "mainline", "--profile", "flashattn", "--yes", "--no-smoke",
+        "--installer", installer,
+    )  # fmt: skip
+    assert done["outcome"] == "kept"
+    assert done["torch"]["variant"] == "cu126"
+    assert [(gpu["name"], gpu["compute_capability"]) for gpu in done["target"]["gpus"]] == [
+        ("NVIDIA GeForce RTX 4090", "8.9")
+    ]
+    assert done["target"]["driver"] == "560.28.03"
+    packages = {package["name"]: package for package in done["packages"]}
+    assert packages["flash-attn"]["source"] == "wheel"
+    assert packages["flash-attn"]["url"] == address
+    found = world.versions()
+    assert found["torch"] == "2.9.1+cu126"
+    assert found["flash_attn"] == version
+    assert found["triton"] == "3.5.1"
+    assert found["transformers"] == "5.0.1"
+    assert found["einops"] == "0.8.2"
+    assert world.index.asked("/whl/cu126/*torch-2.9.1*")
+    assert not world.index.asked("/simple/flash-attn/*")
+    assert not world.index.asked("/simple/torch/*whl")
+
+
+@needs_linux
+def test_an_addon_alone_brings_its_stack(with_gpu: Workstation) -> None:
+    with_gpu.offer(HERE, "linux", platform.libc_ver()[1])
+    plan = with_gpu.world.json("plan", "--profile", "flashattn")
+    assert plan["feasible"]
+    assert plan["profiles"] == ["mainline", "flashattn"]
+
+
+@needs_linux
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_a_catalogue_address_without_its_wheel_leaves_nothing_behind(
+    with_gpu: Workstation, installer: str
+) -> None:
+    """The catalogue says what release workflows were configured to build, not what they built."""
+    world = with_gpu.world
+    world.run(
+        "install", "--profile", "mainline", "--profile", "flashattn", "--yes", "--no-smoke",
+        "--installer", installer, code=1,
+    )  # fmt: skip
+    assert not world.venv.exists()
+    assert world.leftovers() == []
+
+
+def test_a_windows_machine_is_planned_from_here_with_every_package(
+    workstation: Workstation,
+) -> None:
+    address, version = workstation.offer("3.12", "windows", None)
+    plan = workstation.world.json(
+        "plan", "--profile", "mainline", "--profile", "flashattn",
+        "--assume", "os=windows,gpu=RTX 4090,driver=560.94,python=3.12", "--resolve",
+    )  # fmt: skip
+    assert plan["feasible"]
+    assert plan["torch"]["variant"] == "cu126"
+    packages = {package["name"]: package for package in plan["packages"]}
+    assert packages["flash-attn"]["url"] == address
+    assert address.endswith("cp312-cp312-win_amd64.whl")
+    assert packages["flash-attn"]["version"] == version
+    assert packages["triton-windows"]["version"] == "3.5.1.post24"
+    assert packages["torch"]["version"] == "2.9.1+cu126"
+    assert "triton" not in packages

@@ -1,0 +1,145 @@
+"""The same choice in other tools' words, read back by those tools."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from packaging.requirements import Requirement as Pep508
+from uv import find_uv_bin
+
+from llmdoctor import profiles, sources
+from llmdoctor.errors import UsageError
+from llmdoctor.export import FORMATS
+from llmdoctor.plan import Change, Plan, Resolved
+from llmdoctor.resolve import resolve
+from llmdoctor.target import assume
+from support.environment import hermetic_env
+from support.index import LoopbackIndex
+from support.wheels import build_wheel, fake_torch
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def planned(*names: str, machine: str) -> Plan:
+    wanted = [profiles.find(name) for name in names]
+    choice = resolve(wanted, list(profiles.builtin().values()), assume([machine]))
+    assert choice.feasible, choice.reasons
+    return Plan(choice, ".venv", source=sources.expected(choice))
+
+
+@pytest.fixture
+def cuda() -> Plan:
+    return planned("mainline", "flashattn", machine="gpu=RTX 4090,driver=560.28.03,python=3.12")
+
+
+def test_requirements_name_the_index_and_every_requirement(cuda: Plan) -> None:
+    lines = FORMATS["requirements"](cuda).splitlines()
+    assert "--extra-index-url https://download.pytorch.org/whl/cu126" in lines
+    names = [Pep508(line).name for line in lines if not line.startswith(("#", "--"))]
+    assert names == [requirement.name for requirement in cuda.choice.requirements]
+    assert "torch==2.9.1+cu126" in lines
+
+
+def test_a_resolved_plan_takes_torch_by_its_address_and_nothing_from_a_second_index(
+    cuda: Plan,
+) -> None:
+    url = "https://download.pytorch.org/whl/cu126/torch-2.9.1%2Bcu126-cp312-cp312-x.whl"
+    torch = Resolved("torch", "2.9.1+cu126", url=url, sha256="a" * 64)
+    numpy = Resolved("numpy", "2.3.5", url="https://elsewhere/numpy.whl", sha256="b" * 64)
+    resolved = Plan(
+        cuda.choice, ".venv", source=cuda.source, changes=(Change(torch), Change(numpy))
+    )
+    lines = FORMATS["requirements"](resolved).splitlines()[1:]
+    assert lines == [
+        f"torch @ {url} --hash=sha256:{'a' * 64}",
+        f"numpy==2.3.5 --hash=sha256:{'b' * 64}",
+    ]
+
+
+@pytest.mark.parametrize("name", ["uv", "poetry"])
+def test_projects_tie_torch_alone_to_an_explicit_source(cuda: Plan, name: str) -> None:
+    data = tomllib.loads(FORMATS[name](cuda))
+    assert "torch==2.9.1+cu126" in data["project"]["dependencies"]
+    if name == "uv":
+        (index,) = data["tool"]["uv"]["index"]
+        assert index["explicit"] is True
+        assert data["tool"]["uv"]["sources"] == {"torch": {"index": index["name"]}}
+    else:
+        (source,) = data["tool"]["poetry"]["source"]
+        assert source["priority"] == "explicit"
+        assert data["tool"]["poetry"]["dependencies"] == {"torch": {"source": source["name"]}}
+
+
+def test_a_lock_needs_a_resolved_plan(cuda: Plan) -> None:
+    with pytest.raises(UsageError, match="every package's file"):
+        FORMATS["pylock"](cuda)
+
+
+def test_macos_has_no_second_index() -> None:
+    plan = planned("mainline", machine="os=macos,arch=arm64")
+    for name in ("requirements", "uv", "poetry", "conda", "dockerfile"):
+        assert "download.pytorch.org" not in FORMATS[name](plan)
+
+
+def test_the_dockerfile_and_the_conda_file_hold_the_same_lines(cuda: Plan) -> None:
+    lines = FORMATS["requirements"](cuda).splitlines()[1:]
+    docker = FORMATS["dockerfile"](cuda)
+    conda = FORMATS["conda"](cuda)
+    assert all(line in docker and line.replace('"', '\\"') in conda for line in lines)
+    assert "FROM python:3.12-slim" in docker
+    assert "python=3.12" in conda
+
+
+@pytest.mark.parametrize("name", ["pylock", "uv", "requirements"])
+def test_uv_takes_what_was_exported(
+    tmp_path: Path, loopback_index: LoopbackIndex, name: str
+) -> None:
+    """The exported lock, project and requirements are read by the real uv."""
+    index = loopback_index.add("whl/cpu", fake_torch(tmp_path, "2.13.0", None))
+    simple = loopback_index.add("simple", build_wheel(tmp_path, "numpy", "2.3.5"))
+    plan = planned("cpu", machine=f"python={MINOR}")
+    choice = plan.choice
+    wanted = tuple(item for item in choice.requirements if item.name in ("torch", "numpy"))
+    source = replace(sources.expected(choice), url=index)
+    changes = tuple(
+        Change(
+            Resolved(
+                item,
+                version,
+                url=f"{page.rstrip('/')}/{file}",
+                sha256=hashlib.sha256((tmp_path / unquote(file)).read_bytes()).hexdigest(),
+            )
+        )
+        for item, version, page, file in (
+            ("torch", "2.13.0+cpu", index, "torch-2.13.0%2Bcpu-py3-none-any.whl"),
+            ("numpy", "2.3.5", simple, "numpy-2.3.5-py3-none-any.whl"),
+        )
+    )
+    made = Plan(replace(choice, requirements=wanted), ".venv", source=source, changes=changes)
+    if name != "pylock":
+        made = replace(made, changes=())
+    file = {"pylock": "pylock.toml", "uv": "pyproject.toml", "requirements": "requirements.txt"}
+    place = tmp_path / file[name]
+    place.write_text(FORMATS[name](made))
+    env = {**hermetic_env(tmp_path), "UV_DEFAULT_INDEX": simple}
+    subprocess.run(
+        [find_uv_bin(), "venv", "-q", "--python", sys.executable, str(tmp_path / "v")],
+        env=env, check=True,
+    )  # fmt: skip
+    done = subprocess.run(
+        [find_uv_bin(), "pip", "install", "--python", str(tmp_path / "v"), "-r", str(place)],
+        env=env, capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "torch==2.13.0+cpu" in done.stderr
