@@ -14,7 +14,7 @@ from llmdoctor.errors import (
 from llmdoctor.journal import Entry, Journal, entries
 from llmdoctor.plan import Plan, Run, SetAside, Smoke, Snapshot, Step, Tell, Verify, Write
 from llmdoctor.proof import Proof
-from llmdoctor.rollback import keep, take_back
+from llmdoctor.rollback import keep, still_there, take_back
 from llmdoctor.smoke import prove
 from llmdoctor.system import System
 from llmdoctor.verify import problems
@@ -155,11 +155,16 @@ def unfinished(system: System, environment: str) -> tuple[Entry, ...]:
 def recover(system: System, environment: str) -> tuple[Entry, ...]:
     """Take back runs on that environment that were cut off. Call it under the environment's lock.
 
+    Gives them with their outcome: restored, or abandoned where the environment is no longer theirs.
+
     Raises:
         RollbackIncompleteError: something could not be put back.
     """
     found = unfinished(system, environment)
     for entry in found:
+        if not still_there(system, entry):
+            Journal(system, entry.id).end("abandoned")
+            continue
         left = take_back(system, entry)
         Journal(system, entry.id).end("incomplete" if left else "restored")
         if left:
@@ -168,7 +173,7 @@ def recover(system: System, environment: str) -> tuple[Entry, ...]:
                 + "\n".join(left),
                 next_command="llmdoctor history",
             )
-    return found
+    return tuple(entry for entry in entries(system) if entry.id in {run.id for run in found})
 
 
 def _as_before(plan: Plan) -> str:

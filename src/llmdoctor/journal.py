@@ -26,7 +26,7 @@ class Entry:
     started: str
     begun: tuple[Step, ...]  # steps that began, in order
     finished: int  # how many of them ended well
-    outcome: str | None = None  # kept, restored, incomplete, undone
+    outcome: str | None = None  # kept, restored, incomplete, undone, abandoned
 
 
 class Journal:
@@ -57,7 +57,7 @@ class Journal:
         self._write(type="done", number=number)
 
     def end(self, outcome: str) -> None:
-        """Close the journal: kept, restored, incomplete or undone."""
+        """Close the journal: kept, restored, incomplete, undone or abandoned."""
         self._write(type="end", outcome=outcome, at=self._system.now())
 
     def _write(self, **record: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmdoctor.installers import Installer, Job
 from llmdoctor.machine import Environment
-from llmdoctor.plan import Choice, SetAside, Smoke, Snapshot, Step, Verify
+from llmdoctor.plan import MARK, Choice, SetAside, Smoke, Snapshot, Step, Verify, Write
 
 _PROVEN_BY_SMOKE = frozenset({"torch", "transformers", "peft"})
 
@@ -15,6 +15,7 @@ def prescribe(
     installer: Installer,
     environment: Environment,
     *,
+    run: str,
     aside: str,
     fresh: bool,
     smoke: bool,
@@ -27,6 +28,7 @@ def prescribe(
         job: what has to change, and where.
         installer: the tool that changes it.
         environment: what is there now.
+        run: the run's identifier, written into the environment.
         aside: where the former environment goes.
         fresh: set aside what lies there, were it an empty folder, and build anew.
         smoke: prove the result by running it.
@@ -40,6 +42,9 @@ def prescribe(
         steps.append(Snapshot(f"take a snapshot of {job.environment}", job.environment, aside))
     if fresh or not there:
         steps += installer.create(job)
+    if steps:  # so that a later run never takes somebody else's environment for this one's
+        mark = Write("mark the environment as this run's", f"{job.environment}/{MARK}", f"{run}\n")
+        steps.append(mark)
     if job.changes:
         steps += installer.install(job)
     imports = tuple(name for name in choice.imports if not (smoke and name in _PROVEN_BY_SMOKE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmdoctor.errors import UnreadableError
 from llmdoctor.journal import Entry, runs_dir
-from llmdoctor.plan import Run, SetAside, Snapshot, Write
+from llmdoctor.plan import MARK, Run, SetAside, Snapshot, Write
 from llmdoctor.system import System
 
 
@@ -13,6 +13,20 @@ def keep(system: System, step: Write, run_id: str, number: int) -> None:
     former = system.read_bytes(step.path)
     if former is not None:
         system.write_bytes(_kept(system, run_id, number), former)
+
+
+def still_there(system: System, entry: Entry) -> bool:
+    """Whether the environment at the run's path is the one that the run worked on.
+
+    After a run was cut off its user may have removed the remains and made another environment
+    there: that one is nobody's to take back. A run that was cut off before its mark, or whose
+    environment is gone, has nothing there that could be lost.
+    """
+    for step in entry.begun[: entry.finished]:
+        if isinstance(step, Write) and step.path == f"{entry.environment}/{MARK}":
+            there = system.kind(entry.environment) is not None
+            return not there or system.read_text(step.path) == step.content
+    return True
 
 
 def take_back(system: System, entry: Entry) -> tuple[str, ...]:
@@ -24,6 +38,7 @@ def take_back(system: System, entry: Entry) -> tuple[str, ...]:
     # What was built in the place of something that was set aside goes when that is put back, and
     # only then: once it is back, the same path holds what must stay.
     set_aside = {step.path for step in entry.begun if isinstance(step, SetAside)}
+    mark = f"{entry.environment}/{MARK}"
     for number in range(len(entry.begun) - 1, -1, -1):
         step = entry.begun[number]
         try:
@@ -31,7 +46,7 @@ def take_back(system: System, entry: Entry) -> tuple[str, ...]:
                 _remove(system, step.to)  # half a clone of what was not changed yet
             elif isinstance(step, (Snapshot, SetAside)):
                 _put_back(system, step.path, step.to)
-            elif isinstance(step, Write):
+            elif isinstance(step, Write) and step.path != mark:  # the mark goes with its tree
                 _rewrite(system, step.path, _kept(system, entry.id, number))
             elif isinstance(step, Run) and step.creates and step.creates not in set_aside:
                 _remove(system, step.creates)

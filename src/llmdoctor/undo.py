@@ -6,7 +6,7 @@ from llmdoctor.errors import RollbackIncompleteError, UsageError
 from llmdoctor.install import hold
 from llmdoctor.journal import Entry, Journal, entries
 from llmdoctor.plan import SetAside, Snapshot
-from llmdoctor.rollback import take_back
+from llmdoctor.rollback import still_there, take_back
 from llmdoctor.system import System
 
 
@@ -64,6 +64,12 @@ def undo(system: System, entry: Entry) -> None:
                     f"{step.to} is no longer there, so {entry.environment} stays as it is",
                     next_command="llmdoctor history",
                 )
+        if not still_there(system, entry):
+            raise UsageError(
+                f"{entry.environment} is not the environment that run {entry.id} made any more, "
+                "so it stays as it is",
+                next_command="llmdoctor history",
+            )
         left = take_back(system, entry)
         Journal(system, entry.id).end("incomplete" if left else "undone")
     if left:

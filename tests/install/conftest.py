@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -107,5 +106,5 @@ def lived_in(world: World) -> World:
     install_fake_dist(world.venv, "mine", "1.0", files={"mine/__init__.py": "x = 1\n"})
     install_fake_dist(world.venv, "tokenizers", "0.20.0", files={"tokenizers/__init__.py": ""})
     (world.venv / "notes.txt").write_text("the user's own file\n")
-    os.symlink("notes.txt", world.venv / "link.txt")
+    (world.venv / "link.txt").symlink_to("notes.txt")
     return world

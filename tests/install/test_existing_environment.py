@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 
 from install.conftest import World
 from support.tree import assert_same_tree, snapshot
+from support.venvs import make_venv
 
 INSTALLERS = pytest.mark.parametrize("installer", ["uv", "pip"])
 
@@ -136,3 +138,19 @@ def test_the_doctor_does_not_take_away_the_environment_it_runs_in(world: World) 
     failed = world.run("plan", "--profile", "cpu", "--fresh", "--env", sys.prefix, code=2)
     assert "llmdoctor itself runs in" in failed.stderr
     assert "--env .venv-llm" in failed.stderr
+
+
+def test_an_environment_that_the_user_made_meanwhile_is_not_taken_back(lived_in: World) -> None:
+    lived_in.index.fail("/simple/*accelerate-*.whl", "hang")
+    child = lived_in.start("install", "--profile", "cpu", "--yes", "--no-smoke")
+    lived_in.wait_for(lambda: lived_in.index.asked("/simple/*accelerate-*.whl"))
+    child.kill()
+    child.communicate()
+    lived_in.index.heal()
+    shutil.rmtree(lived_in.venv)
+    make_venv(lived_in.venv)
+    before = snapshot(lived_in.venv)
+    told = lived_in.run("install", "--profile", "cpu", "--no-smoke", code=1)
+    assert "is not its any more" in told.stderr
+    assert_same_tree(before, snapshot(lived_in.venv))
+    assert lived_in.leftovers(), "the former environment stays for the user to look at"

@@ -70,7 +70,14 @@ def test_without_an_answer_nothing_is_done(world: World) -> None:
 def test_plan_shows_what_install_would_do_and_changes_nothing(world: World) -> None:
     plan = world.json("plan", "--profile", "cpu")
     assert plan["feasible"]
-    assert [step["kind"] for step in plan["steps"]] == ["run", "write", "run", "verify", "smoke"]
+    assert [step["kind"] for step in plan["steps"]] == [
+        "run",
+        "write",
+        "write",
+        "run",
+        "verify",
+        "smoke",
+    ]
     assert not world.venv.exists()
     assert not (world.folder / "state").exists()
 

@@ -76,7 +76,10 @@ def install(parser: Parser, words: Sequence[str]) -> int:
     system = Local()
     with road.hold(system, request.environment):
         for entry in road.recover_cut_off(system, request.environment):
-            say(f"run {entry.id} had been cut off; {entry.environment} is as it was before it")
+            what = (
+                "is as it was before it" if entry.outcome == "restored" else "is not its any more"
+            )
+            say(f"run {entry.id} had been cut off; {entry.environment} {what}")
         prepared = road.prepare(system, request, _say(options))
         return _carry_out(system, prepared, options)
 

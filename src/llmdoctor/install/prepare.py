@@ -93,6 +93,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         job,
         installer,
         there,
+        run=journal.id,
         aside=f"{path}.llmdoctor-{journal.id}",
         fresh=request.fresh or (there.kind == "missing" and system.kind(path) is not None),
         smoke=request.smoke,
