@@ -204,6 +204,7 @@ class Resolver:
         *requirements: str,
         installed: tuple[Package, ...] = (),
         text: str | None = None,
+        builds: tuple[str, ...] = (),
         options: tuple[str, ...] = (),
     ) -> Closure:
         asked = tuple(Requirement(wish, wish) for wish in requirements)
@@ -217,7 +218,8 @@ class Resolver:
             sys.executable,
             installed,
             env,
-            options,
+            builds=builds,
+            options=options,
         )
 
 
@@ -251,6 +253,12 @@ def test_nothing_is_built_from_source(resolver: Resolver) -> None:
     assert versions(resolver.close("hours")) == {"hours": "1.0"}
     with pytest.raises(NoSolutionError, match="hours"):
         resolver.close("hours>1.0")
+
+
+def test_a_package_that_may_be_built_is_taken_as_source(resolver: Resolver) -> None:
+    resolver.index.add("simple", build_sdist(resolver.wheels, "quick", "1.0"))
+    (package,) = resolver.close("quick", builds=("quick",)).packages
+    assert (package.name, package.version, package.source) == ("quick", "1.0", "sdist")
 
 
 def test_what_cannot_be_resolved_is_said_in_the_resolvers_words(resolver: Resolver) -> None:

@@ -47,11 +47,14 @@ def close(
     python: str,
     installed: Sequence[Package],
     env: Mapping[str, str | None],
+    *,
+    builds: Sequence[str] = (),
     options: Sequence[str] = (),
 ) -> Closure:
     """Resolve a manifest for the interpreter `python`. Reads the package index, installs nothing.
 
-    `options` go to uv: those of `uv_installer.platform_options` resolve for another machine.
+    `builds` may be built from source. `options` go to uv: those of `uv_installer.platform_options`
+    resolve for another machine.
 
     Raises:
         NoSolutionError: with the resolver's own words, which name the packages or the index.
@@ -61,7 +64,7 @@ def close(
         system.write_bytes(asked, manifest.encode())
         if installed:
             system.write_bytes(lock, preferences(installed).encode())
-        argv = (*uv_installer.compile_command(uv, asked, lock, python), *options)
+        argv = (*uv_installer.compile_command(uv, asked, lock, python, builds), *options)
         done = system.run(argv, env=env, cwd=folder, timeout=_SECONDS)
         if not done.ok:
             why = (done.err or done.out or done.problem or "").replace(folder, "").strip()

@@ -68,6 +68,7 @@ class Requirement:
     source: Literal["index", "torch", "wheel"] = "index"
     url: str | None = None
     reason: str = ""
+    build: bool = False  # may be built from source
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,16 @@ class Want:
     - triton: the pin that the tables give for the stack's torch, under the name of the platform;
     - table: the release that the tables give for the chosen build of torch (`tables.pin_for`);
     - wheel: a wheel of the catalogue that fits torch, CUDA, ABI, Python and platform.
+
+    `build` allows a package that comes as source only and builds without a compiler. Everything
+    else has to come as a wheel.
     """
 
     name: str
     spec: str = ""
     marker: str | None = None  # PEP 508
     origin: Literal["index", "triton", "table", "wheel"] = "index"
+    build: bool = False
     reason: str = ""
     source: str = ""
     checked: str = ""

@@ -46,7 +46,8 @@ def resolved(system: System, request: Request, machine: Target) -> Plan:
         system.interpreter(),
         (),
         uv_installer.environment(found.pip, system.environ, request.find_links),
-        uv_installer.platform_options(machine),
+        builds=found.builds,
+        options=uv_installer.platform_options(machine),
     )
     return replace(
         made, source=found.source, changes=closure.changes(closed.packages, ()), choice=found.choice
@@ -75,6 +76,11 @@ class Found:
     source: Source
     requirements: tuple[Requirement, ...]
     pip: PipConfig
+
+    @property
+    def builds(self) -> tuple[str, ...]:
+        """The packages that may be built from source."""
+        return tuple(item.name for item in self.requirements if item.build)
 
 
 def find(system: System, request: Request, choice: Choice, pip: PipConfig) -> Found | Choice:

@@ -70,6 +70,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         python.executable,
         installed,
         uv_installer.environment(found.pip, system.environ, request.find_links),
+        builds=found.builds,
     )
     changes = closure.changes(closed.packages, installed)
     markers = resolve.marker_environment(choice.target)
@@ -86,6 +87,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         pip=found.pip,
         find_links=request.find_links,
         has_pip=there.package("pip") is not None or there.kind == "missing" or request.fresh,
+        builds=found.builds,
         from_torch_index=tuple(item.name for item in found.requirements if item.source == "torch"),
     )
     steps = prescribe(

@@ -42,6 +42,7 @@ class Job:
     pip: PipConfig = field(default_factory=PipConfig)
     find_links: tuple[str, ...] = ()
     has_pip: bool = True
+    builds: tuple[str, ...] = ()  # packages that may be built from source
     from_torch_index: tuple[str, ...] = ("torch",)
 
 

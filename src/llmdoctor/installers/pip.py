@@ -7,6 +7,7 @@ then the rest from the default one. Every version is exact and nothing is resolv
 from __future__ import annotations
 
 from llmdoctor.installers import CLEARED, Job
+from llmdoctor.installers.uv import wheels_only
 from llmdoctor.plan import Change, Run, Step, Write
 
 _HOUR = 3600.0
@@ -47,7 +48,7 @@ def _phase(job: Job, name: str, changes: list[Change], index: str | None) -> tup
     links = [word for place in folders for word in ("--find-links", place)]
     argv = (
         job.target_python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
-        "--no-deps", "--only-binary", ":all:", "--progress-bar", "off", *links,
+        "--no-deps", *wheels_only(job.builds), "--progress-bar", "off", *links,
         "--requirement", path,
     )  # fmt: skip
     env = dict(CLEARED)

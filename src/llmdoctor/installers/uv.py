@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from llmdoctor.installers import CLEARED, Job
 from llmdoctor.pip_config import PipConfig, without_credentials
@@ -46,15 +46,23 @@ def environment(
     return env
 
 
-def compile_command(uv: str, manifest: str, lock: str, python: str) -> tuple[str, ...]:
+def wheels_only(builds: Sequence[str]) -> tuple[str, ...]:
+    """Options of both uv and pip that refuse every package that is not a wheel, but `builds`."""
+    allowed = [word for name in builds for word in ("--no-binary", name)]
+    return ("--only-binary", ":all:", *allowed)
+
+
+def compile_command(
+    uv: str, manifest: str, lock: str, python: str, builds: Sequence[str] = ()
+) -> tuple[str, ...]:
     """The command that turns a manifest into the closed set of packages.
 
     A lock that is already at `lock` gives preferences: versions in it stay unless they must move.
-    Nothing is built from source: a build takes hours here and is asked for, never a surprise.
+    Nothing but `builds` is built from source: a build can take hours, and is never a surprise.
     """
     return (
         uv, "pip", "compile", manifest, "--python", python, "--output-file", lock,
-        "--format", "pylock.toml", "--no-build", "--no-header", "--quiet",
+        "--format", "pylock.toml", "--no-header", "--quiet", *wheels_only(builds),
     )  # fmt: skip
 
 

@@ -90,7 +90,9 @@ class Wishes:
 
     def _find(self, want: Want) -> Requirement | Reason:
         if want.origin == "index":
-            return Requirement(want.name, want.name + want.spec, reason=want.reason)
+            return Requirement(
+                want.name, want.name + want.spec, reason=want.reason, build=want.build
+            )
         return self._wheel(want) if want.origin == "wheel" else self._pinned(want)
 
     def _pinned(self, want: Want) -> Requirement | Reason:
