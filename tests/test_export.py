@@ -143,3 +143,17 @@ def test_uv_takes_what_was_exported(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "torch==2.13.0+cpu" in done.stderr
+
+
+def test_the_command_line_offers_every_format(tmp_path: Path) -> None:
+    from llmdoctor.cli.install import EXPORTS
+
+    assert tuple(FORMATS) == EXPORTS
+    place = tmp_path / "Dockerfile"
+    words = ["plan", "--profile", "cpu", "--assume", "python=3.12", "--export", "dockerfile"]
+    done = subprocess.run(
+        [sys.executable, "-m", "llmdoctor", *words, "--output", str(place)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "FROM python:3.12-slim" in place.read_text()

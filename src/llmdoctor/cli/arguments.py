@@ -42,10 +42,11 @@ class Parser(argparse.ArgumentParser):
         """Declare an option without a value."""
         self.add_argument(*names, action="store_true", help=text)
 
-    def choice(self, name: str, known: Sequence[str], text: str) -> None:
-        """Declare an option that takes one of a few words; the first is the default."""
+    def choice(self, name: str, known: Sequence[str], text: str, *, optional: bool = False) -> None:
+        """Declare an option that takes one of a few words; the first is the default, or none."""
+        default = None if optional else known[0]
         self.add_argument(
-            name, type=_one_of(known), default=known[0], metavar="|".join(known), help=text
+            name, type=_one_of(known), default=default, metavar="|".join(known), help=text
         )
 
     def report(self, *, quiet: bool = True, verbose: bool = True) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.output import Progress, ask, emit, say
+from llmdoctor.cli.output import Progress, ask, deliver, emit, say
 from llmdoctor.errors import LlmdoctorError, RolledBackError, UsageError
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from llmdoctor.install import Prepared, Request
     from llmdoctor.render.terminal import Paper
     from llmdoctor.system import System
+
+
+EXPORTS = ("requirements", "pylock", "uv", "poetry", "dockerfile", "conda")
 
 
 def plan(parser: Parser, words: Sequence[str]) -> int:
@@ -26,9 +29,11 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
         "For that machine: os, arch, glibc, python, driver, gpu, cc, ram, wsl.",
     )
     parser.flag("--resolve", text="With --assume: ask the indexes, list every package.")
+    parser.choice("--export", EXPORTS, "The same choice as a file for that tool.", optional=True)
     parser.examples(
         "llmdoctor plan --profile mainline --profile flashattn",
         "llmdoctor plan --profile mainline --assume os=windows,gpu='RTX 4090',driver=560.94",
+        "llmdoctor plan --profile cpu --export pylock --output pylock.toml",
     )
     options = parser.read(words)
 
@@ -48,6 +53,11 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
         made, blocked = prepared.plan, prepared.blocked
     feasible = made.choice.feasible and not blocked
     names = " + ".join(made.choice.profiles)
+    if options.export and feasible:
+        from llmdoctor.export import FORMATS
+
+        deliver(FORMATS[options.export](made), options.output)
+        return 0
     emit(
         documents.plan(made, blocked),
         lambda paper: terminal.plan(made, paper, blocked=blocked, verbose=options.verbose),

@@ -39,6 +39,15 @@ def emit(
         text = terminal.document(
             write, width=_width(stream), colour=_colour(stream), unicode=_unicode(stream)
         )
+    deliver(text, output)
+
+
+def deliver(text: str, output: str | None) -> None:
+    """Write a report to a file, or to stdout.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
     if output is None:
         put(text.removesuffix("\n"))
         return
