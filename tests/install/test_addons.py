@@ -11,6 +11,7 @@ import pytest
 from install.conftest import World
 from llmdoctor import tables
 from llmdoctor.sources import mirrored
+from support.index import closed_port
 from support.nvml import RTX_4090, nvml_env
 from support.wheels import build_wheel, fake_torch
 
@@ -144,3 +145,29 @@ def test_a_windows_machine_is_planned_from_here_with_every_package(
     assert packages["triton-windows"]["version"] == "3.5.1.post24"
     assert packages["torch"]["version"] == "2.9.1+cu126"
     assert "triton" not in packages
+
+
+@needs_linux
+def test_without_the_torch_index_the_default_indexs_own_build_is_taken_and_named(
+    with_gpu: Workstation,
+) -> None:
+    world = with_gpu.world
+    plain = fake_torch(world.folder, "2.9.1", "12.8", local_in_metadata=False)
+    world.index.add("simple", plain)
+    with closed_port() as nowhere:
+        world.environ["LLMDOCTOR_TORCH_INDEX"] = nowhere
+        done = world.json("install", "--profile", "mainline", "--yes", "--no-smoke")
+    assert (done["outcome"], done["torch"]["variant"]) == ("kept", "cu128")
+    rejected = {item["candidate"]: item["reason"] for item in done["rejected"]}
+    assert rejected["torch 2.9.1+cu126"] == "no place offers it"
+    assert any("unreachable" in reason for reason in rejected.values())
+
+
+@needs_linux
+def test_a_cpu_build_is_never_replaced_by_the_default_indexs_cuda_build(world: World) -> None:
+    world.index.add("simple", fake_torch(world.folder, "2.13.0", "13.0", local_in_metadata=False))
+    with closed_port() as nowhere:
+        world.environ["LLMDOCTOR_TORCH_INDEX"] = nowhere
+        refused = world.json("install", "--profile", "cpu", "--yes", code=1)
+    assert refused["outcome"] == "not feasible"
+    assert not world.venv.exists()

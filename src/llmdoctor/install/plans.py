@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from llmdoctor import closure, interpreters, pip_config, resolve, sources, target
+from llmdoctor import closure, interpreters, pip_config, resolve, sources, tables, target
 from llmdoctor.errors import CannotFinishError
 from llmdoctor.install.request import Request
 from llmdoctor.installers import manifest
 from llmdoctor.installers import uv as uv_installer
 from llmdoctor.pip_config import PipConfig
-from llmdoctor.plan import Alternative, Choice, Plan, Reason, Requirement, Source, Target
+from llmdoctor.plan import Alternative, Choice, Plan, Reason, Rejected, Requirement, Source, Target
 from llmdoctor.probe import Subject, look
 from llmdoctor.profile import Profile
 from llmdoctor.system import System
@@ -84,11 +84,21 @@ class Found:
 
 
 def find(system: System, request: Request, choice: Choice, pip: PipConfig) -> Found | Choice:
-    """Ask the places for the torch build; an infeasible choice when none has it."""
+    """Ask the places for the torch build; an infeasible choice when none has it.
+
+    Where the PyTorch index cannot be reached, the default index's own build of the same torch is
+    taken if it fits the machine as well, and the plan says so.
+    """
     located = sources.locate(
         system, choice, pip, index_url=request.index_url, find_links=request.find_links
     )
-    if located.source is None:
+    source = located.source
+    if source is None and (other := _default_build(request, choice)):
+        source = sources.locate(system, other, pip, find_links=request.find_links).source
+        if source is not None:
+            passed_over = Rejected(f"torch {choice.torch}+{choice.variant}", "no place offers it")
+            choice = replace(other, rejected=(*other.rejected, passed_over))
+    if source is None:
         return _nowhere(choice, located)
     requirements = tuple(
         replace(item, text=f"{item.name} @ {url}", url=url)
@@ -97,7 +107,31 @@ def find(system: System, request: Request, choice: Choice, pip: PipConfig) -> Fo
         for item in choice.requirements
     )
     choice = replace(choice, rejected=(*choice.rejected, *located.asked))
-    return Found(choice, located.source, requirements, pip)
+    return Found(choice, source, requirements, pip)
+
+
+def _default_build(request: Request, choice: Choice) -> Choice | None:
+    """The same stack with the build that the default index carries, if that one fits too.
+
+    Never from the processor to CUDA or back: that is another stack, and gigabytes.
+    """
+    target = choice.target
+    default = tables.pypi_default_variant(str(choice.torch), target.os, target.arch)
+    if request.variant != "auto" or request.index_url is not None or default is None:
+        return None
+    if default == choice.variant or "cpu" in (default, choice.variant):
+        return None
+    stack = next(profile for profile in request.known if profile.name == choice.profiles[0])
+    if stack.torch is None or default not in stack.torch.variants:
+        return None
+    other = resolve.resolve(
+        [stack, *(profile for profile in request.profiles if profile.kind == "addon")],
+        request.known,
+        target,
+        variant=default,
+        allow=request.allow,
+    )
+    return other if other.feasible else None
 
 
 def _nowhere(choice: Choice, located: sources.Located) -> Choice:

@@ -60,6 +60,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
     found = find(system, request, choice, pip_config.read(system, patient.prefixes(system, there)))
     if isinstance(found, Choice):
         return replace(empty, plan=replace(empty.plan, choice=found))
+    choice = found.choice
     installed = there.packages if there.kind != "missing" and not request.fresh else ()
     say("resolving packages")
     uv = find_uv(system)
@@ -102,7 +103,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         expect={package.name: package.version for package in closed.packages},
     )
     plan = Plan(
-        choice=found.choice,
+        choice=choice,
         environment=path,
         installer=installer.name,
         source=found.source,
