@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from llmdoctor import wire
 from llmdoctor.errors import CannotFinishError
-from llmdoctor.journal import Entry, Journal, entries, new_id, parse
+from llmdoctor.execute import unfinished
+from llmdoctor.journal import Entry, Journal, entries, journal_path, new_id, parse
 from llmdoctor.plan import Run, SetAside, Snapshot, Step, Tell, Verify, Write
 from llmdoctor.system.local import Local
 
@@ -127,25 +128,39 @@ def test_a_run_that_left_no_line_is_no_run(system: Local) -> None:
     assert entries(system) == ()
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda text: text.replace('"kind": "tell"', '"kind": "of-a-later-version"'),
-        lambda text: text.replace('"text"', '"txt"'),
-        lambda text: text.replace('"environment"', '"env"'),
-        lambda text: text + "5\n",
-    ],
-)
-def test_a_journal_that_says_something_else_is_named(
+DAMAGES: list[Callable[[str], str]] = [
+    lambda text: text.replace('"kind": "tell"', '"kind": "of-a-later-version"'),
+    lambda text: text.replace('"text"', '"txt"'),
+    lambda text: text + "5\n",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_run_that_cannot_be_read_stops_work_on_its_own_environment_alone(
     damage: Callable[[str], str], system: Local
 ) -> None:
-    path = Path(Journal(system, "1").folder) / "journal.jsonl"
+    path = Path(journal_path(system, "1"))
     path.parent.mkdir(parents=True)
     path.write_text(damage(text_of([Tell("x")], 1)))
+    (entry,) = entries(system)
+    assert entry.outcome == "unreadable, not ended"
     with pytest.raises(CannotFinishError) as caught:
-        entries(system)
+        unfinished(system, entry.environment)
     assert str(path) in caught.value.message
     assert caught.value.next_command
+    assert unfinished(system, "/elsewhere") == ()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_run_that_ended_stops_nothing_however_its_journal_reads(
+    damage: Callable[[str], str], system: Local
+) -> None:
+    path = Path(journal_path(system, "1"))
+    path.parent.mkdir(parents=True)
+    path.write_text(damage(text_of([Tell("x")], 1)) + '{"type": "end", "outcome": "kept"}\n')
+    (entry,) = entries(system)
+    assert entry.outcome == "unreadable"
+    assert unfinished(system, entry.environment) == ()
 
 
 def test_runs_that_begin_in_the_same_second_have_journals_of_their_own(system: Local) -> None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from llmdoctor.errors import (
+    CannotFinishError,
     InterruptedRunError,
     RollbackIncompleteError,
     RolledBackError,
     UnreadableError,
 )
-from llmdoctor.journal import Entry, Journal, entries
+from llmdoctor.journal import Entry, Journal, entries, journal_path
 from llmdoctor.plan import Plan, Run, SetAside, Smoke, Snapshot, Step, Tell, Verify, Write
 from llmdoctor.proof import Proof
 from llmdoctor.rollback import keep, still_there, take_back
@@ -144,12 +145,20 @@ def _give_back(
 
 
 def unfinished(system: System, environment: str) -> tuple[Entry, ...]:
-    """Runs on that environment that never ended, newest first."""
-    return tuple(
-        entry
-        for entry in reversed(entries(system))
-        if entry.environment == environment and entry.outcome in (None, "incomplete")
-    )
+    """Runs on that environment that never ended, newest first.
+
+    Raises:
+        CannotFinishError: one of them has a journal that this version cannot read.
+    """
+    found = [entry for entry in reversed(entries(system)) if entry.environment == environment]
+    for entry in found:
+        if entry.outcome == "unreadable, not ended":
+            raise CannotFinishError(
+                f"run {entry.id} on {environment} never ended, and its journal cannot be read: "
+                + journal_path(system, entry.id),
+                next_command="python3 -m pip install --upgrade llmdoctor",
+            )
+    return tuple(entry for entry in found if entry.outcome in (None, "incomplete"))
 
 
 def recover(system: System, environment: str) -> tuple[Entry, ...]:

@@ -11,7 +11,6 @@ import random
 from dataclasses import dataclass
 
 from llmdoctor import wire
-from llmdoctor.errors import CannotFinishError
 from llmdoctor.plan import Step
 from llmdoctor.system import System
 
@@ -26,7 +25,8 @@ class Entry:
     started: str
     begun: tuple[Step, ...]  # steps that began, in order
     finished: int  # how many of them ended well
-    outcome: str | None = None  # kept, restored, incomplete, undone, abandoned
+    # kept, restored, incomplete, undone, abandoned; unreadable; unreadable, not ended
+    outcome: str | None = None
 
 
 class Journal:
@@ -36,7 +36,7 @@ class Journal:
         self._system = system
         self.id = run_id
         self.folder = f"{runs_dir(system)}/{run_id}"
-        self._path = f"{self.folder}/journal.jsonl"
+        self._path = journal_path(system, run_id)
 
     def start(self, environment: str, profiles: tuple[str, ...]) -> None:
         """Open the journal."""
@@ -80,22 +80,46 @@ def new_id(system: System) -> str:
 def entries(system: System) -> tuple[Entry, ...]:
     """Every run of this user, oldest first. A journal cut off inside a line still counts.
 
-    Raises:
-        CannotFinishError: a journal is damaged in another way, or written by a newer llmdoctor.
+    One that is damaged in another way, or written by another version of llmdoctor, is there as
+    "unreadable": it must not stand in the way of work on other environments.
     """
     found = []
     for run_id in system.names(runs_dir(system)) or ():
-        path = f"{runs_dir(system)}/{run_id}/journal.jsonl"
+        text = system.read_text(journal_path(system, run_id)) or ""
         try:
-            entry = parse(system.read_text(path) or "")
-        except (KeyError, TypeError, ValueError) as error:
-            raise CannotFinishError(
-                f"{path} cannot be read as a journal: {type(error).__name__}: {error}",
-                next_command="python3 -m pip install --upgrade llmdoctor",
-            ) from None
+            entry = parse(text)
+        except (KeyError, TypeError, ValueError):
+            entry = _unreadable(run_id, text)
         if entry is not None:
             found.append(entry)
     return tuple(found)
+
+
+def journal_path(system: System, run_id: str) -> str:
+    """Where a run's journal lies."""
+    return f"{runs_dir(system)}/{run_id}/journal.jsonl"
+
+
+def _unreadable(run_id: str, text: str) -> Entry:
+    """What can still be told of a journal whose lines say something unknown."""
+    records = []
+    for line in text.splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    tables = [record for record in records if isinstance(record, dict)]
+    head = next((table for table in tables if table.get("type") == "run"), {})
+    ended = any(table.get("type") == "end" for table in tables)
+    return Entry(
+        id=run_id,
+        environment=str(head.get("environment", "")),
+        profiles=(),
+        started=str(head.get("started", "")),
+        begun=(),
+        finished=0,
+        outcome="unreadable" if ended else "unreadable, not ended",
+    )
 
 
 def parse(text: str) -> Entry | None:
