@@ -315,5 +315,5 @@ def _effective(listing: str) -> dict[str, Any]:
         key, _, value = line.partition("=")
         section, _, name = key.partition(".")
         if section in levels and ast.literal_eval(value):
-            levels[section][name] = ast.literal_eval(value)
+            levels[section].setdefault(name, ast.literal_eval(value))  # the strongest file first
     return {**levels["global"], **levels["install"], **levels[":env:"]}

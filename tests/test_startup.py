@@ -13,7 +13,6 @@ HEAVY = (
     "configparser",
     "cpuinfo",
     "csv",
-    "datetime",
     "email",
     "html",
     "http",
