@@ -22,8 +22,20 @@ from llmdoctor.errors import (
 )
 from llmdoctor.execute import Done, execute, recover
 from llmdoctor.journal import Journal, entries
-from llmdoctor.plan import Choice, Plan, Run, SetAside, Snapshot, Step, Target, Tell, Verify, Write
-from llmdoctor.rollback import take_back
+from llmdoctor.plan import (
+    MARK,
+    Choice,
+    Plan,
+    Run,
+    SetAside,
+    Snapshot,
+    Step,
+    Target,
+    Tell,
+    Verify,
+    Write,
+)
+from llmdoctor.rollback import take_back, unclear
 from llmdoctor.system import System
 from llmdoctor.system.local import Local
 from llmdoctor.undo import find, undo
@@ -141,6 +153,7 @@ class World:
 
     def install(self) -> tuple[Step, ...]:
         return (
+            Write("mark", f"{self.venv}/{MARK}", "1\n"),
             Write("settings", str(self.settings), "mine = 2\n"),
             Write("new file", str(self.project / "new.toml"), "x = 1\n"),
             run("install", INSTALL, str(self.venv)),
@@ -174,6 +187,13 @@ class World:
 
     def assert_as_before(self) -> None:
         assert_same_tree(self.before, self.tree())
+
+    def forget_unclear(self) -> bool:
+        """Remove what a run left that was killed before its mark, when nobody could tell whose."""
+        left = [path for run in entries(self.system) if (path := Path(unclear(run))).exists()]
+        for path in left:
+            shutil.rmtree(path)
+        return bool(left)
 
 
 def ending(world: World, plan: Plan, system: object) -> BaseException | None:
@@ -300,7 +320,9 @@ def test_a_run_killed_at_any_act_is_taken_back_by_the_next_one(
             break
         if [entry.outcome for entry in entries(world.system)] == ["kept"]:
             continue  # killed when everything was done
+        marked = (world.venv / MARK).exists()
         world.recover()
+        assert not (world.forget_unclear() and marked), "the mark says whose it is"
         world.assert_as_before()
         world.assert_a_later_run_stays(plan(world))
     assert at > 10
@@ -325,6 +347,7 @@ def test_a_rollback_that_is_killed_is_finished_by_the_next_run(
         except KilledError:
             rolled_back += 1
         world.recover()
+        world.forget_unclear()
         world.assert_as_before()
     world.assert_as_before()
     assert rolled_back > 15
@@ -360,6 +383,7 @@ def test_what_cannot_be_put_back_is_named_and_put_back_later(
         if not broken.struck:
             break
         world.recover()
+        world.forget_unclear()
         world.assert_as_before()
 
 
@@ -506,5 +530,46 @@ def test_what_may_not_be_looked_at_while_taking_back_is_named(tmp_path: Path) ->
     world.carry_out(world.existing())
     (entry,) = entries(world.system)
     left = take_back(Blind(world.system.environ), entry)
-    assert "  snapshot: cannot be undone: " in left[-1]
-    assert "permission denied" in left[-1]
+    (told,) = [line for line in left if line.startswith("  snapshot: cannot be undone: ")]
+    assert "permission denied" in told
+
+
+@pytest.mark.parametrize("moment", ["while it is made", "before the mark", "after the mark"])
+def test_an_environment_that_somebody_made_after_a_kill_is_never_removed(
+    moment: str, tmp_path: Path
+) -> None:
+    world = World(tmp_path, there=False)
+    plan = world.new()
+    journal = Journal(world.system, "1")
+    journal.start(plan.environment, ())
+    number = {"while it is made": 0, "before the mark": 1, "after the mark": 2}[moment]
+    for done in range(number + 1):
+        journal.begin(done, plan.steps[done])
+        if done < number:
+            journal.done(done)
+    build(world.venv)
+    (world.venv / "mine.txt").write_text("hours of work")
+    recover(world.system, plan.environment)
+    places = [world.venv, Path(unclear(entries(world.system)[0]))]
+    assert [p.read_text() for q in places if (p := q / "mine.txt").exists()] == ["hours of work"]
+
+
+def test_an_environment_that_appears_while_the_plan_is_read_is_not_touched(tmp_path: Path) -> None:
+    world = World(tmp_path, there=False)
+    plan = world.new()
+    build(world.venv)
+    before = world.tree()
+    with pytest.raises(RolledBackError, match="has appeared since"):
+        world.carry_out(plan)
+    assert_same_tree(before, world.tree())
+
+
+def test_undo_sees_the_run_as_it_is_once_it_holds_the_lock(tmp_path: Path) -> None:
+    world = World(tmp_path, there=True)
+    early = Journal(world.system, "1")
+    early.start(str(world.venv), ("cpu",))
+    stale = find(world.system, "1")
+    (Path(early.folder) / "journal.jsonl").unlink()
+    world.carry_out(world.existing())
+    undo(world.system, stale)
+    world.assert_as_before()

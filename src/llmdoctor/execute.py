@@ -15,7 +15,7 @@ from llmdoctor.errors import (
 from llmdoctor.journal import Entry, Journal, entries, journal_path
 from llmdoctor.plan import Plan, Run, SetAside, Smoke, Snapshot, Step, Tell, Verify, Write
 from llmdoctor.proof import Proof
-from llmdoctor.rollback import keep, still_there, take_back
+from llmdoctor.rollback import keep, owner, take_back
 from llmdoctor.smoke import prove
 from llmdoctor.system import System
 from llmdoctor.verify import problems
@@ -63,6 +63,9 @@ def execute(system: System, plan: Plan, journal: Journal, watch: Watcher) -> Don
     try:
         for number, step in enumerate(plan.steps):
             watch.step(number + 1, len(plan.steps), step.text)
+            if isinstance(step, Run) and step.creates and system.kind(step.creates) is not None:
+                # somebody made it while the plan was read: it is theirs, and stays
+                raise StepFailedError(f"{step.creates} has appeared since the plan was made")
             if isinstance(step, Write):
                 keep(system, step, journal.id, number)
             journal.begin(number, step)
@@ -171,11 +174,12 @@ def recover(system: System, environment: str) -> tuple[Entry, ...]:
     """
     found = unfinished(system, environment)
     for entry in found:
-        if not still_there(system, entry):
-            Journal(system, entry.id).end("abandoned")
-            continue
-        left = take_back(system, entry)
-        Journal(system, entry.id).end("incomplete" if left else "restored")
+        whose = owner(system, entry)
+        left = take_back(system, entry, whose)
+        kept = [step.to for step in entry.begun if isinstance(step, (Snapshot, SetAside))]
+        back = whose != "somebody" or (kept and all(system.kind(path) is None for path in kept))
+        outcome = "restored" if back else "abandoned"
+        Journal(system, entry.id).end("incomplete" if left else outcome)
         if left:
             raise RollbackIncompleteError(
                 f"run {entry.id} was cut off and cannot be taken back completely:\n"

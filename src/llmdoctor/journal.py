@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass
 
 from llmdoctor import wire
-from llmdoctor.plan import Step
+from llmdoctor.plan import MARK, Run, Step, Write
 from llmdoctor.system import System
 
 
@@ -162,8 +162,14 @@ def parse(text: str) -> Entry | None:
 
 
 def _without_secrets(step: Step) -> object:
-    """A step as it may lie on disk: variables can carry credentials and are not needed again."""
+    """A step as it may lie on disk.
+
+    Variables and written files can carry credentials. Neither is needed again, but for the mark:
+    it tells whose an environment is.
+    """
     data = wire.dump(step)
-    if "env" in data:
+    if isinstance(step, Run):
         data["env"] = {}
+    if isinstance(step, Write) and not step.path.endswith(f"/{MARK}"):
+        data["content"] = ""
     return data

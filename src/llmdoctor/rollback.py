@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from llmdoctor.errors import UnreadableError
 from llmdoctor.journal import Entry, runs_dir
 from llmdoctor.plan import MARK, Run, SetAside, Snapshot, Write
 from llmdoctor.system import System
+
+Owner: TypeAlias = Literal["run", "somebody", "unknown"]
 
 
 def keep(system: System, step: Write, run_id: str, number: int) -> None:
@@ -15,46 +19,70 @@ def keep(system: System, step: Write, run_id: str, number: int) -> None:
         system.write_bytes(_kept(system, run_id, number), former)
 
 
-def still_there(system: System, entry: Entry) -> bool:
-    """Whether the environment at the run's path is the one that the run worked on.
+def owner(system: System, entry: Entry) -> Owner:
+    """Whose environment lies at the run's path.
 
     After a run was cut off its user may have removed the remains and made another environment
-    there: that one is nobody's to take back. A run that was cut off before its mark, or whose
-    environment is gone, has nothing there that could be lost.
+    there. The mark tells; a run that was cut off before its mark leaves it unknown.
     """
-    for step in entry.begun[: entry.finished]:
+    if system.kind(entry.environment) is None:
+        return "run"
+    for number, step in enumerate(entry.begun):
         if isinstance(step, Write) and step.path == f"{entry.environment}/{MARK}":
-            there = system.kind(entry.environment) is not None
-            return not there or system.read_text(step.path) == step.content
-    return True
+            if system.read_text(step.path) == step.content:
+                return "run"
+            return "somebody" if number < entry.finished else "unknown"
+    return "unknown"
 
 
-def take_back(system: System, entry: Entry) -> tuple[str, ...]:
+def take_back(system: System, entry: Entry, whose: Owner = "run") -> tuple[str, ...]:
     """Undo a run's steps, last first. What could not be undone comes back as text.
 
     Each undoing looks at what is on disk and may be repeated: it can itself have been cut off.
+    What is surely the run's own leaves the path by one rename and is removed after that, so that
+    a half-removed tree never lies at the path. Where nobody can tell (`whose` is unknown), nothing
+    at the path is removed: it goes to `unclear`. What is somebody's stays.
     """
     left = []
     # What was built in the place of something that was set aside goes when that is put back, and
     # only then: once it is back, the same path holds what must stay.
-    set_aside = {step.path for step in entry.begun if isinstance(step, SetAside)}
+    kept_apart = {step.path for step in entry.begun if isinstance(step, SetAside)}
     mark = f"{entry.environment}/{MARK}"
     for number in range(len(entry.begun) - 1, -1, -1):
         step = entry.begun[number]
         try:
-            if isinstance(step, Snapshot) and number >= entry.finished:
-                _remove(system, step.to)  # half a clone of what was not changed yet
-            elif isinstance(step, (Snapshot, SetAside)):
-                _put_back(system, step.path, step.to)
+            if isinstance(step, Snapshot) and (number >= entry.finished or whose == "unknown"):
+                _remove(system, step.to)  # a clone of what was not changed yet: the mark is first
+            elif isinstance(step, (Snapshot, SetAside)) and whose != "somebody":
+                _put_back(system, entry, step.path, step.to, whose)
             elif isinstance(step, Write) and step.path != mark:  # the mark goes with its tree
                 _rewrite(system, step.path, _kept(system, entry.id, number))
-            elif isinstance(step, Run) and step.creates and step.creates not in set_aside:
-                _remove(system, step.creates)
+            elif (
+                isinstance(step, Run)
+                and step.creates
+                and step.creates not in kept_apart
+                and whose != "somebody"
+            ):
+                _clear(system, entry, step.creates, whose)
         except _NotUndoneError as error:
             left.append(f"  {step.text}: {error}")
         except (OSError, UnreadableError) as error:
             left.append(f"  {step.text}: cannot be undone: {error}")
+    try:
+        _remove(system, _failed(entry))
+    except (_NotUndoneError, UnreadableError) as error:
+        left.append(f"  {error}")
     return tuple(left)
+
+
+def unclear(entry: Entry) -> str:
+    """Where what lay at the run's path goes when nobody can tell whose it is."""
+    return f"{entry.environment}.llmdoctor-{entry.id}-unclear"
+
+
+def _failed(entry: Entry) -> str:
+    """Where the run's own tree goes on its way out."""
+    return f"{entry.environment}.llmdoctor-{entry.id}-failed"
 
 
 class _NotUndoneError(Exception):
@@ -80,21 +108,30 @@ def _rewrite(system: System, path: str, kept: str) -> None:
             raise _NotUndoneError(f"{path} was changed, as it was: {kept}: {error}") from None
 
 
-def _put_back(system: System, path: str, kept: str) -> None:
+def _put_back(system: System, entry: Entry, path: str, kept: str, whose: Owner) -> None:
     """Rename the kept tree back to its place; the changed one goes only once that has happened."""
-    failed = f"{kept}-failed"
-    if system.kind(kept) is not None:
-        try:
-            if system.kind(path) is not None:
-                _remove(system, failed)
-                system.rename(path, failed)
-            system.rename(kept, path)
-        except OSError as error:
-            changed = path if system.kind(path) is not None else failed
-            raise _NotUndoneError(
-                f"the former {path} is at {kept}, the changed one at {changed}: {error}"
-            ) from None
-    _remove(system, failed)
+    if system.kind(kept) is None:
+        return
+    try:
+        _clear(system, entry, path, whose)
+        system.rename(kept, path)
+    except OSError as error:
+        gone = _failed(entry) if whose == "run" else unclear(entry)
+        changed = path if system.kind(path) is not None else gone
+        raise _NotUndoneError(
+            f"the former {path} is at {kept}, the changed one at {changed}: {error}"
+        ) from None
+
+
+def _clear(system: System, entry: Entry, path: str, whose: Owner) -> None:
+    """Take what lies at the path away from it, by one rename."""
+    if system.kind(path) is None:
+        return
+    if whose == "run":
+        _remove(system, _failed(entry))
+        system.rename(path, _failed(entry))
+    else:
+        system.rename(path, unclear(entry))
 
 
 def _kept(system: System, run_id: str, number: int) -> str:

@@ -6,7 +6,7 @@ from llmdoctor.errors import RollbackIncompleteError, UsageError
 from llmdoctor.install import hold
 from llmdoctor.journal import Entry, Journal, entries
 from llmdoctor.plan import SetAside, Snapshot
-from llmdoctor.rollback import still_there, take_back
+from llmdoctor.rollback import owner, take_back
 from llmdoctor.system import System
 
 
@@ -58,22 +58,28 @@ def undo(system: System, entry: Entry) -> None:
         RollbackIncompleteError: something could not be put back.
     """
     with hold(system, entry.environment):
-        for step in entry.begun:
-            if isinstance(step, (Snapshot, SetAside)) and system.kind(step.to) is None:
-                raise UsageError(
-                    f"{step.to} is no longer there, so {entry.environment} stays as it is",
-                    next_command="llmdoctor history",
-                )
-        if not still_there(system, entry):
-            raise UsageError(
-                f"{entry.environment} is not the environment that run {entry.id} made any more, "
-                "so it stays as it is",
-                next_command="llmdoctor history",
-            )
-        left = take_back(system, entry)
+        entry = find(system, entry.id)  # as it is now: another run may have held the lock
+        if entry.outcome == "kept":
+            _refuse_what_is_gone(system, entry)
+        left = take_back(system, entry, owner(system, entry))
         Journal(system, entry.id).end("incomplete" if left else "undone")
     if left:
         raise RollbackIncompleteError(
             f"{entry.environment} could not be put back completely:\n" + "\n".join(left),
+            next_command="llmdoctor history",
+        )
+
+
+def _refuse_what_is_gone(system: System, entry: Entry) -> None:
+    for step in entry.begun:
+        if isinstance(step, (Snapshot, SetAside)) and system.kind(step.to) is None:
+            raise UsageError(
+                f"{step.to} is no longer there, so {entry.environment} stays as it is",
+                next_command="llmdoctor history",
+            )
+    if owner(system, entry) == "somebody":
+        raise UsageError(
+            f"{entry.environment} is not the environment that run {entry.id} made any more, "
+            "so it stays as it is",
             next_command="llmdoctor history",
         )

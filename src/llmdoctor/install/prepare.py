@@ -51,16 +51,16 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
     empty = Prepared(machine, Plan(choice, path, request.tool), journal)
     if not choice.feasible:
         return empty
-    blocked = tuple(
-        finding
-        for finding in gates(Case(machine, request.profiles, choice))
-        if finding.code not in request.allow
-    )
     say(f"asking where torch {choice.torch}+{choice.variant} can be had")
     found = find(system, request, choice, pip_config.read(system, patient.prefixes(system, there)))
     if isinstance(found, Choice):
         return replace(empty, plan=replace(empty.plan, choice=found))
     choice = found.choice
+    blocked = tuple(
+        finding
+        for finding in gates(Case(machine, request.profiles, choice))
+        if finding.code not in request.allow
+    )
     installed = there.packages if there.kind != "missing" and not request.fresh else ()
     say("resolving packages")
     uv = find_uv(system)
