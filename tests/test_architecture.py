@@ -27,6 +27,7 @@ FLOORS = {
         "profile",
         "proof",
         "redact",
+        "visible",
         "wire",
     ),
     "door": (

@@ -130,6 +130,15 @@ def test_what_is_there_already_is_no_change() -> None:
     )
 
 
+def test_what_is_damaged_is_installed_again_in_the_same_version() -> None:
+    installed = [Package("torch", "2.9.1"), Package("numpy", "2.0.0"), Package("mine", "1.0")]
+    wanted = [Resolved("torch", "2.9.1"), Resolved("numpy", "2.0.0")]
+    assert changes(wanted, installed) == ()
+    assert changes(wanted, installed, frozenset({"torch", "mine"})) == (
+        Change(Resolved("torch", "2.9.1"), "2.9.1"),
+    )
+
+
 def moved(name: str, version: str) -> tuple[Change, ...]:
     return (Change(Resolved(name, version), "0"),)
 

@@ -493,22 +493,39 @@ def test_undo_puts_everything_back_once(shape: str, tmp_path: Path) -> None:
     there, plan = SHAPES[shape]
     world = World(tmp_path, there=there)
     world.carry_out(plan(world))
-    undo(world.system, find(world.system, None))
+    undo(world.system, find(world.system, None, str(world.venv)))
     world.assert_as_before()
     with pytest.raises(UsageError, match="nothing to undo"):
-        find(world.system, None)
+        find(world.system, None, str(world.venv))
     with pytest.raises(UsageError, match="already undone"):
-        find(world.system, "1")
+        find(world.system, "1", str(world.venv))
 
 
 def test_a_run_that_a_later_one_builds_on_is_not_undone_first(tmp_path: Path) -> None:
     world = World(tmp_path, there=True)
-    tell = world.plan(Tell("x"))
     for run_id in ("1", "2"):
-        execute(world.system, tell, Journal(world.system, run_id), Silent())
+        keep = Snapshot("snapshot", str(world.venv), f"{world.aside}-{run_id}")
+        execute(world.system, world.plan(keep), Journal(world.system, run_id), Silent())
     with pytest.raises(UsageError) as refused:
-        find(world.system, "1")
+        find(world.system, "1", str(world.venv))
     assert refused.value.next_command == "llmdoctor undo 2"
+
+
+def test_a_run_that_changed_nothing_stands_in_nobodys_way(tmp_path: Path) -> None:
+    world = World(tmp_path, there=True)
+    world.carry_out(world.existing())
+    execute(world.system, world.plan(Tell("x")), Journal(world.system, "2"), Silent())
+    assert find(world.system, None, str(world.venv)).id == "1"
+    with pytest.raises(UsageError, match="run 2 changed nothing"):
+        find(world.system, "2", str(world.venv))
+
+
+def test_undo_without_a_run_never_leaves_the_environment_that_was_named(tmp_path: Path) -> None:
+    world = World(tmp_path, there=True)
+    world.carry_out(world.existing())
+    with pytest.raises(UsageError, match="nothing to undo in") as refused:
+        find(world.system, None, str(tmp_path / "another"))
+    assert str(world.venv) in refused.value.message
 
 
 def test_undo_without_the_former_environment_changes_nothing(tmp_path: Path) -> None:
@@ -517,7 +534,7 @@ def test_undo_without_the_former_environment_changes_nothing(tmp_path: Path) -> 
     world.system.remove(str(world.aside))
     after = world.tree()
     with pytest.raises(UsageError, match="no longer there"):
-        undo(world.system, find(world.system, "1"))
+        undo(world.system, find(world.system, "1", str(world.venv)))
     assert_same_tree(after, world.tree())
 
 
@@ -568,7 +585,7 @@ def test_undo_sees_the_run_as_it_is_once_it_holds_the_lock(tmp_path: Path) -> No
     world = World(tmp_path, there=True)
     early = Journal(world.system, "1")
     early.start(str(world.venv), ("cpu",))
-    stale = find(world.system, "1")
+    (stale,) = entries(world.system)
     (Path(early.folder) / "journal.jsonl").unlink()
     world.carry_out(world.existing())
     undo(world.system, stale)

@@ -15,7 +15,7 @@ from uv import find_uv_bin
 
 from llmdoctor import profiles, sources
 from llmdoctor.errors import UsageError
-from llmdoctor.export import FORMATS
+from llmdoctor.export import FORMATS, export
 from llmdoctor.plan import Change, Plan, Resolved
 from llmdoctor.resolve import resolve
 from llmdoctor.target import assume
@@ -44,7 +44,7 @@ def cuda() -> Plan:
 
 
 def test_requirements_name_the_index_and_every_requirement(cuda: Plan) -> None:
-    lines = FORMATS["requirements"](cuda).splitlines()
+    lines = export(cuda, "requirements").splitlines()
     assert "--extra-index-url https://download.pytorch.org/whl/cu126" in lines
     names = [Pep508(line).name for line in lines if not line.startswith(("#", "--"))]
     assert names == [requirement.name for requirement in cuda.choice.requirements]
@@ -60,7 +60,7 @@ def test_a_resolved_plan_takes_torch_by_its_address_and_nothing_from_a_second_in
     resolved = Plan(
         cuda.choice, ".venv", source=cuda.source, changes=(Change(torch), Change(numpy))
     )
-    lines = FORMATS["requirements"](resolved).splitlines()[1:]
+    lines = export(resolved, "requirements").splitlines()[1:]
     assert lines == [
         f"torch @ {url} --hash=sha256:{'a' * 64}",
         f"numpy==2.3.5 --hash=sha256:{'b' * 64}",
@@ -69,7 +69,7 @@ def test_a_resolved_plan_takes_torch_by_its_address_and_nothing_from_a_second_in
 
 @pytest.mark.parametrize("name", ["uv", "poetry"])
 def test_projects_tie_torch_alone_to_an_explicit_source(cuda: Plan, name: str) -> None:
-    data = tomllib.loads(FORMATS[name](cuda))
+    data = tomllib.loads(export(cuda, name))
     assert "torch==2.9.1+cu126" in data["project"]["dependencies"]
     if name == "uv":
         (index,) = data["tool"]["uv"]["index"]
@@ -83,19 +83,33 @@ def test_projects_tie_torch_alone_to_an_explicit_source(cuda: Plan, name: str) -
 
 def test_a_lock_needs_a_resolved_plan(cuda: Plan) -> None:
     with pytest.raises(UsageError, match="every package's file"):
-        FORMATS["pylock"](cuda)
+        export(cuda, "pylock")
+
+
+def test_a_lock_without_every_hash_proposes_a_format_that_needs_none(cuda: Plan) -> None:
+    from argparse import Namespace
+
+    from llmdoctor.cli.install import _exported
+
+    made = replace(cuda, changes=(Change(Resolved("torch", "2.9.1+cu126")),))
+    words = ["--profile", "mainline", "--export", "pylock", "--env", "my pylock"]
+    with pytest.raises(UsageError, match="torch came without one") as refused:
+        _exported(made, Namespace(export="pylock", assume=[], resolve=False), words)
+    assert refused.value.next_command == (
+        "llmdoctor plan --profile mainline --export requirements --env 'my pylock'"
+    )
 
 
 def test_macos_has_no_second_index() -> None:
     plan = planned("mainline", machine="os=macos,arch=arm64")
     for name in ("requirements", "uv", "poetry", "conda", "dockerfile"):
-        assert "download.pytorch.org" not in FORMATS[name](plan)
+        assert "download.pytorch.org" not in export(plan, name)
 
 
 def test_the_dockerfile_and_the_conda_file_hold_the_same_lines(cuda: Plan) -> None:
-    lines = FORMATS["requirements"](cuda).splitlines()[1:]
-    docker = FORMATS["dockerfile"](cuda)
-    conda = FORMATS["conda"](cuda)
+    lines = export(cuda, "requirements").splitlines()[1:]
+    docker = export(cuda, "dockerfile")
+    conda = export(cuda, "conda")
     assert all(line in docker and line.replace('"', '\\"') in conda for line in lines)
     assert "FROM python:3.12-slim" in docker
     assert "python=3.12" in conda
@@ -131,7 +145,7 @@ def test_uv_takes_what_was_exported(
         made = replace(made, changes=())
     file = {"pylock": "pylock.toml", "uv": "pyproject.toml", "requirements": "requirements.txt"}
     place = tmp_path / file[name]
-    place.write_text(FORMATS[name](made))
+    place.write_text(export(made, name))
     env = {**hermetic_env(tmp_path), "UV_DEFAULT_INDEX": simple}
     subprocess.run(
         [find_uv_bin(), "venv", "-q", "--python", sys.executable, str(tmp_path / "v")],
@@ -145,10 +159,18 @@ def test_uv_takes_what_was_exported(
     assert "torch==2.13.0+cpu" in done.stderr
 
 
-def test_the_command_line_offers_every_format(tmp_path: Path) -> None:
-    from llmdoctor.cli.install import EXPORTS
+def test_every_format_is_written(cuda: Plan) -> None:
+    torch = Resolved("torch", "2.9.1+cu126", url="https://x/torch.whl", sha256="a" * 64)
+    resolved = replace(cuda, changes=(Change(torch),))
+    for name in FORMATS:
+        assert "torch" in export(resolved, name)
 
-    assert tuple(FORMATS) == EXPORTS
+
+def test_the_command_line_offers_every_format(tmp_path: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "llmdoctor", "plan", "--help"], capture_output=True, text=True
+    ).stdout
+    assert "|".join(FORMATS) in shown.replace("\n", "").replace(" ", "")
     place = tmp_path / "Dockerfile"
     words = ["plan", "--profile", "cpu", "--assume", "python=3.12", "--export", "dockerfile"]
     done = subprocess.run(

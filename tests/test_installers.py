@@ -56,7 +56,8 @@ def writes(steps: tuple[Step, ...]) -> dict[str, str]:
 def test_no_child_is_turned_towards_another_environment(installer: Installer) -> None:
     assert {"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME"} <= set(CLEARED)
     for step in runs((*installer.create(JOB), *installer.install(JOB))):
-        assert {name: step.env[name] for name in CLEARED} == dict.fromkeys(CLEARED)
+        assert {name: step.env[name] for name in CLEARED} == CLEARED
+        assert [name for name in CLEARED if CLEARED[name] is not None] == ["PIP_USER"]
 
 
 @INSTALLERS
@@ -119,6 +120,15 @@ def test_pip_leaves_out_a_phase_that_has_nothing_to_do() -> None:
     assert len(runs(steps)) == 1
 
 
+def test_pip_replaces_what_it_would_take_for_installed_already() -> None:
+    torch, rest = runs(Pip().install(JOB))
+    assert "--force-reinstall" in torch.argv
+    assert "--force-reinstall" not in rest.argv
+    again = Change(Resolved("numpy", "2.0.0"), before="2.0.0")
+    (step,) = runs(Pip().install(replace(JOB, changes=(again,))))
+    assert "--force-reinstall" in step.argv
+
+
 def test_pip_is_added_where_the_environment_has_none() -> None:
     first = runs(Pip().install(replace(JOB, has_pip=False)))[0]
     assert first.argv == ("/p/.venv/bin/python", "-m", "ensurepip")
@@ -152,7 +162,22 @@ def test_uv_installs_the_written_lock_and_nothing_else() -> None:
 
 def test_uv_is_told_to_replace_what_is_there_since_another_build_looks_the_same_to_it() -> None:
     (step,) = runs(UV.install(JOB))
-    assert step.argv[7:] == ("--reinstall-package", "torch")
+    assert step.argv[-2:] == ("--reinstall-package", "torch")
+
+
+def test_uv_forgets_a_damaged_package_first_since_its_cache_may_hold_the_same_bytes() -> None:
+    again = Change(Resolved("numpy", "2.0.0"), before="2.0.0")
+    steps = UV.install(replace(JOB, changes=(TORCH, again)))
+    assert [step.kind for step in steps] == ["run", "write", "run"]
+    clean, install = runs(steps)
+    assert clean.argv == ("/bin/uv", "cache", "clean", "--project", "/state/runs/1", "numpy")
+    assert install.argv[-4:] == ("--reinstall-package", "torch", "--reinstall-package", "numpy")
+
+
+def test_uv_reads_the_settings_of_no_project() -> None:
+    for step in runs((*UV.create(JOB), *UV.install(JOB))):
+        assert step.argv[step.argv.index("--project") + 1] == "/state/runs/1"
+        assert "UV_NO_CONFIG" not in step.env  # the user's own still count
 
 
 def test_uv_knows_the_password_of_the_torch_index_while_it_installs() -> None:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
+from llmdoctor import interpreters
 from llmdoctor.errors import CannotFinishError, UsageError
 from llmdoctor.interpreters import Interpreter, ask, choose
+from llmdoctor.system import System
 from llmdoctor.system.local import Local
+from probe.described import Described
+from probe.described import door as described_door
 from support.venvs import find_python
 
 OWN = "{}.{}".format(*sys.version_info[:2])
 FULL = "{}.{}.{}".format(*sys.version_info[:3])
 OTHERS = [minor for minor in ("3.10", "3.11", "3.12", "3.13") if minor != OWN]
+NEWEST = interpreters._pythons()[-1]
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="scripts and links: POSIX only")
 pytestmark = posix_only
 
@@ -95,8 +101,6 @@ def test_one_that_does_not_start_gives_the_line_that_tells_why(
 
 
 def test_one_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from llmdoctor import interpreters
-
     assert interpreters._SECONDS <= 30
     monkeypatch.setattr(interpreters, "_SECONDS", 0.3)
     hanging = script(tmp_path, "python3", "#!/bin/sh\nexec sleep 60\n")
@@ -124,17 +128,19 @@ def test_a_shim_that_fails_is_passed_over_for_an_older_one_that_works(tmp_path: 
     if older is None:
         pytest.skip("there is no second Python on this machine")
     linked(tmp_path / "bin", older)
-    script(tmp_path / "bin", "python3.19", SHIM)
-    found = choose(door(tmp_path / "bin"), None, f">={older},!={OWN}.*,<3.20")
-    assert found.minor != OWN
-    assert found.minor != "3.19"
+    script(tmp_path / "bin", f"python{NEWEST}", SHIM)
+    found = choose(door(tmp_path / "bin"), None, f">={older},!={OWN}.*")
+    assert found.minor not in (OWN, NEWEST)
 
 
 def test_nothing_in_range_says_what_there_is_and_what_to_type() -> None:
     with pytest.raises(CannotFinishError, match=r"no Python in >=3\.98") as caught:
         choose(door(), None, ">=3.98")
     assert FULL in caught.value.message
-    assert caught.value.next_command == "uv python install 3.12"
+    assert caught.value.next_command == "llmdoctor profiles"
+    with pytest.raises(CannotFinishError) as caught:
+        choose(Local({"PATH": ""}), None, f">={NEWEST},!={OWN}.*")
+    assert caught.value.next_command == f"uv python install {NEWEST}"
 
 
 # --- choosing the one that is named
@@ -179,3 +185,43 @@ def test_a_named_shim_that_fails_is_a_usage_error_with_its_own_words(tmp_path: P
         choose(door(tmp_path), "3.19", "")
     assert str(shim) in e.value.message
     assert e.value.next_command
+
+
+# --- Windows, and free-threaded ones
+
+
+def windows(answer: str) -> System:
+    """Windows with the `py` launcher, a 3.12 that it knows, and a doctor that runs on `answer`."""
+    python = "C:\\Python312\\python.exe"
+    tell = f"-I -S -c {interpreters._TELL}"
+    machine = Described(
+        system="windows",
+        programs={"py": "C:\\Windows\\py.exe"},
+        answers={
+            f"C:\\llmdoctor\\python.exe {tell}": answer,
+            f"C:\\Windows\\py.exe -3.12 -I -S -c {interpreters._WHERE}": f"{python}\r\n",
+            f"{python} {tell}": "3.12.4\r\n",
+        },
+    )
+    return described_door(machine)
+
+
+def test_windows_is_asked_through_its_launcher() -> None:
+    found = Interpreter("C:\\Python312\\python.exe", "3.12.4")
+    assert choose(windows("3.99.0"), None, ">=3.11,<3.13") == found
+    assert choose(windows("3.99.0"), "3.12", "") == found
+    with pytest.raises(UsageError, match="no such interpreter"):
+        choose(windows("3.99.0"), "3.11", "")
+
+
+def test_a_free_threaded_python_is_told_and_never_taken_unasked() -> None:
+    assert Interpreter("python3.13t", "3.13.0t").minor == "3.13t"
+    assert choose(windows("3.13.0t"), None, ">=3.11,<3.14").version == "3.12.4"
+    assert choose(windows("3.13.0t"), "3.13t", "").minor == "3.13t"
+
+
+def test_this_python_says_whether_it_is_free_threaded() -> None:
+    found = ask(door(), sys.executable)
+    assert isinstance(found, Interpreter)
+    free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    assert found.minor.endswith("t") == free_threaded

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmdoctor import wire
+from llmdoctor.finding import Finding, Remedy, Verdict
 from llmdoctor.machine import (
     Cuda,
     Disk,
@@ -25,7 +26,7 @@ from llmdoctor.machine import (
     Tool,
     Toolkit,
 )
-from llmdoctor.redact import redact, redact_path
+from llmdoctor.redact import redact, redact_path, redact_verdict
 
 UUID = "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6"
 
@@ -165,6 +166,42 @@ def test_a_sentence_that_quotes_a_path_names_nobody_either(
 ) -> None:
     machine = Machine(environment=Environment("broken", problem=sentence))
     assert redact(machine, home).environment.problem == shown
+
+
+def test_a_finding_names_nobody_and_its_commands_still_work() -> None:
+    finding = Finding(
+        "PY002", None, "error", "/home/bob/v is broken",
+        detail="see /home/ann/v and https://ann:pw@host/x",
+        evidence=(f"CUDA_VISIBLE_DEVICES={UUID}", "LD_LIBRARY_PATH=/home/bob/lib:/home/ann/lib"),
+        where="/home/bob/v",
+        remedy=Remedy(
+            "remove /home/bob/v",
+            "ask",
+            (
+                ("llmdoctor", "install", "--env", "/home/bob/v"),
+                ("mv", "/home/ann/v/x", "/home/ann", "/home/anna/v"),
+            ),
+        ),
+    )  # fmt: skip
+    verdict = Verdict("PY002", "fail", (finding,), "/home/ann/x: denied")
+    redacted = redact_verdict(verdict, "/home/ann")
+    (shown,) = redacted.findings
+    assert redacted.reason == "~/x: denied"
+    assert (shown.title, shown.where) == ("/home/<user>/v is broken", "/home/<user>/v")
+    assert shown.detail == "see ~/v and https://host/x"
+    assert shown.evidence == (
+        "CUDA_VISIBLE_DEVICES=GPU-<uuid>",
+        "LD_LIBRARY_PATH=/home/<user>/lib:~/lib",
+    )
+    assert shown.remedy == Remedy(
+        "remove /home/<user>/v",
+        "ask",
+        (
+            ("llmdoctor", "install", "--env", "/home/bob/v"),
+            ("mv", "~/v/x", "~", "/home/anna/v"),
+        ),
+    )
+    assert redact_verdict(Verdict("X", "pass"), "/home/ann") == Verdict("X", "pass")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from llmdoctor.errors import UsageError
 from llmdoctor.machine import Gpu
 from llmdoctor.plan import Choice, Target
 from llmdoctor.profile import Exclusion, Profile, TorchPin, Want
-from llmdoctor.resolve import marker_environment, resolve
+from llmdoctor.resolve import marker_environment, python_range, resolve
 from llmdoctor.target import assume
 
 KNOWN = tuple(profiles.builtin().values())
@@ -108,6 +108,7 @@ def test_the_build_that_fits(names: str, pairs: str, torch: str, variant: str) -
             "gpu-too-new-for-torch",
             "no kernels for RTX 5090",
         ),
+        ("mainline", "wsl=1,gpu=RTX 4090,driver=560.94", "wsl1-no-gpu", "WSL 1 has no GPU"),
         (
             "mainline",
             "wsl=2,gpu=RTX 4090,driver=526.98",  # newer than Linux's floor, older than Windows'
@@ -386,12 +387,15 @@ TARGETS = st.builds(
     arch=st.sampled_from(["x86_64", "x86_64", "aarch64", "arm64", "riscv64", "unknown"]),
     glibc=st.sampled_from([None, "2.12", "2.17", "2.27", "2.28", "2.31", "2.35", "2.39", "2.42"]),
     musl=st.sampled_from([False, False, False, True]),
-    python=st.sampled_from(["2.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]),
+    python=st.sampled_from(
+        ["2.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.13t", "3.14", "3.15"]
+    ),
     driver=st.none() | st.sampled_from(DRIVERS),
     driver_missing=st.sampled_from([False, False, False, True]),
     gpus=st.lists(GPUS.map(gpu) | st.just(UNKNOWN_GPU), max_size=3).map(tuple)
     | st.lists(GPUS.map(gpu), max_size=2).map(tuple),
-    wsl=st.booleans(),
+    wsl=st.sampled_from([None, None, 1, 2]),
+    ram=st.sampled_from([None, None, 10**8, 10**10]),
     assumed=st.booleans(),
 )
 WANTED = st.lists(st.sampled_from(KNOWN), min_size=1, max_size=4, unique_by=lambda p: p.name)
@@ -442,6 +446,7 @@ def test_what_is_feasible_runs(wanted: list[Profile], target: Target, variant: s
         return
     assert target.gpus
     assert not target.driver_missing
+    assert target.wsl != 1
     floor = tables.driver_floor(choice.variant, "windows" if target.wsl else target.os)
     assert floor is not None
     if target.driver is not None:
@@ -530,3 +535,59 @@ def test_markers_of_a_target_are_those_of_an_interpreter_there() -> None:
         assert Marker(text).evaluate(dict(windows)), text
     macos = marker_environment(assume(["os=macos,arch=arm64"]))
     assert Marker("sys_platform == 'darwin' and platform_machine == 'arm64'").evaluate(dict(macos))
+
+
+# --- memory, Pythons and what is only guessed
+
+
+def test_too_little_memory_refuses_the_profiles_that_state_a_need_unless_allowed() -> None:
+    small = choose("cpu", "gpu=none", "ram=256MB")
+    assert (small.feasible, codes(small)) == (False, {"memory"})
+    assert "--allow memory" in small.reasons[0].text
+    assert choose("cpu", "gpu=none", "ram=256MB", allow=["memory"]).feasible
+    assert choose("cpu", "gpu=none", "ram=512MB").feasible
+    assert choose("mainline", "gpu=none", "ram=256MB").feasible  # states none
+
+
+def test_a_free_threaded_python_is_refused_as_that() -> None:
+    target = replace(assume(["gpu=none"]), python="3.13t")
+    choice = resolve([profiles.find("cpu")], KNOWN, target)
+    assert not choice.feasible
+    assert "3.13t is free-threaded" in choice.reasons[0].text
+    assert causes(choice) == {"no-wheel-for-python"}
+
+
+def test_the_range_of_python_is_what_all_of_them_allow() -> None:
+    assert python_range([MAINLINE], KNOWN) == MAINLINE.python
+    assert python_range([LEGACY, FLASH], KNOWN) == LEGACY.python
+    retention = profiles.find("retention")
+    assert python_range([MAINLINE, retention], KNOWN) == f"{MAINLINE.python},{retention.python}"
+    assert python_range([profiles.find("cpu"), MAINLINE], KNOWN) == MAINLINE.python  # once
+
+
+def test_add_ons_alone_take_the_range_of_the_stack_that_carries_them() -> None:
+    assert FLASH.python == ""
+    assert not SpecifierSet(python_range([FLASH], KNOWN)).contains("3.15.0")
+    assert SpecifierSet(python_range([FLASH], KNOWN)).contains("3.12.4")
+    orphan = Profile("lone", "addon", "Lone", "", python=">=3.11", stacks=("gone",))
+    assert python_range([orphan], KNOWN) == ">=3.11"
+
+
+def test_the_notes_of_profiles_and_wheels_are_among_the_reasons() -> None:
+    choice = choose("mainline flashattn", RTX_4090)
+    texts = [reason.text for reason in choice.reasons]
+    assert f"mainline: {MAINLINE.notes[0]}" in texts
+    found = tables.find_wheel(
+        "flash-attn", "2.9.1", "cu126", "3.12", "linux", "x86_64", "2.35", ("8.9",)
+    )
+    notes = [note for note in found.notes if note]
+    assert notes
+    assert {f"flash-attn: {note}" for note in notes} <= set(texts)
+
+
+def test_a_feature_says_what_works_instead_of_it() -> None:
+    t4 = choose("mainline flashattn", "gpu=Tesla T4,driver=560.35")
+    assert "SDPA" in t4.alternatives[0].text
+    old = choose("mainline xformers", "gpu=GTX 1080 Ti,driver=560.35")
+    assert "gpu-too-old-for-flash-attn" not in causes(old)
+    assert "SDPA" not in old.alternatives[0].text

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from llmdoctor import profiles, sources
+from llmdoctor.errors import CannotFinishError
 from llmdoctor.pip_config import PipConfig
-from llmdoctor.plan import Choice, Source
+from llmdoctor.plan import Choice, Rejected, Source
 from llmdoctor.resolve import resolve
 from llmdoctor.sources import Located, locate
 from llmdoctor.system import Fetched
@@ -226,6 +227,18 @@ def test_a_folder_of_wheels_is_looked_into(
     assert located.source.url is None
 
 
+@pytest.mark.parametrize("place", ["my wheels", "~/my wheels"])
+def test_a_folder_of_wheels_may_be_named_from_where_the_user_stands_or_lives(
+    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cu126(tmp_path / "my wheels")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    located = locate(door(), CU126, NOWHERE, find_links=(place,))
+    assert located.source is not None
+
+
 def test_a_page_of_links_is_read_like_a_folder(
     tmp_path: Path, loopback_index: LoopbackIndex
 ) -> None:
@@ -286,6 +299,32 @@ def test_the_pytorch_index_is_not_asked_where_pip_is_told_to_use_no_index(
     assert located.source is None
     assert loopback_index.requests == []
     assert reasons(located) == ["there is no such folder"]
+
+
+BROKEN = (("/etc/pip.conf", "option 'index-url' already exists"),)
+
+
+def test_a_file_of_pips_that_cannot_be_read_is_named(
+    tmp_path: Path, loopback_index: LoopbackIndex
+) -> None:
+    loopback_index.add("whl/cu126", cu126(tmp_path))
+    pip = PipConfig(index_url=loopback_index.create("main"), unreadable=BROKEN)
+    located = locate(door(loopback_index), CU126, pip)
+    assert located.source is not None
+    assert located.asked == (
+        Rejected("/etc/pip.conf", "unreadable: option 'index-url' already exists"),
+    )
+
+
+def test_the_default_index_is_not_used_where_a_file_that_cannot_be_read_may_name_another(
+    nobody: Local,
+) -> None:
+    with pytest.raises(CannotFinishError, match=r"/etc/pip\.conf cannot be read: option") as caught:
+        locate(nobody, CU128, PipConfig(unreadable=BROKEN))
+    assert caught.value.next_command == "python3 -m pip config debug"
+    named = Local({**nobody.environ, "UV_DEFAULT_INDEX": "https://corp/"})
+    assert locate(named, CU128, PipConfig(unreadable=BROKEN)).asked[0].candidate == "/etc/pip.conf"
+    assert locate(nobody, CU128, replace(NOWHERE, unreadable=BROKEN)).source is None
 
 
 # --- the default index
@@ -400,9 +439,16 @@ class Noting(Local):
         self.asked: list[dict[str, Any]] = []
 
     def fetch(
-        self, url: str, *, timeout: float = 5.0, ca_file: str | None = None, verify: bool = True
+        self,
+        url: str,
+        *,
+        timeout: float = 5.0,
+        ca_file: str | None = None,
+        verify: bool = True,
+        proxy: str | None = None,
     ) -> Fetched:
-        self.asked.append({"url": url, "ca_file": ca_file, "verify": verify})
+        asked = {"url": url, "ca_file": ca_file, "verify": verify, "proxy": proxy}
+        self.asked.append(asked)
         return Fetched(url, 200, b'<a href="torch-2.9.1%2Bcu126-py3-none-any.whl">x</a>')
 
 
@@ -425,6 +471,12 @@ def test_pips_certificate_and_trusted_hosts_count(
     assert "pw" not in located.source.text
     (asked,) = machine.asked
     assert (asked["ca_file"], asked["verify"]) == ("/corp.pem", verify)
+
+
+def test_pips_proxy_is_used() -> None:
+    machine = Noting()
+    locate(machine, CU126, replace(NOWHERE, proxy="http://proxy:3128"), index_url="https://corp/")
+    assert machine.asked[0]["proxy"] == "http://proxy:3128"
 
 
 def test_the_address_of_the_source_itself_keeps_its_credentials() -> None:

@@ -27,6 +27,7 @@ MINE = [
     "companions",
     "driver",
     "gpu",
+    "platform",
     "torch",
     "transformers",
     "triton",

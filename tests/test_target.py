@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llmdoctor import profiles
 from llmdoctor.errors import UsageError
 from llmdoctor.machine import Gpu, Host, Libc, Machine, Memory, Nvidia, PciDevice, Reading
-from llmdoctor.plan import Target
+from llmdoctor.plan import Choice, Target
 from llmdoctor.resolve import resolve
 from llmdoctor.target import assume, of_machine
 
@@ -43,9 +43,10 @@ def test_what_is_not_given_is_as_the_contract_says() -> None:
         ("ram=16", "ram", 16 * 10**9),
         ("ram=1.5 GiB", "ram", 3 * 2**29),
         ("ram=512mb", "ram", 512 * 10**6),
-        ("wsl=true", "wsl", True),
-        ("wsl=2", "wsl", True),
-        ("wsl=no", "wsl", False),
+        ("wsl=true", "wsl", 2),
+        ("wsl=2", "wsl", 2),
+        ("wsl=1", "wsl", 1),
+        ("wsl=no", "wsl", None),
     ],
 )
 def test_every_key_is_understood(pair: str, field: str, value: object) -> None:
@@ -156,15 +157,87 @@ def test_a_machine_without_nvidia_hardware_misses_no_driver() -> None:
 @pytest.mark.parametrize(
     ("host", "arch", "glibc", "musl", "wsl"),
     [
-        (Host("linux", "x86_64", libc=Libc("musl", "1.2.4")), "x86_64", None, True, False),
-        (Host("linux", "arm64", libc=Libc("glibc", "2.35")), "aarch64", "2.35", False, False),
-        (Host("linux", "x86_64", libc=Libc("glibc", "2.35"), wsl=2), "x86_64", "2.35", False, True),
-        (Host("macos", "arm64"), "arm64", None, False, False),
-        (Host("windows", "AMD64"), "x86_64", None, False, False),
+        (Host("linux", "x86_64", libc=Libc("musl", "1.2.4")), "x86_64", None, True, None),
+        (Host("linux", "arm64", libc=Libc("glibc", "2.35")), "aarch64", "2.35", False, None),
+        (Host("linux", "x86_64", libc=Libc("glibc", "2.35"), wsl=2), "x86_64", "2.35", False, 2),
+        (Host("macos", "arm64"), "arm64", None, False, None),
+        (Host("windows", "AMD64"), "x86_64", None, False, None),
     ],
 )
 def test_the_host_is_put_in_the_words_of_the_tables(
-    host: Host, arch: str, glibc: str | None, musl: bool, wsl: bool
+    host: Host, arch: str, glibc: str | None, musl: bool, wsl: int | None
 ) -> None:
     target = of_machine(replace(LINUX, host=host), "3.12")
     assert (target.arch, target.glibc, target.musl, target.wsl) == (arch, glibc, musl, wsl)
+
+
+def test_the_free_threaded_build_stays_one() -> None:
+    assert of_machine(LINUX, "3.13.0t").python == "3.13t"
+
+
+def test_memory_is_what_a_process_can_have_before_it_is_killed() -> None:
+    swaps = replace(LINUX, memory=Memory(total=2 * 10**9, swap=10**9))
+    assert of_machine(swaps, "3.12").ram == 3 * 10**9
+    limited = replace(LINUX, memory=Memory(total=64 * 10**9, swap=10**9, limit=10**9))
+    assert of_machine(limited, "3.12").ram == 10**9
+    assert of_machine(replace(LINUX, memory=Memory()), "3.12").ram is None
+
+
+# --- hidden GPUs
+
+NEW, OLD = (
+    Gpu(0, "RTX 5090", "12.0", uuid="GPU-aaaa"),
+    Gpu(1, "GTX 1080 Ti", "6.1", uuid="GPU-bbbb"),
+)
+
+
+def mixed(value: str, *gpus: Gpu, **variables: str) -> Machine:
+    nvidia = Nvidia(driver=(Reading("nvml", "580.95.05"),), gpus=gpus or (NEW, OLD))
+    return replace(LINUX, nvidia=nvidia, variables={"CUDA_VISIBLE_DEVICES": value, **variables})
+
+
+def mainline_on(machine: Machine) -> Choice:
+    known = tuple(profiles.builtin().values())
+    return resolve([profiles.find("mainline")], known, of_machine(machine, "3.12"))
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [mixed("0", CUDA_DEVICE_ORDER="PCI_BUS_ID"), mixed("GPU-aaaa")],
+    ids=["number in bus order", "UUID"],
+)
+def test_a_hidden_gpu_makes_a_stack_possible_and_the_plan_says_so(machine: Machine) -> None:
+    choice = mainline_on(machine)
+    assert (choice.feasible, choice.variant) == (True, "cu128")
+    assert "CUDA_VISIBLE_DEVICES hides GTX 1080 Ti" in [reason.text for reason in choice.reasons]
+
+
+@pytest.mark.parametrize("gpus", [(NEW, OLD), (replace(OLD, index=0), replace(NEW, index=1))])
+def test_a_number_is_not_trusted_where_cuda_sorts_by_speed(gpus: tuple[Gpu, ...]) -> None:
+    target = of_machine(mixed("0", *gpus), "3.12")
+    assert target.gpus == gpus
+    choice = mainline_on(mixed("0", *gpus))
+    assert not choice.feasible
+    assert any("CUDA_DEVICE_ORDER" in reason.text for reason in choice.reasons)
+
+
+def test_a_number_is_trusted_where_it_makes_no_difference() -> None:
+    alike = (NEW, replace(NEW, index=1))
+    assert of_machine(mixed("1", *alike), "3.12").gpus == alike[1:]
+    both = of_machine(mixed("1,0"), "3.12")
+    assert ({gpu.index for gpu in both.gpus}, both.gpus_note) == ({0, 1}, None)
+    assert of_machine(mixed("0", NEW), "3.12").gpus == (NEW,)
+
+
+def test_what_is_not_known_to_be_hidden_is_judged() -> None:
+    nameless = (replace(NEW, uuid=None), OLD)
+    for machine in (mixed("MIG-1234"), mixed("GPU-aaaa", *nameless)):
+        target = of_machine(machine, "3.12")
+        assert len(target.gpus) == 2
+        assert "every GPU is judged" in (target.gpus_note or "")
+
+
+def test_with_every_gpu_hidden_the_processor_is_left_and_no_driver_is_missing() -> None:
+    choice = mainline_on(mixed("-1"))
+    assert (choice.variant, choice.target.driver_missing) == ("cpu", False)
+    assert any("hides RTX 5090, GTX 1080 Ti" in reason.text for reason in choice.reasons)

@@ -7,7 +7,7 @@ is what happens. Versions that are installed are preferences: they stay unless t
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -111,13 +111,20 @@ def parse_lock(text: str) -> tuple[Resolved, ...]:
     return tuple(found)
 
 
-def changes(resolved: Sequence[Resolved], installed: Sequence[Package]) -> tuple[Change, ...]:
-    """What differs from what is installed. Local versions count: 2.9.1 is not 2.9.1+cu126."""
+def changes(
+    resolved: Sequence[Resolved],
+    installed: Sequence[Package],
+    damaged: Collection[str] = frozenset(),
+) -> tuple[Change, ...]:
+    """What differs from what is installed. Local versions count: 2.9.1 is not 2.9.1+cu126.
+
+    `damaged` packages (`verify.damaged`) are installed anew in the same version.
+    """
     before = {package.name: package.version for package in installed}
     return tuple(
         Change(package, before.get(package.name))
         for package in resolved
-        if not same_version(before.get(package.name), package.version)
+        if package.name in damaged or not same_version(before.get(package.name), package.version)
     )
 
 

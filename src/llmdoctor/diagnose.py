@@ -13,7 +13,8 @@ from llmdoctor.errors import ProfileError, UnreadableError, UsageError
 from llmdoctor.finding import Report
 from llmdoctor.machine import SCHEMA, Machine
 from llmdoctor.probe import Subject, look
-from llmdoctor.redact import redact
+from llmdoctor.probe.paths import absolute
+from llmdoctor.redact import redact, redact_text, redact_verdict
 from llmdoctor.system import System
 
 if TYPE_CHECKING:  # without a wish there is no profile and no choice, and each costs milliseconds
@@ -42,13 +43,22 @@ def catalogue() -> tuple[Check, ...]:
 
 
 def diagnose(system: System, question: Question) -> Report:
-    """Look and judge. What names a person or a device is taken out before anything is judged."""
+    """Look and judge. What names a person or a device is taken out of what was judged."""
     wanted = _wanted(question.profiles)
     machine = _machine(system, question)
     case = Case(machine, wanted, _choice(wanted, machine))
     verdicts = checks.run_checks(case, select=question.select, ignore=question.ignore)
     can, cannot = checks.capabilities(case)
-    return Report(machine, verdicts, can, cannot, question.profiles)
+    if question.snapshot is not None:  # as it was written down, on whatever machine that was
+        return Report(machine, verdicts, can, cannot, question.profiles)
+    home = system.home()
+    return Report(
+        machine=redact(machine, home),
+        verdicts=tuple(redact_verdict(verdict, home) for verdict in verdicts),
+        can=tuple(redact_text(text, home) for text in can),
+        cannot=tuple(redact_text(text, home) for text in cannot),
+        profiles=question.profiles,
+    )
 
 
 def one_line(report: Report) -> str:
@@ -62,7 +72,7 @@ def one_line(report: Report) -> str:
 def _machine(system: System, question: Question) -> Machine:
     if question.snapshot is not None:
         return _saved(system, question.snapshot)
-    project = str(system.flavour(system.cwd(), question.project))
+    project = absolute(system, question.project)
     if system.names(project) is None:
         raise UsageError(
             f"--project {question.project}: there is no such folder",
@@ -75,7 +85,7 @@ def _machine(system: System, question: Question) -> Machine:
             f"--env {question.environment}: there is no environment",
             next_command=f"llmdoctor install --profile cpu --env {question.environment}",
         )
-    return redact(machine, system.home())
+    return machine
 
 
 def _saved(system: System, path: str) -> Machine:
@@ -106,7 +116,7 @@ def _saved(system: System, path: str) -> Machine:
 
 def _text(system: System, path: str) -> str | None:
     try:
-        return system.read_text(path)
+        return system.read_text(absolute(system, path))
     except UnreadableError as error:
         raise UsageError(f"--from {path}: {error.reason}", next_command=_SAVE) from None
 
@@ -116,8 +126,8 @@ def _right_schema(data: object, path: str) -> None:
     schema = data.get("schema") if isinstance(data, dict) else None
     if isinstance(schema, int) and schema != SCHEMA:
         raise ProfileError(
-            f"{path}: schema is {schema}, this llmdoctor reads {SCHEMA}",
-            next_command="python3 -m pip install --upgrade llmdoctor",
+            f"{path}: schema is {schema}, this llmdoctor reads {SCHEMA}: update it",
+            next_command="llmdoctor --version",
         )
 
 

@@ -159,7 +159,7 @@ def unfinished(system: System, environment: str) -> tuple[Entry, ...]:
             raise CannotFinishError(
                 f"run {entry.id} on {environment} never ended, and its journal cannot be read: "
                 + journal_path(system, entry.id),
-                next_command="python3 -m pip install --upgrade llmdoctor",
+                next_command="llmdoctor --version",
             )
     return tuple(entry for entry in found if entry.outcome in (None, "incomplete"))
 

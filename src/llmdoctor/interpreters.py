@@ -4,32 +4,44 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from llmdoctor import tables
 from llmdoctor.errors import CannotFinishError, UsageError
+from llmdoctor.machine import minor_of
 from llmdoctor.system import System
+from llmdoctor.tables.read import numbers
 
-_TELL = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
+if TYPE_CHECKING:  # only an install needs it
+    from packaging.specifiers import SpecifierSet
+
+# Whether it is free-threaded only sysconfig says on every system; -S leaves that importable.
+_TELL = (
+    "import sys, sysconfig; print('%d.%d.%d' % sys.version_info[:3] + "
+    "('t' if sysconfig.get_config_var('Py_GIL_DISABLED') else ''))"
+)
+_WHERE = "import sys; print(sys.executable)"
 _SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python that starts; `version` is its full version."""
+    """A Python that starts; `version` is its full version, "3.13.0t" where free-threaded."""
 
     executable: str
     version: str
 
     @property
     def minor(self) -> str:
-        """Such as "3.12"."""
-        return ".".join(self.version.split(".")[:2])
+        """Such as "3.12", "3.13t"."""
+        return minor_of(self.version)
 
 
 def ask(system: System, executable: str) -> Interpreter | str:
     """Start an interpreter and ask for its version; the reason when it does not start."""
     done = system.run((executable, "-I", "-S", "-c", _TELL), timeout=_SECONDS)
     version = done.out.strip()
-    if done.ok and re.fullmatch(r"\d+\.\d+\.\d+", version):
+    if done.ok and re.fullmatch(r"\d+\.\d+\.\d+t?", version):
         return Interpreter(executable, version)
     said = done.err.strip().splitlines()
     if not said:
@@ -40,7 +52,9 @@ def ask(system: System, executable: str) -> Interpreter | str:
 def choose(system: System, wanted: str | None, spec: str) -> Interpreter:
     """The interpreter that `--python` names, or one that `spec` (PEP 440) allows.
 
-    Without a wish: the doctor's own, else the newest on PATH that is in range.
+    Without a wish: the doctor's own, else the newest on PATH that is in range. On Windows the `py`
+    launcher is asked too: installers put no `python3.12` on PATH there. Free-threaded Pythons are
+    in no range, because wheels have other tags for them.
 
     Raises:
         UsageError: the one that was named does not exist or does not start.
@@ -52,30 +66,51 @@ def choose(system: System, wanted: str | None, spec: str) -> Interpreter:
         return _named(system, wanted)
     allowed = SpecifierSet(spec)
     own = ask(system, system.interpreter())
-    if isinstance(own, Interpreter) and allowed.contains(own.version):
+    if isinstance(own, Interpreter) and _in(allowed, own):
         return own
-    for number in range(20, 7, -1):
-        if f"3.{number}" not in allowed and not allowed.contains(f"3.{number}.0"):
-            continue
-        path = system.which(f"python3.{number}")
+    offered = [minor for minor in _pythons() if allowed.contains(f"{minor}.0")]
+    for minor in reversed(offered):
+        path = _find(system, minor)
         found = ask(system, path) if path else ""
-        if isinstance(found, Interpreter):
+        if isinstance(found, Interpreter) and _in(allowed, found):
             return found
     has = own.version if isinstance(own, Interpreter) else own
+    # From the middle: wheels of extensions come late for new Pythons and end early for old ones.
+    get = f"uv python install {offered[len(offered) // 2]}" if offered else "llmdoctor profiles"
     raise CannotFinishError(
         f"no Python in {spec or 'any range'} was found on PATH (llmdoctor runs on {has})",
-        next_command="uv python install 3.12",
+        next_command=get,
     )
 
 
+def _in(allowed: SpecifierSet, found: Interpreter) -> bool:
+    return not found.minor.endswith("t") and allowed.contains(found.version)
+
+
+def _pythons() -> list[str]:
+    """The Pythons that any torch of the table has wheels for, oldest first."""
+    every = {python for release in tables.torch_releases() for python in release.python}
+    return sorted((python for python in every if not python.endswith("t")), key=numbers)
+
+
+def _find(system: System, minor: str) -> str | None:
+    """Where a Python of that minor is; on Windows as the `py` launcher knows it."""
+    path = system.which(f"python{minor}")
+    launcher = system.which("py") if path is None and system.uname().system == "windows" else None
+    if launcher is None:
+        return path
+    done = system.run((launcher, f"-{minor}", "-I", "-S", "-c", _WHERE), timeout=_SECONDS)
+    return done.out.strip() or None if done.ok else None
+
+
 def _named(system: System, wanted: str) -> Interpreter:
-    is_version = re.fullmatch(r"\d+\.\d+", wanted) is not None
+    is_version = re.fullmatch(r"\d+\.\d+t?", wanted) is not None
     own = ask(system, system.interpreter()) if is_version else ""
     if isinstance(own, Interpreter) and own.minor == wanted:
         return own
-    path = system.which(f"python{wanted}") if is_version else system.which(wanted)
+    path = _find(system, wanted) if is_version else system.which(wanted)
     if path is None:
-        hint = f"uv python install {wanted}" if is_version else "python3 --version"
+        hint = f"uv python install {wanted}" if is_version else _list(system)
         raise UsageError(f"--python {wanted}: there is no such interpreter", next_command=hint)
     found = ask(system, path)
     if isinstance(found, str):
@@ -83,3 +118,7 @@ def _named(system: System, wanted: str) -> Interpreter:
             f"--python {wanted}: {path} does not start: {found}", next_command=f"{path} --version"
         )
     return found
+
+
+def _list(system: System) -> str:
+    return "py --list" if system.uname().system == "windows" else "python3 --version"

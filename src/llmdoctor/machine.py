@@ -26,6 +26,12 @@ def private(role: Literal["path", "text", "variable", "secret"]) -> dict[str, st
     return {"private": role}
 
 
+def minor_of(python: str) -> str:
+    """The minor of a Python: "3.12.4" -> "3.12"; free-threaded: "3.13.0t" -> "3.13t"."""
+    minor = ".".join(python.split(".")[:2])
+    return f"{minor.removesuffix('t')}t" if python.endswith("t") else minor
+
+
 @dataclass(frozen=True)
 class Note:
     """A reader that could not look, and why."""
@@ -225,7 +231,8 @@ class Environment:
     """A Python environment seen from outside: the patient.
 
     kind: venv, conda, system (an interpreter of its own), missing (nothing there yet), or broken
-    (`problem` says how). `base` is the folder of the interpreter that a venv was made from.
+    (`problem` says how). `base` is the folder of the interpreter that a venv was made from. The
+    `version` of a free-threaded Python ends with t: "3.13.0t".
     """
 
     kind: Literal["venv", "conda", "system", "missing", "broken"] = "missing"
@@ -238,7 +245,8 @@ class Environment:
     system_site_packages: bool = False
     problem: str | None = field(default=None, metadata=private("text"))
     packages: tuple[Package, ...] = ()
-    leftovers: tuple[str, ...] = ()  # half-removed dist-infos, their names start with ~ or -
+    # Half-removed dist-infos: paths, their last parts start with ~ or -.
+    leftovers: tuple[str, ...] = field(default=(), metadata=private("path"))
     torch: Torch | None = None
 
     def package(self, name: str) -> Package | None:

@@ -21,6 +21,6 @@ def profiles_dir() -> Path:
         if (folder / "tables").is_dir():
             return folder
     raise CannotFinishError(
-        f"the profiles are missing from {package}: this installation of llmdoctor is incomplete",
-        next_command="python3 -m pip install --force-reinstall --no-deps llmdoctor",
+        f"the profiles are missing from {package}: install llmdoctor again, from where you had it",
+        next_command="python3 -m pip uninstall llmdoctor",
     )

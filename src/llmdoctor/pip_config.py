@@ -1,8 +1,9 @@
 """What pip is configured with, so that uv can be driven the same way: uv does not read it.
 
 Files in pip's order (global, user, site, then PIP_CONFIG_FILE, which replaces the user's), then
-[install] over [global], then PIP_* variables, which win. An empty value counts as none. Indexes,
-find-links, certificate, trusted hosts and the proxy matter; the rest is pip's own business.
+[install] over [global], then PIP_* variables, which win. An empty value hides the value that a
+weaker file gives in the same section, and counts as none. Indexes, find-links, certificate, trusted
+hosts and the proxy matter; the rest is pip's own business.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from dataclasses import dataclass
 
 from llmdoctor.errors import UnreadableError
+from llmdoctor.probe.paths import absolute, absolute_place
 from llmdoctor.system import System
 
 
@@ -19,7 +21,8 @@ from llmdoctor.system import System
 class PipConfig:
     """pip's view of where packages come from. Addresses may carry credentials: never show them raw.
 
-    `no_index` stands for pip's own switch; `unreadable` names files that could not be read.
+    `no_index` stands for pip's own switch; `unreadable` are files that could not be read, each with
+    the reason.
     """
 
     index_url: str | None = None
@@ -29,7 +32,7 @@ class PipConfig:
     trusted_hosts: tuple[str, ...] = ()
     proxy: str | None = None
     no_index: bool = False
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()
 
     @property
     def hosts_own_index(self) -> bool:
@@ -45,13 +48,13 @@ def read(system: System, prefixes: tuple[str, ...] = ()) -> PipConfig:
         try:
             text = system.read_text(path)
         except UnreadableError as error:
-            unreadable.append(str(error))
+            unreadable.append((path, error.reason))
             continue
         if text is not None:
             try:
                 options.update(parse(text))
             except configparser.Error as error:
-                unreadable.append(f"{path}: {error.message.splitlines()[0]}")
+                unreadable.append((path, " ".join(error.message.split())))
     for name, value in system.environ.items():
         if name.startswith("PIP_") and name != "PIP_CONFIG_FILE":
             options["environment", name[4:].lower().replace("_", "-")] = value
@@ -65,9 +68,9 @@ def read(system: System, prefixes: tuple[str, ...] = ()) -> PipConfig:
         index_url=values.get("index-url"),
         extra_index_urls=tuple(values.get("extra-index-url", "").split()),
         find_links=tuple(
-            _from_home(system, place) for place in values.get("find-links", "").split()
+            absolute_place(system, place) for place in values.get("find-links", "").split()
         ),
-        cert=_from_home(system, values["cert"]) if "cert" in values else None,
+        cert=absolute(system, values["cert"]) if "cert" in values else None,
         trusted_hosts=tuple(values.get("trusted-host", "").split()),
         proxy=values.get("proxy"),
         no_index=values.get("no-index", "").lower() in ("1", "true", "t", "yes", "y", "on"),
@@ -85,11 +88,6 @@ def parse(text: str) -> dict[tuple[str, str], str]:
         if parser.has_section(section)
         for name, value in parser.items(section)
     }
-
-
-def _from_home(system: System, path: str) -> str:
-    """Write out the home folder: pip understands "~", and uv does not."""
-    return system.home() + path[1:] if path == "~" or path[:2] in ("~/", "~\\") else path
 
 
 def _files(system: System, prefixes: tuple[str, ...]) -> list[str]:

@@ -15,7 +15,9 @@ from llmdoctor.machine import Gpu
 class Target:
     """What the resolver decides for: this machine's facts, or assumed ones.
 
-    `driver` None with GPUs means that it is not known; `driver_missing` that there is none.
+    `driver` None with GPUs means that it is not known; `driver_missing` that there is none. `gpus`
+    are the visible ones; `gpus_note` says which are hidden, or why that is not known. `ram` is what
+    a process can have before it is killed, so swap counts. `python` is "3.13t" where free-threaded.
     """
 
     os: str = "linux"
@@ -26,9 +28,10 @@ class Target:
     driver: str | None = None
     driver_missing: bool = False
     gpus: tuple[Gpu, ...] = ()
-    wsl: bool = False
+    wsl: int | None = None  # 1 or 2
     ram: int | None = None  # bytes
     assumed: bool = False
+    gpus_note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,13 @@ class Source:
     pin: str
     text: str
     url: str | None = None
+
+
+def pinned(requirement: Requirement, source: Source | None) -> str:
+    """The requirement's text, with torch as its source writes it."""
+    if requirement.name == "torch" and source is not None:
+        return f"torch=={source.pin}"
+    return requirement.text
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ def parse(text: str, where: str) -> Profile:
     schema = data.get("schema", SCHEMA)
     if isinstance(schema, int) and schema > SCHEMA:  # before its new keys are called unknown
         raise ProfileError(
-            f"{where}: schema is {schema}, this llmdoctor reads {SCHEMA}",
-            next_command="python3 -m pip install --upgrade llmdoctor",
+            f"{where}: schema is {schema}, this llmdoctor reads {SCHEMA}: update it",
+            next_command="llmdoctor --version",
         )
     try:
         profile = wire.load(Profile, data)

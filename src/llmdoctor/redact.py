@@ -1,4 +1,11 @@
-"""Take out of a machine what names a person or a device, field by field."""
+"""Take out of a report what names a person or a device, field by field.
+
+The machine is judged as it is, and redacted for the report only: judged after, "~" and "<user>"
+would stand in commands that are to be run. In a remedy's commands a path below the user's own home
+is written with "~/", which a shell expands where a person pastes it, and llmdoctor's own options
+expand themselves. A path below somebody else's home stays as it is there, name and all: nothing
+else would work. Every other text names nobody.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +13,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 
+from llmdoctor.finding import Finding, Verdict
 from llmdoctor.machine import Machine
 
 
@@ -21,14 +29,58 @@ def redact(machine: Machine, home: str) -> Machine:
     return redacted
 
 
+def redact_verdict(verdict: Verdict, home: str) -> Verdict:
+    """The same of what a check says; commands keep what they need to work."""
+    return dataclasses.replace(
+        verdict,
+        findings=tuple(_redact_finding(finding, home) for finding in verdict.findings),
+        reason=None if verdict.reason is None else redact_text(verdict.reason, home),
+    )
+
+
+def _redact_finding(finding: Finding, home: str) -> Finding:
+    remedy = finding.remedy
+    if remedy is not None:
+        remedy = dataclasses.replace(
+            remedy,
+            summary=redact_text(remedy.summary, home),
+            commands=tuple(
+                tuple(from_home(word, home) for word in argv) for argv in remedy.commands
+            ),
+        )
+    return dataclasses.replace(
+        finding,
+        title=redact_text(finding.title, home),
+        detail=redact_text(finding.detail, home),
+        evidence=tuple(redact_text(line, home) for line in finding.evidence),
+        where=None if finding.where is None else redact_path(finding.where, home),
+        remedy=remedy,
+    )
+
+
 def redact_path(path: str, home: str) -> str:
     """Write a path below `home` with "~"; hide the user's name of a path below anybody's home."""
+    short = from_home(path, home)
+    return short if short != path else _HOME_OF_SOMEBODY.sub(r"\1<user>", path, count=1)
+
+
+def redact_text(text: str, home: str) -> str:
+    """A sentence that quotes paths."""
+    base = home.rstrip("/\\")
+    if base:
+        flags = re.IGNORECASE if base[1:2] == ":" else 0
+        text = re.sub(rf"(?<![\w/\\.]){re.escape(base)}(?![\w.-])", "~", text, flags=flags)
+    return _UUID.sub(r"\1-<uuid>", _HOME_IN_TEXT.sub(r"\1<user>", _CREDENTIALS.sub("", text)))
+
+
+def from_home(path: str, home: str) -> str:
+    """Write a path below `home` with "~"; every other word stays."""
     base = home.rstrip("/\\")  # nothing is left of a container's home "/": that names nobody
     if base and _fold(path[: len(base)], base) == _fold(base, base):
         rest = path[len(base) :]
         if not rest or rest[0] in "/\\":
             return "~" + rest
-    return _HOME_OF_SOMEBODY.sub(r"\1<user>", path, count=1)
+    return path
 
 
 def _fold(path: str, home: str) -> str:
@@ -67,15 +119,6 @@ def _redact(value: object, home: str, role: str | None = None) -> object:
     return value
 
 
-def _redact_text(text: str, home: str) -> str:
-    """A sentence that quotes paths."""
-    base = home.rstrip("/\\")
-    if base:
-        flags = re.IGNORECASE if base[1:2] == ":" else 0
-        text = re.sub(rf"(?<![\w/\\.]){re.escape(base)}(?![\w.-])", "~", text, flags=flags)
-    return _UUID.sub(r"\1-<uuid>", _HOME_IN_TEXT.sub(r"\1<user>", _CREDENTIALS.sub("", text)))
-
-
 def _redact_variable(value: str, home: str) -> str:
     """A variable's value: paths, devices, or addresses that may carry a password."""
     value = _UUID.sub(r"\1-<uuid>", value)
@@ -95,6 +138,6 @@ def _redact_word(word: str, home: str) -> str:
 
 _REDACTORS: dict[str, Callable[[str, str], str]] = {
     "path": redact_path,
-    "text": _redact_text,
+    "text": redact_text,
     "variable": _redact_variable,
 }

@@ -34,12 +34,11 @@ def prove(
     takes longer than `seconds` is hanging.
     """
     command = (python, "-I", "-B", str(program))
-    globs = tuple(word for glob in only for word in ("--only", glob))
+    globs = [word for glob in only for word in ("--only", glob)]
     listed = system.run((*command, "--list", *globs), env=CLEARED, timeout=60.0)
     if not listed.ok:
         return Proof(problem=f"{python} cannot run the smoke test: {_last_words(listed)}")
-    # the environment may print as well while its interpreter starts
-    left = [line for line in listed.out.splitlines() if line.count("/") == 3 and " " not in line]
+    left = _names(listed)
     rows: list[SmokeRow] = []
     environment: dict[str, object] = {}
     while left:
@@ -48,8 +47,9 @@ def prove(
         finished = [wire.load(SmokeRow, row) for row in _of_type(records, "row")]
         rows += finished
         if any(record["type"] == "done" for record in records):
-            missing = _missing(records) if not rows else None
-            return Proof(tuple(rows), environment, missing)
+            if missing := _missing(records):  # every row would say the same
+                return Proof((), environment, missing)
+            return Proof(tuple(rows), environment, None if rows else "it ran no row")
         started = [record["row"] for record in _of_type(records, "start", whole=True)]
         if len(started) == len(finished):  # it died before its first row, or between two
             where = _importing(records)
@@ -59,6 +59,20 @@ def prove(
         seen = {"/".join((row.backend, row.kernel, row.mode, row.dtype)) for row in rows}
         left = [name for name in left if name not in seen]
     return Proof(tuple(rows), environment, None if rows else "no row was selected")
+
+
+def row_names(system: System, python: str, *, program: Path = PROGRAM) -> tuple[str, ...]:
+    """Every row there is, as backend/kernel/mode/dtype; none where `python` cannot list them.
+
+    `prove` says why it cannot.
+    """
+    argv = (python, "-I", "-B", str(program), "--list")
+    return tuple(_names(system.run(argv, env=CLEARED, timeout=60.0)))
+
+
+def _names(listed: Completed) -> list[str]:
+    # the environment may print as well while its interpreter starts
+    return [line for line in listed.out.splitlines() if line.count("/") == 3 and " " not in line]
 
 
 def _one_child(
@@ -95,13 +109,16 @@ def _environment(records: Sequence[dict[str, object]]) -> dict[str, object]:
 
 
 def _missing(records: Sequence[dict[str, object]]) -> str | None:
-    """Why there are no rows: the package that is not there or does not import."""
+    """Why no row can run: the package that is not there or does not import."""
+    needed = ("torch", "transformers")  # without peft the other rows go on
     for record in _of_type(records, "import"):
+        if record["package"] not in needed:
+            continue
         if record["outcome"] == "missing":
             return f"{record['package']} is not installed in this environment"
         if record["outcome"] == "broken":
             return f"{record['package']} cannot be imported: {record['error']}: {record['message']}"
-    return "it ran no row"
+    return None
 
 
 def _importing(records: Sequence[dict[str, object]]) -> str:

@@ -14,9 +14,10 @@ from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import url2pathname
 
 from llmdoctor import tables, tags
-from llmdoctor.errors import UnreadableError
+from llmdoctor.errors import CannotFinishError, UnreadableError
 from llmdoctor.pip_config import PipConfig, without_credentials
 from llmdoctor.plan import Choice, Rejected, Source
+from llmdoctor.probe.paths import absolute
 from llmdoctor.system import System
 from llmdoctor.tables.read import numbers
 
@@ -69,9 +70,14 @@ def locate(
     index_url: str | None = None,
     find_links: tuple[str, ...] = (),
 ) -> Located:
-    """Find a place that offers the chosen torch build for the target. Uses the network."""
+    """Find a place that offers the chosen torch build for the target. Uses the network.
+
+    Raises:
+        CannotFinishError: a file of pip's that may name the index cannot be read.
+    """
+    _index_is_known(system, pip)
     ask = _Asker(system, choice, pip)
-    asked: list[Rejected] = []
+    asked = [Rejected(path, f"unreadable: {why}") for path, why in pip.unreadable]
     for kind, place, text in _places(choice, pip, index_url, find_links, system.environ):
         answer = ask.links(place) if kind == "links" else ask.index(place)
         if isinstance(answer, Rejected):
@@ -89,6 +95,22 @@ def locate(
         offers = f"its torch {choice.torch} is the {default} build" if default else "not known"
         asked.append(Rejected("the default package index", offers))
     return Located(None, tuple(asked))
+
+
+def _index_is_known(system: System, pip: PipConfig) -> None:
+    """A company's packages are not to be looked for on the public index by mistake."""
+    own = (
+        pip.index_url
+        or system.environ.get("UV_DEFAULT_INDEX")
+        or system.environ.get("UV_INDEX_URL")
+    )
+    if pip.unreadable and not own and not pip.no_index:
+        path, why = pip.unreadable[0]
+        raise CannotFinishError(
+            f"pip's configuration {path} cannot be read: {why}\n"
+            "it may name the package index, and nothing else does",
+            next_command="python3 -m pip config debug",
+        )
 
 
 def _places(
@@ -131,7 +153,10 @@ class _Asker:
         name = without_credentials(place)
         if place.startswith(("http://", "https://")):
             return self._page(name, place)
-        folder = url2pathname(urlsplit(place).path) if place.startswith("file:") else place
+        if place.startswith("file:"):
+            folder = url2pathname(urlsplit(place).path)
+        else:
+            folder = absolute(self._system, place)
         try:
             found = self._system.names(folder)
         except UnreadableError as error:
@@ -156,6 +181,7 @@ class _Asker:
             timeout=_SECONDS,
             ca_file=self._pip.cert,
             verify=hosts.isdisjoint(self._pip.trusted_hosts),
+            proxy=self._pip.proxy,
         )
         if answer.status == 404:
             return Rejected(name, "has no torch")

@@ -8,11 +8,10 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from llmdoctor.plan import Target
+from llmdoctor.tables.read import numbers, read_table
 
 # Oldest glibc that each older manylinux name stands for: PEP 513, 571 and 599.
 _MANYLINUX_NAMES = {"2.5": "manylinux1", "2.12": "manylinux2010", "2.17": "manylinux2014"}
-# macOS versions keep their wheels' promise upwards; without a version we take a current one.
-_MACOS = (15, 0)
 
 
 def platforms(target: Target) -> tuple[str, ...]:
@@ -20,7 +19,9 @@ def platforms(target: Target) -> tuple[str, ...]:
     if target.os == "windows":
         return ("win_arm64",) if target.arch in ("aarch64", "arm64") else ("win_amd64",)
     if target.os == "macos":
-        return tuple(mac_platforms(_MACOS, "arm64" if target.arch != "x86_64" else "x86_64"))
+        major, minor = numbers(read_table("platform")["macos"]["version"])
+        arch = "x86_64" if target.arch == "x86_64" else "arm64"
+        return tuple(mac_platforms((major, minor), arch))
     if target.musl or target.glibc is None:
         return (f"linux_{target.arch}",)
     major, minor = (int(part) for part in target.glibc.split(".")[:2])

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from llmdoctor import tables
 from llmdoctor.errors import UsageError
-from llmdoctor.machine import Gpu, Machine
+from llmdoctor.machine import Gpu, Machine, Memory, minor_of
 from llmdoctor.plan import Target
+from llmdoctor.visible import visible
 
 _OS = ("linux", "windows", "macos")
 _ARCH = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
@@ -20,10 +21,11 @@ _UNITS = {"g": 10**9, "gb": 10**9, "gib": 2**30, "m": 10**6, "mb": 10**6, "mib":
 
 
 def of_machine(machine: Machine, python: str) -> Target:
-    """What the resolver needs of a machine; `python` is the minor version that will be used."""
+    """What the resolver needs of a machine; `python` is the version that will be used."""
     libc = machine.host.libc
-    gpus = machine.nvidia.gpus
-    if not gpus:  # without a driver the bus still tells that there is hardware
+    seen = visible(machine)
+    gpus = seen.gpus
+    if not machine.nvidia.gpus:  # without a driver the bus still tells that there is hardware
         gpus = tuple(
             Gpu(number, f"NVIDIA device {device.device}", source="pci")
             for number, device in enumerate(machine.nvidia.pci)
@@ -35,12 +37,13 @@ def of_machine(machine: Machine, python: str) -> Target:
         arch=_arch(machine.host.arch, machine.host.system),
         glibc=libc.version if libc and libc.name == "glibc" else None,
         musl=libc is not None and libc.name == "musl",
-        python=".".join(python.split(".")[:2]),
+        python=minor_of(python),
         driver=driver,
         driver_missing=bool(gpus) and driver is None,
         gpus=tuple(_with_capability(gpu) for gpu in gpus),
-        wsl=machine.host.wsl is not None,
-        ram=machine.memory.total,
+        wsl=machine.host.wsl,
+        ram=_ram(machine.memory),
+        gpus_note=seen.note,
     )
 
 
@@ -91,6 +94,14 @@ def assume(pairs: Sequence[str]) -> Target:
     return replace(target, arch=_arch(target.arch, target.os), gpus=tuple(gpus))
 
 
+def _ram(memory: Memory) -> int | None:
+    if memory.total is None:
+        return None
+    if memory.limit is not None and memory.limit < memory.total:
+        return memory.limit
+    return memory.total + (memory.swap or 0)
+
+
 def _with_capability(gpu: Gpu) -> Gpu:
     """Fill in from the table what an old driver or a report does not say."""
     if gpu.compute_capability is not None:
@@ -122,10 +133,11 @@ def _bytes(value: str) -> int:
     return int(float(match[1]) * _UNITS[(match[2] or "GB").lower()])
 
 
-def _wsl(value: str) -> bool:
-    return _one_of(("true", "false", "1", "2", "yes", "no"), "wsl", value) not in ("false", "no")
+def _wsl(value: str) -> int | None:
+    return _WSL[_one_of(tuple(_WSL), "wsl", value)]
 
 
+_WSL = {"1": 1, "2": 2, "true": 2, "yes": 2, "false": None, "no": None}
 _EXAMPLES = {"glibc": "2.35", "python": "3.12", "driver": "535.183.01"}
 _KEYS: dict[str, Callable[[Target, str], Target]] = {
     "os": lambda target, value: replace(target, os=_one_of(_OS, "os", value)),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from llmdoctor.errors import RollbackIncompleteError, UsageError
-from llmdoctor.install import hold
+from llmdoctor.install import absolute, hold
 from llmdoctor.journal import Entry, Journal, entries
-from llmdoctor.plan import SetAside, Snapshot
+from llmdoctor.plan import Run, SetAside, Snapshot, Step
 from llmdoctor.rollback import owner, take_back
 from llmdoctor.system import System
 
@@ -22,25 +22,37 @@ def runs(system: System) -> tuple[tuple[Entry, ...], dict[str, str]]:
     return found, backups
 
 
-def find(system: System, run_id: str | None) -> Entry:
-    """The run of that identifier, or the newest that can be taken back.
+def find(system: System, run_id: str | None, environment: str) -> Entry:
+    """The run of that identifier, or the newest on `environment` that can be taken back.
+
+    A run that changed nothing (everything was there already) stands in nobody's way.
 
     Raises:
         UsageError: there is none, it was taken back already, or a later run builds on it.
     """
     known, _ = runs(system)
-    open_runs = [entry for entry in known if entry.outcome in ("kept", None, "incomplete")]
+    open_runs = [
+        entry
+        for entry in known
+        if entry.outcome in ("kept", None, "incomplete") and any(map(_changes, entry.begun))
+    ]
     if run_id is None:
-        if not open_runs:
-            raise UsageError("there is nothing to undo", next_command="llmdoctor history")
-        return open_runs[0]
+        place = absolute(system, environment)
+        here = [entry for entry in open_runs if entry.environment == place]
+        if here:
+            return here[0]
+        others = {entry.environment: entry.id for entry in reversed(open_runs)}
+        told = "".join(f"\n  {run}  {where}" for where, run in others.items())
+        raise UsageError(
+            f"there is nothing to undo in {place}" + (told and f"; elsewhere:{told}"),
+            next_command="llmdoctor history",
+        )
     entry = next((entry for entry in known if entry.id == run_id), None)
     if entry is None:
         raise UsageError(f"there is no run {run_id}", next_command="llmdoctor history")
     if entry not in open_runs:
-        raise UsageError(
-            f"run {run_id} is already {entry.outcome}", next_command="llmdoctor history"
-        )
+        why = f"is already {entry.outcome}" if entry.outcome != "kept" else "changed nothing"
+        raise UsageError(f"run {run_id} {why}", next_command="llmdoctor history")
     later = [other for other in open_runs if other.environment == entry.environment]
     if later[0] is not entry:
         raise UsageError(
@@ -48,6 +60,17 @@ def find(system: System, run_id: str | None) -> Entry:
             next_command=f"llmdoctor undo {later[0].id}",
         )
     return entry
+
+
+def removes(entry: Entry) -> bool:
+    """Whether there was no environment before the run, so that undoing removes the folder."""
+    return not any(isinstance(step, (Snapshot, SetAside)) for step in entry.begun)
+
+
+def _changes(step: Step) -> bool:
+    return isinstance(step, (Snapshot, SetAside)) or (
+        isinstance(step, Run) and step.creates is not None
+    )
 
 
 def undo(system: System, entry: Entry) -> None:
@@ -58,7 +81,8 @@ def undo(system: System, entry: Entry) -> None:
         RollbackIncompleteError: something could not be put back.
     """
     with hold(system, entry.environment):
-        entry = find(system, entry.id)  # as it is now: another run may have held the lock
+        # as it is now: another run may have held the lock
+        entry = find(system, entry.id, entry.environment)
         if entry.outcome == "kept":
             _refuse_what_is_gone(system, entry)
         left = take_back(system, entry, owner(system, entry))

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from llmdoctor.closure import same_version
 from llmdoctor.installers import CLEARED
 from llmdoctor.machine import Environment
 from llmdoctor.plan import Verify
-from llmdoctor.probe import Subject, look
+from llmdoctor.probe import look_at_environment
 from llmdoctor.system import System
 
 IMPORTER = Path(__file__).parent / "inside" / "imports.py"
@@ -24,14 +24,28 @@ _SECONDS = 300.0
 
 def problems(system: System, step: Verify) -> tuple[str, ...]:
     """What is not as it should be, in words; empty when all is well."""
-    subject = Subject(environment=step.path, python=None, project=system.cwd())
-    environment = look(system, subject).environment
+    environment = look_at_environment(system, step.path)
     if environment.problem or environment.executable is None:
         return (f"  {step.path}: {environment.problem or 'has no interpreter'}",)
-    found = [*_versions(environment, step), *_files(system, environment, sorted(step.expect))]
+    files = (text for _, text in _bad_packages(system, environment, step.expect))
+    found = [*_versions(environment, step), *files]
     if not found:
         found += imports(system, environment.executable, step.imports)
     return tuple(f"  {problem}" for problem in found)
+
+
+def damaged(
+    system: System, environment: Environment, names: Collection[str], variant: str | None = None
+) -> frozenset[str]:
+    """Those of the packages `names` that have to be installed anew although they are there.
+
+    Files of their RECORD are missing or cut short, or torch is broken, or it is another build than
+    `variant`. Nothing is imported. What `problems` would refuse, this names beforehand.
+    """
+    found = {name for name, _ in _bad_packages(system, environment, names)}
+    if "torch" in names and environment.package("torch") and _torch_problem(environment, variant):
+        found.add("torch")
+    return frozenset(found)
 
 
 def _versions(environment: Environment, step: Verify) -> list[str]:
@@ -42,30 +56,35 @@ def _versions(environment: Environment, step: Verify) -> list[str]:
             found.append(f"{name} {version} is not there")
         elif not same_version(package.version, version):
             found.append(f"{name} is {package.version}, {version} was meant")
-    torch = environment.torch
-    if "torch" in step.expect or step.variant:
-        if torch is None or torch.problem:
-            found.append(f"torch is broken: {torch.problem if torch else 'it is not there'}")
-        elif step.variant and torch.variant != step.variant:
-            found.append(f"torch is the {torch.variant} build, {step.variant} was meant")
+    problem = _torch_problem(environment, step.variant)
+    if problem and ("torch" in step.expect or step.variant):
+        found.append(problem)
     return found
 
 
-def _files(system: System, environment: Environment, names: Sequence[str]) -> list[str]:
-    """Packages whose RECORD lists files that are missing or have another length."""
-    found = []
-    wanted = set(names)
+def _torch_problem(environment: Environment, variant: str | None) -> str | None:
+    torch = environment.torch
+    if torch is None or torch.problem:
+        return f"torch is broken: {torch.problem if torch else 'it is not there'}"
+    if variant and torch.variant != variant:
+        return f"torch is the {torch.variant} build, {variant} was meant"
+    return None
+
+
+def _bad_packages(
+    system: System, environment: Environment, names: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Packages whose RECORD lists files that are missing or have another length: name and text."""
     for site in environment.site_packages:
         for folder in system.names(site) or ():
             name = folder.split("-")[0].lower().replace("_", "-").replace(".", "-")
-            if folder.endswith(".dist-info") and name in wanted:
+            if folder.endswith(".dist-info") and name in names:
                 record = system.read_text(f"{site}/{folder}/RECORD")
                 if record is None:
-                    found.append(f"{name} has no RECORD")
+                    yield name, f"{name} has no RECORD"
                 elif bad := _bad_files(system, site, record):
                     more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-                    found.append(f"{name}: {bad[0]}{more} of its files are missing or cut short")
-    return found
+                    yield name, f"{name}: {bad[0]}{more} of its files are missing or cut short"
 
 
 def _bad_files(system: System, site: str, record: str) -> list[str]:

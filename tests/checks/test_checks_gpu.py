@@ -104,8 +104,29 @@ def test_every_gpu_is_judged_not_only_the_best() -> None:
 
 def test_a_hidden_gpu_is_not_judged() -> None:
     machine = installed("2.9.1+cu130", RTX_4090, replace(GTX_1080_TI, index=1))
-    hidden = replace(machine, variables={"CUDA_VISIBLE_DEVICES": "0"})
+    hidden = replace(
+        machine, variables={"CUDA_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    )
     assert judge("GPU004", hidden).outcome == "pass"
+
+
+def test_a_number_that_may_mean_another_gpu_hides_none_and_the_evidence_says_so() -> None:
+    gpus = (GTX_1080_TI, replace(RTX_5090, index=1))
+    for number in ("0", "1"):
+        machine = installed("2.9.1+cu130", *gpus)
+        finding = only(
+            judge("GPU004", replace(machine, variables={"CUDA_VISIBLE_DEVICES": number}))
+        )
+        assert any("every GPU is judged" in line for line in finding.evidence)
+    wanted = replace(installed("2.9.1+cu128", *gpus), variables={"CUDA_VISIBLE_DEVICES": "1"})
+    assert any("every GPU" in line for line in only(judge("GPU005", wanted, "flashattn")).evidence)
+
+
+def test_a_cpu_torch_is_right_where_every_gpu_is_hidden() -> None:
+    machine = installed("2.9.1+cpu", RTX_4090)
+    assert judge("TORCH003", machine).outcome == "fail"
+    hidden = replace(machine, variables={"CUDA_VISIBLE_DEVICES": ""})
+    assert judge("TORCH003", hidden).outcome == "skip"
 
 
 def test_a_fitting_gpu_passes_both_ways() -> None:

@@ -2,10 +2,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from checks.judging import LINUX, MACOS, case, judge, only, remedy
+import pytest
+
+from checks.judging import LINUX, MACOS, RTX_4090, case, driver, judge, only, remedy, venv
+from llmdoctor import profiles
 from llmdoctor.checks import Case, gates, host
-from llmdoctor.machine import Disk, Host, Libc, Machine, Memory
+from llmdoctor.machine import (
+    Disk,
+    Gpu,
+    Host,
+    Libc,
+    Machine,
+    Memory,
+    Nvidia,
+    PciDevice,
+    Reading,
+)
+from llmdoctor.plan import Choice
 from llmdoctor.profile import Profile
+from llmdoctor.target import of_machine
 
 GB = 10**9
 
@@ -111,3 +126,51 @@ def test_a_read_only_place_for_the_environment_is_an_error_and_a_cache_a_warning
     verdict = judge("HOST007", Machine(disks=disks))
     assert [finding.severity for finding in verdict.findings] == ["error", "warning"]
     assert judge("HOST007", Machine(disks=(disk("home", 9 * GB),))).outcome == "pass"
+
+
+def test_another_build_of_the_same_torch_needs_its_room_too() -> None:
+    disks, gpu = (disk("environment", GB),), driver("560.35.03", RTX_4090)
+    machine = Machine(host=LINUX, disks=disks, nvidia=gpu, environment=venv(torch="2.9.1+cpu"))
+    assert only(judge("HOST005", machine, "mainline")).code == "HOST005"
+    assert "HOST005" in [finding.code for finding in gates(case(machine, "mainline"))]
+    there = replace(machine, environment=venv(torch="2.9.1+cu126"))
+    assert judge("HOST005", there, "mainline").outcome == "skip"
+
+
+CARD = PciDevice("0000:01:00.0", "10de", "2684", "nvidia")
+MODULE = Nvidia(
+    driver=(Reading("/proc", "550.54.14"),),
+    gpus=(Gpu(0, "NVIDIA A10", "8.6", source="/proc"),),
+    pci=(CARD,),
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        (LINUX, "DRV003"),
+        (replace(LINUX, container="docker"), "DRV002"),
+        (replace(LINUX, wsl=1), "DRV001"),
+    ],
+)
+def test_a_gpu_that_no_program_reaches_is_a_gate_for_a_cuda_build_alone(
+    host: Host, code: str
+) -> None:
+    machine = Machine(host=host, nvidia=MODULE)
+    wanted = (profiles.find("mainline"),)
+    target = of_machine(machine, "3.12")
+    cuda, cpu = (
+        Choice(("mainline",), target, feasible=True, torch="2.9.1", variant=variant)
+        for variant in ("cu126", "cpu")
+    )
+    assert [finding.code for finding in gates(Case(machine, wanted, cuda))] == [code]
+    assert gates(Case(machine, wanted, cpu)) == ()
+
+
+@pytest.mark.parametrize("container", [None, "docker"])
+def test_a_machine_without_a_gpu_may_install_mainline(container: str | None) -> None:
+    machine = Machine(host=replace(LINUX, container=container))
+    judged = case(machine, "mainline")
+    assert judged.choice is not None
+    assert (judged.choice.feasible, judged.choice.variant) == (True, "cpu")
+    assert gates(judged) == ()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from checks.judging import LINUX, judge, only, remedy, venv
+from checks.judging import LINUX, WINDOWS, judge, only, remedy, venv
 from llmdoctor.checks._versions import allows, split_requirement
 from llmdoctor.machine import Environment, Machine, Package
 
@@ -17,11 +17,19 @@ def on(*packages: Package, **changes: object) -> Machine:
 
 
 def test_leftovers_are_moved_out_of_site_packages() -> None:
-    machine = on(leftovers=("~orch-2.9.1.dist-info",))
-    there = replace(machine.environment, path="/e", site_packages=("/e/sp",))
+    machine = on(leftovers=("/e/sp2/~orch-2.9.1.dist-info",))
+    there = replace(machine.environment, path="/e", site_packages=("/e/sp", "/e/sp2"))
     finding = only(judge("PKG001", replace(machine, environment=there)))
-    assert finding.evidence == ("~orch-2.9.1.dist-info",)
-    assert remedy(finding).commands == (("mv", "/e/sp/~orch-2.9.1.dist-info", "/e"),)
+    assert finding.evidence == ("/e/sp2/~orch-2.9.1.dist-info",)
+    assert remedy(finding).commands == (("mv", "/e/sp2/~orch-2.9.1.dist-info", "/e"),)
+
+
+def test_leftovers_are_moved_on_windows_by_a_program_that_is_there() -> None:
+    environment = replace(venv(), path="C:\\e", leftovers=("C:\\e\\Lib\\~orch-2.9.1.dist-info",))
+    finding = only(judge("PKG001", Machine(host=WINDOWS, environment=environment)))
+    assert remedy(finding).commands == (
+        ("cmd", "/c", "move", "C:\\e\\Lib\\~orch-2.9.1.dist-info", "C:\\e"),
+    )
 
 
 def test_a_package_recorded_twice_in_one_version_harms_nobody() -> None:

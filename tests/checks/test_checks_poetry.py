@@ -67,6 +67,14 @@ def test_a_lock_with_conflict_markers_keeps_its_pins() -> None:
     assert judge("LOCK002", project(lock)).outcome == "skip"
 
 
+def test_a_lock_that_is_cut_off_is_brought_back_and_no_merge_is_named() -> None:
+    problem = "poetry.lock has no [metadata] table: it is cut off, or was never whole"
+    finding = only(judge("LOCK001", project(replace(FRESH, problem=problem))))
+    assert finding.detail.startswith("poetry.lock has no [metadata]")
+    assert "merge" not in remedy(finding).summary
+    assert remedy(finding).commands[0] == ("git", "checkout", "--", "poetry.lock")
+
+
 def test_a_readable_lock_passes_and_no_lock_is_skipped() -> None:
     assert judge("LOCK001", project()).outcome == "pass"
     assert judge("LOCK001", project(None)).outcome == "skip"

@@ -99,3 +99,15 @@ def test_python_3_12_is_not_too_old_and_a_profile_judges_by_its_own_range() -> N
     assert judge("PY006", on(venv())).outcome == "pass"
     assert judge("PY006", on(venv(python="3.8.10")), "cpu").outcome == "skip"
     assert judge("PY006", Machine()).outcome == "skip"
+
+
+def test_a_free_threaded_python_is_outside_every_range_and_named_as_that() -> None:
+    machine = on(venv(python="3.13.0t"))
+    finding = only(judge("PY004", machine, "mainline"))
+    assert "a free-threaded Python takes other wheels" in finding.detail
+    assert judge("PY004", on(venv(python="3.13.0")), "mainline").outcome == "pass"
+
+
+def test_the_wheels_of_a_free_threaded_python_are_not_those_of_its_minor() -> None:
+    assert judge("PY005", on(venv(torch="2.15.0+cpu", python="3.13.0"))).outcome == "pass"
+    assert judge("PY005", on(venv(torch="2.15.0+cpu", python="3.13.0t"))).outcome == "fail"

@@ -111,3 +111,12 @@ def test_another_torch_than_the_profiles_is_a_warning() -> None:
 def test_a_cpu_build_on_a_gpu_is_blamed_once() -> None:
     machine = on(venv(torch="2.9.1+cpu"))
     assert judge("TORCH005", machine, "mainline").reason == "follows from the CPU build of torch"
+
+
+def test_a_release_is_not_taken_for_one_whose_number_it_begins() -> None:
+    finding = only(
+        judge("TORCH005", Machine(host=LINUX, environment=venv(torch="2.9.10+cpu")), "mainline")
+    )
+    assert finding.severity == "warning"
+    same = Machine(host=LINUX, environment=venv(torch="2.9.1+cu126"))
+    assert only(judge("TORCH005", same, "mainline")).severity == "note"

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from cli.runs import Desk
+from llmdoctor.proof import Proof, SmokeRow
+from llmdoctor.render import documents
 from support.venvs import install_fake_dist, install_fake_torch
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -106,8 +108,10 @@ def test_a_smoke_s_document_has_the_contract_s_keys(desk: Desk) -> None:
     assert document.keys() >= {"schema", "llmdoctor", "rows", "environment"}
     assert document["environment"]["python"]["executable"]
     assert document["passed"] is False
-    assert all(row.keys() == ROW for row in document["rows"])
-    assert document["rows"]
+    assert document["rows"] == []
+    assert document["problem"] == "torch is not installed in this environment"
+    row = SmokeRow("sdpa", "MATH", "infer", "fp32", "cpu", "pass")
+    assert documents.smoke(Proof((row,)))["rows"][0].keys() == ROW
 
 
 def test_profiles_and_history_are_documents_too(desk: Desk) -> None:

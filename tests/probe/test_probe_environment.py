@@ -10,6 +10,7 @@ import pytest
 from llmdoctor.machine import Environment, Note
 from llmdoctor.probe.environment import read_environment
 from llmdoctor.probe.guard import Guard
+from llmdoctor.probe.interpreter import parse_answer
 from llmdoctor.probe.locate import Place
 from llmdoctor.system.local import Local
 from probe.described import Described, dist_info, door, torch_files
@@ -267,3 +268,38 @@ def test_torch_for_another_python_is_broken() -> None:
     torch = described(machine, "/e").torch
     assert torch is not None
     assert "built for Python 3.12, not 3.11" in (torch.problem or "")
+
+
+@pytest.mark.parametrize("name", ["python3.13t", "python3.13"])
+def test_a_free_threaded_environment_is_read_and_says_what_it_is(name: str) -> None:
+    site = "/e/lib/python3.13t/site-packages"
+    machine = Described(
+        files={
+            "/e/pyvenv.cfg": "home = /opt/py/bin\nversion = 3.13.0\n",
+            f"/opt/py/bin/{name}": "",
+            **dist_info(site, "idna", "3.10", tag="py3-none-any"),
+        },
+        links={"/e/bin/python": f"/opt/py/bin/{name}"},
+    )
+    found = described(machine, "/e")
+    assert (found.kind, found.version, found.site_packages) == ("venv", "3.13.0t", (site,))
+    assert [package.name for package in found.packages] == ["idna"]
+
+
+def test_a_conda_environment_may_be_free_threaded() -> None:
+    machine = Described(
+        files={
+            "/e/conda-meta/python-3.13.0-h1_0_cp313t.json": "",
+            "/e/bin/python": "",
+            **dist_info("/e/lib/python3.13t/site-packages", "idna", "3.10", tag="py3-none-any"),
+        },
+    )
+    found = described(machine, "/e")
+    assert (found.version, len(found.packages)) == ("3.13.0t", 1)
+
+
+def test_an_answer_tells_a_free_threaded_interpreter() -> None:
+    lines = ["3.13.0", "/opt/py/bin/python3", "/opt/py", "/opt/py/lib/python3.13t", "/u", "/s"]
+    assert parse_answer("\n".join(lines)).version == "3.13.0t"
+    lines[3] = "/opt/py/lib/python3.13"
+    assert parse_answer("\n".join(lines)).version == "3.13.0"

@@ -96,6 +96,29 @@ def test_a_line_is_added_on_a_line_of_its_own_after_one_that_was_cut_off(tmp_pat
     assert path.read_text() == "one\ncut of\ntwo\nthree\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
+def test_what_lies_in_the_state_folder_is_for_its_user_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        state = tmp_path / "above" / "state"
+        door = Local({"LLMDOCTOR_STATE_DIR": str(state)})
+        door.append_line(str(state / "runs" / "1" / "journal.jsonl"), "{}")
+        door.write_bytes(str(state / "runs" / "1" / "pylock.toml"), b"new")
+        door.write_bytes(str(state / "runs" / "1" / "pylock.toml"), b"newer")
+        with door.lock(str(state / "locks" / "x.lock"), 0.0):
+            pass
+        door.write_bytes(str(tmp_path / "elsewhere" / "file"), b"")
+    finally:
+        os.umask(before)
+    below = [state, *state.rglob("*")]
+    assert len(below) == 7
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in below if path.is_dir()}
+    assert modes == {0o700}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in below if path.is_file()} == {0o600}
+    others = [state.parent, tmp_path / "elsewhere", tmp_path / "elsewhere" / "file"]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in others] == [0o755, 0o755, 0o644]
+
+
 def test_removing_never_follows_a_link(tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "file").write_text("x")
@@ -330,7 +353,10 @@ subprocess.Popen(sleep, close_fds=False, start_new_session=True, **nowhere)
         pass
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_what_is_put_back_is_not_interrupted(number: signal.Signals) -> None:
     code = f"""
 import os, signal

@@ -90,6 +90,13 @@ def test_a_folder_of_wheels_can_be_named_by_a_file_address(tmp_path: Path) -> No
     assert not Local().fetch((tmp_path / "nothing").as_uri()).ok
 
 
+def test_a_proxy_is_asked_instead_of_the_host(loopback_index: LoopbackIndex) -> None:
+    """The host itself need not exist."""
+    got = Local().fetch("http://nowhere.invalid/page", proxy=loopback_index.url())
+    assert got.status == 404
+    assert [request.path for request in loopback_index.requests] == ["/page"]
+
+
 def test_certificates_that_are_not_there_are_a_problem(tmp_path: Path) -> None:
     with closed_port() as url:
         got = Local().fetch(url, ca_file=str(tmp_path / "no.pem"))

@@ -74,9 +74,14 @@ CHECKS: tuple[Check, ...] = (
 )
 
 _GATES = (
-    host.memory_too_small,
     host.disk_too_small,
     host.not_writable,
+)
+# A build for the CPU needs no GPU, whatever keeps programs from it.
+_GPU_GATES = (
+    driver.wsl1,
+    driver.container_without_gpu,
+    driver.driver_missing,
     driver.driver_mismatch,
     driver.driver_not_loaded,
     driver.driver_failing,
@@ -103,7 +108,9 @@ def run_checks(
 
 def gates(case: Case) -> tuple[Finding, ...]:
     """What forbids an install even where the wanted profile fits the machine."""
-    found = (finding for check in _GATES for finding in check.run(case).findings)
+    for_cpu = case.choice is not None and case.choice.variant == "cpu"
+    checks = _GATES if for_cpu else (*_GATES, *_GPU_GATES)
+    found = (finding for check in checks for finding in check.run(case).findings)
     return tuple(finding for finding in found if finding.severity == "error")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from llmdoctor.checks._access import why_no_gpu
-from llmdoctor.checks._facts import capability, parts, visible_gpus
+from llmdoctor.checks._facts import capability, parts
 from llmdoctor.checks._framework import Case
 from llmdoctor.machine import Gpu
+from llmdoctor.visible import visible
 
 # Shown in this order: a row of the GPU table's features, and what people call it.
 _FEATURES = (
@@ -29,7 +30,7 @@ def capabilities(case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return (cpu,), ()
     if why := why_no_gpu(case):
         return (cpu,), (f"CUDA: no, because {why}",)
-    gpus = visible_gpus(case.machine)
+    gpus = visible(case.machine).gpus
     if not gpus:
         return (cpu,), ("CUDA: no, because CUDA_VISIBLE_DEVICES hides every GPU",)
     known = [(gpu, cc) for gpu in gpus if (cc := capability(gpu))]

@@ -25,26 +25,9 @@ def requires_gpu(case: Case) -> bool:
     )
 
 
-def visible_gpus(machine: Machine) -> tuple[Gpu, ...]:
-    """The GPUs that CUDA_VISIBLE_DEVICES leaves: CUDA stops reading at the first unknown entry."""
-    gpus = machine.nvidia.gpus
-    value = machine.variables.get("CUDA_VISIBLE_DEVICES")
-    if value is None:
-        return gpus
-    seen: list[Gpu] = []
-    for entry in (part.strip() for part in value.split(",")):
-        if re.fullmatch(r"[0-9]+", entry):
-            found = next((gpu for gpu in gpus if gpu.index == int(entry)), None)
-        elif entry.startswith("MIG-"):
-            return gpus  # a slice of one of them, and nothing here says of which
-        else:
-            if entry.startswith("GPU-") and any(gpu.uuid is None for gpu in gpus):
-                return gpus  # a redacted report does not tell which one is meant
-            found = next((g for g in gpus if entry and (g.uuid or "").startswith(entry)), None)
-        if found is None:
-            break
-        seen.append(found)
-    return tuple(seen)
+def wants_cuda(case: Case) -> bool:
+    """Whether a CUDA build of torch was chosen for the wanted profiles."""
+    return bool(case.choice and (case.choice.variant or "").startswith("cu"))
 
 
 def capability(gpu: Gpu) -> str | None:
@@ -108,3 +91,9 @@ def size(count: int) -> str:
             break
         amount, unit = amount / 1000, larger
     return f"{amount:.0f} {unit}" if amount >= 100 or unit == "B" else f"{amount:.1f} {unit}"
+
+
+def sentence(problem: str) -> str:
+    """A problem as a sentence; the name of a file at its start stays as it is written."""
+    first = problem.partition(" ")[0].rstrip(".:")
+    return f"{problem if '.' in first else problem[:1].upper() + problem[1:]}".rstrip(".") + "."

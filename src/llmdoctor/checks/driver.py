@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmdoctor.checks._access import access_or_skip, gpu_access
-from llmdoctor.checks._facts import driver_os, driver_readings, requires_gpu
+from llmdoctor.checks._facts import driver_os, driver_readings, requires_gpu, wants_cuda
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import get_driver
 from llmdoctor.finding import Remedy
@@ -30,7 +30,7 @@ def wsl1(case: Case) -> Answer:
     return finding(
         wsl1,
         "Only WSL 2 passes the GPU through; here torch can use the CPU alone.",
-        severity="error" if requires_gpu(case) else "warning",
+        severity="error" if requires_gpu(case) or wants_cuda(case) else "warning",
         evidence=("WSL version 1",),
         remedy=Remedy(
             "In Windows: `wsl --list --verbose`, then `wsl --set-version NAME 2` for this one.",

@@ -13,12 +13,12 @@ from llmdoctor.checks._facts import (
     release_of,
     requires_gpu,
     usable_torch,
-    visible_gpus,
 )
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import install
 from llmdoctor.finding import Finding, Remedy
 from llmdoctor.machine import Gpu
+from llmdoctor.visible import visible
 
 if TYPE_CHECKING:
     from llmdoctor.profile import Profile
@@ -90,7 +90,7 @@ def gpus_hidden(case: Case) -> Answer:
     value = case.machine.variables.get("CUDA_VISIBLE_DEVICES")
     if value is None or not case.machine.nvidia.gpus:
         return Skip("CUDA_VISIBLE_DEVICES is not set, or there is no GPU")
-    if visible_gpus(case.machine):
+    if visible(case.machine).gpus:
         return None
     windows = case.machine.host.system == "windows"
     return finding(
@@ -140,7 +140,8 @@ def gpu_dropped(case: Case) -> Answer:
     Remedy: Install a build for an older CUDA of the same torch, where one is published.
 
     Known problems: On a machine with an old and a new GPU no single build may serve both: then
-    hide one with CUDA_VISIBLE_DEVICES.
+    hide one: CUDA_VISIBLE_DEVICES with its UUID, or with its number and
+    CUDA_DEVICE_ORDER=PCI_BUS_ID.
     """
     fits = _fits(case)
     if isinstance(fits, Skip):
@@ -159,20 +160,22 @@ def gpu_lacks_feature(case: Case) -> Answer:
 
     Remedy: Use SDPA, which torch brings and which runs on every GPU that torch supports.
 
-    Known problems: With several GPUs only the slowest counts; hide it with CUDA_VISIBLE_DEVICES.
+    Known problems: With several GPUs only the least capable counts; hide it with
+    CUDA_VISIBLE_DEVICES, by its UUID, or by its number with CUDA_DEVICE_ORDER=PCI_BUS_ID.
     """
     wanted = [profile for profile in case.profiles if profile.feature]
     if not wanted:
         return Skip("no profile that needs a GPU feature was asked for")
     if why := why_no_gpu(case):
         return Skip(f"no GPU can be used: {why}")
-    known = [(gpu, cc) for gpu in visible_gpus(case.machine) if (cc := capability(gpu))]
+    seen = visible(case.machine)
+    known = [(gpu, cc) for gpu in seen.gpus if (cc := capability(gpu))]
     if not known:
         return Skip("the compute capability of the GPU is not known")
     from llmdoctor.tables import feature
 
     return tuple(
-        _lacks(case, profile, needed, gpu, cc)
+        _lacks(case, profile, needed, _Seen(gpu, cc, seen.note))
         for profile in wanted
         if (needed := feature(str(profile.feature)))
         for gpu, cc in known
@@ -181,11 +184,23 @@ def gpu_lacks_feature(case: Case) -> Answer:
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """How one GPU stands to the architectures of the installed torch."""
+class _Seen:
+    """A GPU to judge; `note` says what CUDA_VISIBLE_DEVICES hides, or why that is not known."""
 
     gpu: Gpu
     capability: str
+    note: str | None
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        line = f"GPU {self.gpu.index} {self.gpu.name}: compute capability {self.capability}"
+        return (line, self.note) if self.note else (line,)
+
+
+@dataclass(frozen=True)
+class _Fit(_Seen):
+    """How one GPU stands to the architectures of the installed torch."""
+
     how: Literal["fits", "above", "newer", "older"]
     architectures: tuple[str, ...]
     torch: str
@@ -207,10 +222,14 @@ def _fits(case: Case) -> Skip | list[_Fit]:
             f"the architectures of torch {torch.version} for {torch.variant} on "
             f"{host.system} {host.arch} are not in the table"
         )
-    known = [(gpu, cc) for gpu in visible_gpus(case.machine) if (cc := capability(gpu))]
+    seen = visible(case.machine)
+    known = [(gpu, cc) for gpu in seen.gpus if (cc := capability(gpu))]
     if not known:
         return Skip("the compute capability of the GPU is not known")
-    return [_Fit(gpu, cc, _how(codes, cc, torch.cuda), codes, torch.version) for gpu, cc in known]
+    return [
+        _Fit(gpu, cc, seen.note, _how(codes, cc, torch.cuda), codes, torch.version)
+        for gpu, cc in known
+    ]
 
 
 def _how(codes: tuple[str, ...], cc: str, cuda: str) -> Literal["fits", "above", "newer", "older"]:
@@ -223,7 +242,7 @@ def _how(codes: tuple[str, ...], cc: str, cuda: str) -> Literal["fits", "above",
 
 
 def _evidence(fit: _Fit) -> Iterator[str]:
-    yield f"GPU {fit.gpu.index} {fit.gpu.name}: compute capability {fit.capability}"
+    yield from fit.evidence
     yield f"torch {fit.torch}: code for {', '.join(fit.architectures)}"
 
 
@@ -272,18 +291,18 @@ def _older(case: Case, fit: _Fit) -> Finding:
     )
 
 
-def _lacks(case: Case, profile: Profile, needed: Feature, gpu: Gpu, cc: str) -> Finding:
+def _lacks(case: Case, profile: Profile, needed: Feature, seen: _Seen) -> Finding:
     names = case.choice.profiles if case.choice else ()
     rest = [name for name in names if name != profile.name] or ["mainline"]
-    too_old = parts(cc) < parts(needed.minimum)
+    too_old = parts(seen.capability) < parts(needed.minimum)
     return finding(
         gpu_lacks_feature,
         f"{profile.title} needs compute capability {needed.minimum}"
         + (" or higher" if needed.highest is None else f" to {needed.highest}")
-        + f"; {gpu.name} has {cc}. SDPA works on it.",
+        + f"; {seen.gpu.name} has {seen.capability}. SDPA works on it.",
         title="The GPU is too old for the wanted profile" if too_old else None,
-        cause="gpu-too-old-for-flash-attn" if "flash" in needed.name and too_old else None,
-        evidence=(f"GPU {gpu.index} {gpu.name}: compute capability {cc}",),
+        cause=needed.cause if too_old else None,
+        evidence=seen.evidence,
         remedy=Remedy(
             f"Leave out {profile.name} and use SDPA attention (the default).",
             "ask",

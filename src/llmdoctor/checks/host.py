@@ -183,8 +183,10 @@ def disk_too_small(case: Case) -> Answer:
         return NO_PROFILE
     if disk is None:
         return Skip("the room for the environment is not known")
-    if choice and torch and torch.version and choice.torch == torch.version.partition("+")[0]:
-        return Skip(f"torch {choice.torch} is already in the environment")
+    if choice and torch and torch.version:
+        there = (torch.version.partition("+")[0], torch.variant)
+        if there == (choice.torch, choice.variant):
+            return Skip(f"torch {choice.torch} ({choice.variant}) is already in the environment")
     if disk.free >= needed:
         return None
     return finding(

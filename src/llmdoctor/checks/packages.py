@@ -101,15 +101,14 @@ def damaged_packages(case: Case) -> Iterator[Finding]:
         )
 
 
-def _move_out(machine: Machine, names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Commands that move folders from the first site-packages to the environment's own folder."""
+def _move_out(machine: Machine, paths: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Commands that move folders from their site-packages to the environment's own folder."""
     environment = machine.environment
-    if environment.path is None or not environment.site_packages:
+    if environment.path is None:
         return ()
-    windows = machine.host.system == "windows"
-    program, separator = ("move", "\\") if windows else ("mv", "/")
-    site = environment.site_packages[0]
-    return tuple((program, f"{site}{separator}{name}", environment.path) for name in names)
+    # On Windows `move` is a word of the shell, not a program.
+    move = ("cmd", "/c", "move") if machine.host.system == "windows" else ("mv",)
+    return tuple((*move, path, environment.path) for path in paths)
 
 
 @check("PKG002", cause=None, severity="warning", readers=("environment",))
@@ -179,7 +178,7 @@ def _requirements(machine: Machine, package: Package) -> Iterator[tuple[str, str
 def _markers(machine: Machine) -> dict[str, str]:
     """PEP 508 variables of the patient, not of the interpreter that runs the doctor."""
     system = machine.host.system
-    version = machine.environment.version or "3"
+    version = (machine.environment.version or "3").removesuffix("t")
     names = {
         "linux": ("linux", "Linux", "posix"),
         "macos": ("darwin", "Darwin", "posix"),

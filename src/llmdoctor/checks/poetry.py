@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmdoctor.checks._facts import parts
+from llmdoctor.checks._facts import parts, sentence
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.finding import Remedy
 from llmdoctor.machine import Lock, Machine
@@ -135,8 +135,9 @@ def lock_unreadable(case: Case) -> Answer:
 
     Why: Nothing can be installed from it, and Poetry 2 cannot even renew it.
 
-    Remedy: Take one side of the merge (`git checkout --ours poetry.lock`) and lock again: that
-    keeps the pinned versions. `poetry lock --regenerate` heals it too, and loses them.
+    Remedy: After a merge take one side (`git checkout --ours poetry.lock`) and lock again: that
+    keeps the pinned versions. A lock that is cut off comes back whole from git
+    (`git checkout -- poetry.lock`). `poetry lock --regenerate` heals both, and loses the versions.
 
     Known problems: A merge that git resolved by itself can be readable and stale.
     """
@@ -146,15 +147,20 @@ def lock_unreadable(case: Case) -> Answer:
     lock = project.lock
     if lock.problem is None:
         return None
-    commands: tuple[tuple[str, ...], ...] = ()
-    if lock.tool == "poetry":
-        commands = (("git", "checkout", "--ours", "poetry.lock"), _lock_command(case.machine))
+    merge = "conflict markers" in lock.problem
+    again = _lock_command(case.machine) if lock.tool == "poetry" else (lock.tool, "lock")
+    restore = ("git", "checkout", "--ours" if merge else "--", f"{lock.tool}.lock")
     return finding(
         lock_unreadable,
-        f"{lock.problem[:1].upper()}{lock.problem[1:].rstrip('.')}. "
-        "Nothing can be installed from it.",
+        f"{sentence(lock.problem)} Nothing can be installed from it.",
         where=lock.path,
-        remedy=Remedy("Restore one side of the merge and lock again.", "ask", commands),
+        remedy=Remedy(
+            "Restore one side of the merge and lock again."
+            if merge
+            else "Bring the last whole lock back from git, and lock again if that is needed.",
+            "ask",
+            (restore, again),
+        ),
     )
 
 

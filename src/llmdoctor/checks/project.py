@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llmdoctor.checks._facts import sentence
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Remedy
@@ -27,7 +28,7 @@ def manifest_unreadable(case: Case) -> Answer:
         return None
     return finding(
         manifest_unreadable,
-        f"{project.problem[:1].upper()}{project.problem[1:].rstrip('.')}.",
+        sentence(project.problem),
         evidence=(project.problem,),
         where=project.root,
         remedy=Remedy(f"Correct {project.manifest or 'the manifest'} at the place named."),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from llmdoctor.checks._facts import parts, release_of, usable_torch, wanted_torch
+from llmdoctor.checks._facts import parts, release_of, sentence, usable_torch, wanted_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import install, install_command, new_environment
 from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Finding, Remedy
-from llmdoctor.machine import Environment
+from llmdoctor.machine import Environment, minor_of
 
 
 @check("PY001", cause="venv-broken-after-python-upgrade", readers=("environment",))
@@ -111,9 +111,11 @@ def python_outside_profile(case: Case) -> Answer:
     Why: Wheels are built for one Python version each. Outside the range there is none, and pip
     falls back to old releases or to building from source.
 
-    Remedy: Make an environment with a Python in the range; uv downloads one where it is missing.
+    Remedy: Make an environment with a Python in the range. One that is missing has to be
+    installed first: nothing is downloaded by itself.
 
-    Known problems: A 32-bit Python of the right version finds no wheels either.
+    Known problems: A 32-bit Python of the right version finds no wheels either. A free-threaded
+    one ("3.13t") takes other wheels and is outside every range.
     """
     version = case.machine.environment.version
     if not case.profiles:
@@ -122,8 +124,11 @@ def python_outside_profile(case: Case) -> Answer:
         return Skip("there is no environment whose Python is fixed")
     found: list[Finding] = []
     for profile in case.profiles:
-        if profile.python and allows(profile.python, version) is False:
-            reason = f" ({profile.python_reason})" if profile.python_reason else ""
+        free_threaded = version.endswith("t")
+        if profile.python and (free_threaded or allows(profile.python, version) is False):
+            why = "a free-threaded Python takes other wheels"
+            why = why if free_threaded else profile.python_reason
+            reason = f" ({why})" if why else ""
             found.append(
                 finding(
                     python_outside_profile,
@@ -162,7 +167,7 @@ def python_outside_torch(case: Case) -> Answer:
     pythons = release.python_on(host.system, host.arch) if release else ()
     if not pythons:
         return Skip(f"the Pythons of torch {version} on {host.system} {host.arch} are not known")
-    minor = ".".join(map(str, parts(environment.version)[:2]))
+    minor = minor_of(environment.version)
     if minor in pythons:
         return None
     return finding(
@@ -215,8 +220,7 @@ def _base_gone(environment: Environment) -> bool:
 
 
 def _sentence(environment: Environment) -> str:
-    problem = (environment.problem or "it cannot be used").rstrip(".")
-    return f"{problem[:1].upper()}{problem[1:]}."
+    return sentence(environment.problem or "it cannot be used")
 
 
 def _with_python(case: Case, specifier: str) -> Remedy:

@@ -7,6 +7,7 @@ from llmdoctor.checks._facts import release_of, requires_gpu, usable_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import install
 from llmdoctor.finding import Remedy
+from llmdoctor.visible import visible
 
 # What does nothing without torch: with one of these installed, a missing torch is a defect.
 NEED_TORCH = ("accelerate", "bitsandbytes", "flash-attn", "peft", "torchvision", "xformers")
@@ -99,6 +100,8 @@ def torch_without_cuda(case: Case) -> Answer:
         return None
     if why := why_no_gpu(case):
         return Skip(f"no GPU can be used: {why}")
+    if not visible(case.machine).gpus:
+        return Skip("CUDA_VISIBLE_DEVICES hides every GPU")
     from llmdoctor.tables import pypi_default_variant
 
     host = case.machine.host
@@ -173,7 +176,8 @@ def torch_not_wanted(case: Case) -> Answer:
         return Skip("there is no torch that can be imported")
     if choice is None or choice.torch is None or choice.variant is None:
         return Skip("no profile was asked for, or none fits")
-    if (torch.version.partition("+")[0], torch.variant) == (choice.torch, choice.variant):
+    same_release = torch.version.partition("+")[0] == choice.torch
+    if same_release and torch.variant == choice.variant:
         return None
     if choice.variant != torch.variant == "cpu" and gpu_access(case) == "works":
         return Skip("follows from the CPU build of torch")
@@ -181,7 +185,7 @@ def torch_not_wanted(case: Case) -> Answer:
         torch_not_wanted,
         f"The profile uses torch {choice.torch} ({choice.variant}); torch {torch.version} "
         f"({torch.variant}) is installed.",
-        severity="warning" if requires_gpu(case) or choice.torch not in torch.version else "note",
+        severity="warning" if requires_gpu(case) or not same_release else "note",
         evidence=(f"torch {torch.version} ({torch.variant})",),
         remedy=install(case, "Install the profile."),
     )

@@ -73,6 +73,11 @@ class Parser(argparse.ArgumentParser):
             word = unread[0].partition("=")[0]
             what = "option" if word.startswith("-") else "argument"
             self.error(f"there is no {what} {word!r}{nearest(word, self._options)}")
+        for action in self._actions:
+            value = getattr(options, action.dest, None)
+            if value == "" or (isinstance(value, list) and "" in value):
+                name = action.option_strings[0] if action.option_strings else action.metavar
+                self.error(f"{name} is empty: was a variable meant that is not set?")
         if getattr(options, "output", None):
             ready(options.output)
         return options

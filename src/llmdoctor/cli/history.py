@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.output import ask, emit, say
+from llmdoctor.cli.output import afterwards, ask, emit
+from llmdoctor.errors import RollbackIncompleteError
 
 if TYPE_CHECKING:
     from llmdoctor.render.terminal import Paper
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 def history(parser: Parser, words: Sequence[str]) -> int:
     """List what llmdoctor did on this machine, newest first."""
-    parser.report(quiet=False, verbose=False)
-    parser.examples("llmdoctor history")
+    parser.report()
+    parser.examples("llmdoctor history", "llmdoctor history --verbose")
     options = parser.read(words)
 
     from llmdoctor import undo as taking_back
@@ -31,27 +32,60 @@ def history(parser: Parser, words: Sequence[str]) -> int:
             paper.verbatim(entry.environment, indent=2)
             if entry.id in backups:
                 paper.verbatim(f"former environment: {backups[entry.id]}", indent=2)
+            for step in entry.begun if options.verbose else ():
+                paper.line(f"· {step.text}", indent=2)
         if not runs:
             paper.line("nothing yet")
 
-    emit(documents.history(runs, backups), write, format=options.format, output=options.output)
+    newest = f"{runs[0].id} {runs[0].outcome or 'cut off'}" if runs else "nothing yet"
+    emit(
+        documents.history(runs, backups),
+        write,
+        format=options.format,
+        output=options.output,
+        line=newest if options.quiet else None,
+    )
     return 0
 
 
 def undo(parser: Parser, words: Sequence[str]) -> int:
     """Put an environment back as it was before a run."""
-    parser.add_argument("run", nargs="?", metavar="ID", help="Default: the newest.")
+    parser.add_argument("run", nargs="?", metavar="ID", help="Default: the newest in --env.")
+    parser.add_argument("--env", metavar="DIR", default=".venv", help="The environment.")
     parser.flag("--yes", "-y", text="Do not ask.")
-    parser.examples("llmdoctor undo", "llmdoctor undo 20261120180000-0417 --yes")
+    parser.report(verbose=False)
+    parser.examples("llmdoctor undo --env .venv", "llmdoctor undo 20261120180000-0417 --yes")
     options = parser.read(words)
 
     from llmdoctor import undo as taking_back
+    from llmdoctor.render import documents
     from llmdoctor.system.local import Local
 
     system = Local()
-    entry = taking_back.find(system, options.run)
-    if not ask(f"put {entry.environment} back as it was before {entry.id}?", yes=options.yes):
+    entry = taking_back.find(system, options.run, options.env)
+
+    def report(outcome: str, text: str, error: str | None = None) -> None:
+        emit(
+            documents.undo(entry, outcome, error),
+            lambda paper: paper.verbatim(text),
+            format=options.format,
+            output=options.output,
+            line=text if options.quiet else None,
+        )
+
+    if taking_back.removes(entry):
+        question = f"remove {entry.environment}, which run {entry.id} made?"
+    else:
+        question = f"put {entry.environment} back as it was before {entry.id}?"
+    question += " Everything done in it since then goes away too."
+    if not ask(question, yes=options.yes):
+        report("declined", f"{entry.environment} stays as it is")
         return 1
-    taking_back.undo(system, entry)
-    say(f"{entry.environment} is as it was before {entry.id}")
+    try:
+        taking_back.undo(system, entry)
+    except RollbackIncompleteError as error:
+        message = error.message
+        afterwards(lambda: report("incomplete", f"incomplete: {entry.environment}", message))
+        raise
+    afterwards(lambda: report("undone", f"{entry.environment} is as it was before {entry.id}"))
     return 0

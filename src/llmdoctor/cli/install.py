@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.output import Progress, ask, deliver, emit, say
+from llmdoctor import export
+from llmdoctor.cli.arguments import Parser, nearest
+from llmdoctor.cli.output import Progress, afterwards, ask, deliver, emit, say
 from llmdoctor.errors import LlmdoctorError, RolledBackError, UsageError
 
 if TYPE_CHECKING:
     from llmdoctor.finding import Finding
     from llmdoctor.install import Prepared, Request
+    from llmdoctor.plan import Plan
     from llmdoctor.render.terminal import Paper
     from llmdoctor.system import System
-
-
-EXPORTS = ("requirements", "pylock", "uv", "poetry", "dockerfile", "conda")
 
 
 def plan(parser: Parser, words: Sequence[str]) -> int:
@@ -28,14 +30,24 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
         "KEY=VALUE",
         "For that machine: os, arch, glibc, python, driver, gpu, cc, ram, wsl.",
     )
-    parser.flag("--resolve", text="With --assume: ask the indexes, list every package.")
-    parser.choice("--export", EXPORTS, "The same choice as a file for that tool.", optional=True)
+    parser.flag(
+        "--resolve",
+        text="Ask the indexes and list every package with --assume too, as is done without it.",
+    )
+    parser.choice(
+        "--export",
+        export.FORMATS,
+        "The choice for a new environment, as that tool's file.",
+        optional=True,
+    )
     parser.examples(
         "llmdoctor plan --profile mainline --profile flashattn",
         "llmdoctor plan --profile mainline --assume os=windows,gpu='RTX 4090',driver=560.94",
         "llmdoctor plan --profile cpu --export pylock --output pylock.toml",
     )
     options = parser.read(words)
+    if options.export and options.format != "terminal":
+        parser.error(f"--export {options.export} has a format of its own: leave out --format")
 
     from llmdoctor import install as road
     from llmdoctor.render import documents, terminal
@@ -43,26 +55,27 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
     from llmdoctor.target import assume as assumed_target
 
     request = _request(options)
+    if options.export:  # the file is to hold every package, not only what this one lacks
+        request = replace(request, environment=f"{request.environment}.new")
     blocked: tuple[Finding, ...] = ()
-    if options.assume and options.resolve:
-        made = road.resolved(Local(), request, assumed_target(options.assume))
-    elif options.assume:
-        made = road.assumed(request, assumed_target(options.assume))
-    else:
-        prepared = road.prepare(Local(), request, _say(options))
-        made, blocked = prepared.plan, prepared.blocked
+    with _told_in_json(request, options):
+        if options.assume and options.resolve:
+            made = road.resolved(Local(), request, assumed_target(options.assume))
+        elif options.assume:
+            made = road.assumed(request, assumed_target(options.assume))
+        else:
+            prepared = road.prepare(Local(), request, _say(options))
+            made, blocked = prepared.plan, prepared.blocked
     feasible = made.choice.feasible and not blocked
     names = " + ".join(made.choice.profiles)
     if options.export and feasible:
-        from llmdoctor.export import FORMATS
-
-        deliver(FORMATS[options.export](made), options.output)
+        deliver(_exported(made, options, words), options.output)
         return 0
     emit(
         documents.plan(made, blocked),
         lambda paper: terminal.plan(made, paper, blocked=blocked, verbose=options.verbose),
         format=options.format,
-        output=options.output,
+        output=None if options.export else options.output,  # a reason is no such file
         line=f"{'feasible' if feasible else 'not feasible'}: {names}" if options.quiet else None,
     )
     return int(not feasible)
@@ -83,6 +96,8 @@ def install(parser: Parser, words: Sequence[str]) -> int:
     from llmdoctor.system.local import Local
 
     request = _request(options)
+    from llmdoctor.rollback import unclear
+
     system = Local()
     with road.hold(system, request.environment):
         for entry in road.recover_cut_off(system, request.environment):
@@ -90,7 +105,10 @@ def install(parser: Parser, words: Sequence[str]) -> int:
                 "is as it was before it" if entry.outcome == "restored" else "is not its any more"
             )
             say(f"run {entry.id} had been cut off; {entry.environment} {what}")
-        prepared = road.prepare(system, request, _say(options))
+            if system.kind(unclear(entry)) is not None:
+                say(f"what lay there is kept, since nobody can tell whose it was: {unclear(entry)}")
+        with _told_in_json(request, options, "not feasible"):
+            prepared = road.prepare(system, request, _say(options))
         return _carry_out(system, prepared, options)
 
 
@@ -116,6 +134,7 @@ def _request(options: Namespace) -> Request:
 
     if not options.profile:
         raise UsageError("which profile? give --profile", next_command="llmdoctor profiles")
+    _known_codes(options.allow)
     return Request(
         profiles=tuple(profiles.find(name) for name in options.profile),
         known=tuple(profiles.builtin().values()),
@@ -131,8 +150,65 @@ def _request(options: Namespace) -> Request:
     )
 
 
+def _known_codes(codes: Sequence[str]) -> None:
+    """See that every `--allow` names something that can be overridden.
+
+    Raises:
+        UsageError: one does not.
+    """
+    from llmdoctor import profiles
+    from llmdoctor.checks import CHECKS
+
+    rules = {rule.code for profile in profiles.builtin().values() for rule in profile.exclusions}
+    known = sorted({*rules, "memory", *(check.code for check in CHECKS)})
+    for code in codes:
+        if code not in known:
+            raise UsageError(
+                f"--allow {code}: there is no such code{nearest(code, known)} "
+                "(a plan that is refused names the code that overrides it)",
+                next_command="llmdoctor check --list",
+            )
+
+
 def _say(options: Namespace) -> Callable[[str], None]:
     return (lambda _: None) if options.quiet else say
+
+
+def _exported(made: Plan, options: Namespace, words: Sequence[str]) -> str:
+    """The plan as the asked file; what works instead is the same line, typed differently."""
+    try:
+        return export.export(made, options.export)
+    except UsageError as error:
+        if options.assume and not options.resolve:
+            again = [*words, "--resolve"]
+        else:
+            again = [
+                word.replace(options.export, "requirements")
+                if word in (options.export, f"--export={options.export}")
+                else word
+                for word in words
+            ]
+        error.next_command = shlex.join(["llmdoctor", "plan", *again])
+        raise
+
+
+@contextlib.contextmanager
+def _told_in_json(
+    request: Request, options: Namespace, outcome: str | None = None
+) -> Iterator[None]:
+    """Whoever reads JSON gets a document where no packages meet the requirements, too."""
+    try:
+        yield
+    except LlmdoctorError as error:
+        if error.exit_code == 1 and options.format == "json":
+            from llmdoctor.render import documents
+
+            names = [profile.name for profile in request.profiles]
+            planned = documents.unsolved(names, options.env, request.tool, error.message)
+            if outcome:
+                planned = documents.install(planned, outcome, error=error.message)
+            emit(planned, lambda _: None, format="json", output=options.output)
+        raise
 
 
 def _carry_out(system: System, prepared: Prepared, options: Namespace) -> int:
@@ -172,21 +248,33 @@ def _carry_out(system: System, prepared: Prepared, options: Namespace) -> int:
         progress.clear()
         proof = error.proof if isinstance(error, RolledBackError) else None
         outcome = {4: "restored", 130: "interrupted"}.get(error.exit_code, "incomplete")
-        report(
-            lambda paper: terminal.smoke(proof, paper, verbose=options.verbose) if proof else None,
-            outcome,
-            f"{outcome}: {made.environment}",
-            error=error.message,
-            smoke=documents.smoke(proof) if proof else None,
+        message = error.message
+
+        def write_proof(paper: Paper) -> None:
+            if proof:
+                terminal.smoke(proof, paper, verbose=options.verbose)
+
+        afterwards(
+            lambda: report(
+                write_proof,
+                outcome,
+                f"{outcome}: {made.environment}",
+                run=prepared.journal.id,
+                error=message,
+                smoke=documents.smoke(proof) if proof else None,
+            )
         )
         raise
     progress.clear()
-    report(
-        lambda paper: terminal.installed(made, done, paper, verbose=options.verbose),
-        "kept",
-        f"{'proven' if done.proof else 'installed'}: {names} in {made.environment}",
-        run=done.run,
-        backup=done.backup,
-        smoke=documents.smoke(done.proof) if done.proof else None,
+    standing = terminal.standing(made, done)
+    afterwards(
+        lambda: report(
+            lambda paper: terminal.installed(made, done, paper, verbose=options.verbose),
+            "kept",
+            f"{standing}: {names} in {made.environment}",
+            run=done.run,
+            backup=done.backup,
+            smoke=documents.smoke(done.proof) if done.proof else None,
+        )
     )
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from llmdoctor.errors import LlmdoctorError, UnreadableError, UsageError
+from llmdoctor.errors import CannotFinishError, LlmdoctorError, UnreadableError, UsageError
 
 if TYPE_CHECKING:
     from llmdoctor.render.terminal import Paper
@@ -47,15 +48,31 @@ def deliver(text: str, output: str | None) -> None:
 
     Raises:
         UsageError: the file cannot be written.
+        CannotFinishError: stdout cannot.
     """
-    if output is None:
-        put(text.removesuffix("\n"))
-        return
     try:
-        Path(output).write_text(text.removesuffix("\n") + "\n", "utf-8", errors="replace")
+        if output is None:
+            put(text.removesuffix("\n"))
+        else:
+            Path(output).write_text(text.removesuffix("\n") + "\n", "utf-8", errors="replace")
     except OSError as error:
         why = (error.strerror or str(error)).lower()
+        if output is None:
+            raise CannotFinishError(
+                f"cannot write the report: {why}", next_command="llmdoctor check"
+            ) from None
         raise UsageError(f"cannot write the report to {output}: {why}") from None
+
+
+def afterwards(report: Callable[[], None]) -> None:
+    """Report on what is already done: a report that cannot be written is said, and ends nothing.
+
+    The exit code tells what became of the machine, which nothing but the report could say else.
+    """
+    try:
+        report()
+    except LlmdoctorError as error:
+        say(f"llmdoctor: {error.message}")
 
 
 def ready(output: str) -> None:
@@ -71,6 +88,8 @@ def ready(output: str) -> None:
             f"cannot write the report to {output}: {what}",
             next_command=f"mkdir -p {place.parent}" if not place.is_dir() else None,
         )
+    if not os.access(place if place.exists() else place.parent, os.W_OK):
+        raise UsageError(f"cannot write the report to {output}: no permission")
 
 
 def put(text: str) -> None:
@@ -80,15 +99,19 @@ def put(text: str) -> None:
 
 def say(text: str) -> None:
     """A line about what is going on."""
-    _write(sys.stderr, text + "\n")
+    _tell(text + "\n")
 
 
 def ended(command: Callable[[], int]) -> int:
     """Carry out a command; every way in which it can end becomes the contract's exit code.
 
-    SIGTERM ends a command as Ctrl-C does, so that it cleans up too.
+    SIGTERM, and SIGHUP when its terminal is closed, end a command as Ctrl-C does, so that it cleans
+    up too.
     """
+    _open_closed_streams()
     signal.signal(signal.SIGTERM, _interrupt)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)  # unless nohup started it
     try:
         return command()
     except LlmdoctorError as error:
@@ -145,13 +168,13 @@ class Progress:
             say(f"      {text}")
             return
         width = max(20, _width(sys.stderr) - 8)
-        _write(sys.stderr, f"\r\x1b[2K      {text.strip()[:width]}")
+        _tell(f"\r\x1b[2K      {text.strip()[:width]}")
         self._shown = True
 
     def clear(self) -> None:
         """Take away the line of the program that has ended."""
         if self._shown:
-            _write(sys.stderr, "\r\x1b[2K")
+            _tell("\r\x1b[2K")
             self._shown = False
 
 
@@ -208,13 +231,37 @@ def _can_write(text: str, stream: TextIO | None) -> bool:
     return True
 
 
+def _open_closed_streams() -> None:
+    """A stream that was closed (`>&-`) is one that nobody is at.
+
+    Its number is taken as well: a file opened later would get it, and whatever is said with it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nobody = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            setattr(sys, name, os.fdopen(nobody, mode, encoding="utf-8", closefd=False))
+
+
+def _tell(text: str) -> None:
+    """Write to stderr; a log that takes no more (a full disk, a closed terminal) ends no run."""
+    with contextlib.suppress(OSError):
+        _write(sys.stderr, text)
+
+
 def _write(stream: TextIO, text: str) -> None:
-    """Write what the stream can show. A reader who has gone ends no run: it is told to nobody."""
+    """Write what the stream can show. A reader who has gone ends no run: it is told to nobody.
+
+    Raises:
+        OSError: the stream takes no more.
+    """
     encoding = stream.encoding or "ascii"
     try:
         stream.write(text.encode(encoding, "replace").decode(encoding))
         stream.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        # what is left in its buffer would fail once more, at the very end of the program
         nobody = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nobody, stream.fileno())
         os.close(nobody)
+        if not isinstance(error, BrokenPipeError):
+            raise

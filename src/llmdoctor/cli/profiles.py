@@ -11,7 +11,7 @@ from llmdoctor.cli.output import emit
 def profiles(parser: Parser, words: Sequence[str]) -> int:
     """List every profile: fits this machine, or why not."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="Only this profile.")
-    parser.report(verbose=False)
+    parser.report()
     parser.examples("llmdoctor profiles", "llmdoctor profiles flashattn")
     options = parser.read(words)
 
@@ -26,7 +26,7 @@ def profiles(parser: Parser, words: Sequence[str]) -> int:
     fitting = [profile.name for profile, made in rows if made.choice.feasible]
     emit(
         documents.profiles(rows),
-        lambda paper: terminal.profiles(rows, paper),
+        lambda paper: terminal.profiles(rows, paper, verbose=options.verbose),
         format=options.format,
         output=options.output,
         line=f"fits: {', '.join(fitting) or 'none'}" if options.quiet else None,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+from argparse import Namespace
 from collections.abc import Sequence
 
-from llmdoctor.cli.arguments import Parser
+from llmdoctor.cli.arguments import Parser, nearest
 from llmdoctor.cli.output import emit, say
 from llmdoctor.errors import UsageError
 
@@ -20,7 +22,7 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
 
     from llmdoctor.probe import Subject, look
     from llmdoctor.render import documents, terminal
-    from llmdoctor.smoke import prove
+    from llmdoctor.smoke import prove, row_names
     from llmdoctor.system.local import Local
 
     system = Local()
@@ -32,10 +34,14 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
             f"{options.python or env}: {environment.problem or 'there is no environment'}",
             next_command=f"llmdoctor install --profile cpu --env {options.env}",
         )
+    if options.only:
+        _known(options, row_names(system, environment.executable))
     if not options.quiet:
         say(f"proving {environment.executable}")
     proof = prove(system, environment.executable, tuple(options.only))
-    verdict = "proven" if proof.passed else f"not proven: {proof.problem or 'rows failed'}"
+    verdict = f"not proven: {proof.problem or 'rows failed'}"
+    if proof.passed:
+        verdict = terminal.proven(proof)
     emit(
         documents.smoke(proof),
         lambda paper: terminal.smoke(proof, paper, verbose=options.verbose),
@@ -43,4 +49,26 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
         output=options.output,
         line=verdict if options.quiet else None,
     )
+    if proof.problem and not options.quiet:
+        place = environment.path or options.env
+        say(f"next: {shlex.join(['llmdoctor', 'install', '--profile', 'cpu', '--env', place])}")
     return int(not proof.passed)
+
+
+def _known(options: Namespace, rows: Sequence[str]) -> None:
+    """Every --only has to mean a row; where none could be listed, the proof says why.
+
+    Raises:
+        UsageError: one means none.
+    """
+    from fnmatch import fnmatchcase
+
+    for glob in options.only if rows else ():
+        if not any(fnmatchcase(row, glob) for row in rows):
+            place = ["--python", options.python] if options.python else ["--env", options.env]
+            some = f"{rows[0].partition('/')[0]}/*"
+            raise UsageError(
+                f"--only {glob}: there is no such row{nearest(glob, rows)} "
+                f"(there are {', '.join(rows[:3])} and {len(rows) - 3} more)",
+                next_command=shlex.join(["llmdoctor", "smoke", *place, "--only", some]),
+            )

@@ -6,21 +6,20 @@ requirements with the index that torch is to come from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from llmdoctor.export.conda import conda
-from llmdoctor.export.dockerfile import dockerfile
-from llmdoctor.export.poetry import poetry
-from llmdoctor.export.pylock import pylock
-from llmdoctor.export.requirements import requirements
-from llmdoctor.export.uv import uv
-from llmdoctor.plan import Plan
+if TYPE_CHECKING:  # the names alone are what a command's help needs
+    from llmdoctor.plan import Plan
 
-FORMATS: dict[str, Callable[[Plan], str]] = {
-    "requirements": requirements,
-    "pylock": pylock,
-    "uv": uv,
-    "poetry": poetry,
-    "dockerfile": dockerfile,
-    "conda": conda,
-}
+FORMATS = ("requirements", "pylock", "uv", "poetry", "dockerfile", "conda")
+
+
+def export(plan: Plan, name: str) -> str:
+    """The plan as the file of that format: the function in the module of its name.
+
+    Raises:
+        UsageError: the format needs more than the plan holds.
+    """
+    text: str = getattr(import_module(f"llmdoctor.export.{name}"), name)(plan)
+    return text

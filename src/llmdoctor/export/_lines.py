@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from llmdoctor import __version__
-from llmdoctor.plan import Plan, Requirement, Resolved
+from llmdoctor.plan import Plan, Requirement, Resolved, pinned
 
 
 def headline(plan: Plan) -> str:
@@ -28,11 +28,7 @@ def from_torch_index(plan: Plan) -> tuple[str, ...]:
 
 def wanted(plan: Plan) -> tuple[Requirement, ...]:
     """The plan's requirements with torch pinned as its source writes it."""
-    pin = plan.source.pin if plan.source else plan.choice.torch
-    return tuple(
-        replace(item, text=f"torch=={pin}") if item.name == "torch" else item
-        for item in plan.choice.requirements
-    )
+    return tuple(replace(item, text=pinned(item, plan.source)) for item in plan.choice.requirements)
 
 
 def pip_lines(plan: Plan) -> list[str]:

@@ -19,14 +19,10 @@ def pylock(plan: Plan) -> str:
     import tomlkit
 
     if not plan.changes:
-        raise UsageError(
-            "a lock needs every package's file: let the indexes be asked",
-            next_command="llmdoctor plan --resolve --export pylock",
-        )
+        raise UsageError("a lock needs every package's file: let the indexes be asked (--resolve)")
     if unknown := [change.package.name for change in plan.changes if not change.package.sha256]:
         raise UsageError(
-            f"a lock needs the hash of every file, and {', '.join(unknown)} came without one",
-            next_command="llmdoctor plan --resolve --export requirements",
+            f"a lock needs the hash of every file, and {', '.join(unknown)} came without one"
         )
     target = plan.choice.target
     document = tomlkit.document()

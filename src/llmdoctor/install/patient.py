@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from llmdoctor import interpreters
+from dataclasses import replace
+
+from llmdoctor import interpreters, resolve
 from llmdoctor.errors import CannotFinishError, UsageError
 from llmdoctor.install.request import Request
-from llmdoctor.machine import Environment
+from llmdoctor.machine import Environment, minor_of
+from llmdoctor.probe import paths
 from llmdoctor.system import System
 
 
 def absolute(system: System, path: str) -> str:
     """The environment's own path: a link is followed, so that a rename moves the real folder."""
-    place = system.flavour(path)
-    absolute = place if place.is_absolute() else system.flavour(system.cwd(), path)
-    return system.real_path(str(absolute))
+    return system.real_path(paths.absolute(system, path))
+
+
+def with_absolute_places(system: System, request: Request) -> Request:
+    """The request with folders of wheels that mean the same wherever an installer runs."""
+    places = tuple(paths.absolute_place(system, place) for place in request.find_links)
+    return replace(request, find_links=places)
 
 
 def own_prefix(system: System) -> str:
@@ -68,15 +75,18 @@ def interpreter(system: System, request: Request, there: Environment) -> interpr
         UsageError: `--python` names another than the environment's, or one that does not start.
         CannotFinishError: it does not start, or none in the profiles' range was found.
     """
+    python = request.python
+    if python is not None and paths.is_path(system, python):
+        python = paths.absolute(system, python)
     if there.kind == "venv" and not request.fresh:
         if there.executable is None or there.version is None:
             raise CannotFinishError(f"{there.path}: the version of its Python is not known")
-        minor = ".".join(there.version.split(".")[:2])
-        if request.python is not None and request.python not in (minor, there.executable):
+        minor = minor_of(there.version)
+        if python is not None and python not in (minor, there.executable):
             raise UsageError(
-                f"{there.path} has Python {there.version}; --python {request.python} needs a new "
+                f"{there.path} has Python {there.version}; --python {python} needs a new "
                 "environment",
-                next_command=request.again("--fresh", "--python", request.python),
+                next_command=request.again("--fresh", "--python", python),
             )
         found = interpreters.ask(system, there.executable)
         if isinstance(found, str):
@@ -85,5 +95,5 @@ def interpreter(system: System, request: Request, there: Environment) -> interpr
                 next_command=request.again("--fresh"),
             )
         return found
-    spec = next((profile.python for profile in request.profiles if profile.python), ">=3.10")
-    return interpreters.choose(system, request.python, spec)
+    spec = resolve.python_range(request.profiles, request.known)
+    return interpreters.choose(system, python, spec)

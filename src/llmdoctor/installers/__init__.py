@@ -10,17 +10,16 @@ from llmdoctor.pip_config import PipConfig
 from llmdoctor.plan import Change, Requirement, Source, Step
 
 # Variables that would turn a child towards another environment than the one it is told.
-CLEARED: dict[str, str | None] = dict.fromkeys(
-    (
-        "VIRTUAL_ENV",
-        "CONDA_PREFIX",
-        "PYTHONPATH",
-        "PYTHONHOME",
-        "PIP_USER",
-        "PIP_TARGET",
-        "UV_PYTHON",
-    )
-)
+# PIP_USER is set and not removed: a variable wins over `user = true` in a configuration file.
+CLEARED: dict[str, str | None] = {
+    "VIRTUAL_ENV": None,
+    "CONDA_PREFIX": None,
+    "PYTHONPATH": None,
+    "PYTHONHOME": None,
+    "PIP_USER": "0",
+    "PIP_TARGET": None,
+    "UV_PYTHON": None,
+}
 
 
 @dataclass(frozen=True)

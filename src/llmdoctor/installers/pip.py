@@ -46,9 +46,12 @@ def _phase(job: Job, name: str, changes: list[Change], index: str | None) -> tup
     web = [place for place in job.find_links if "://" in place]
     folders = [place for place in job.find_links if "://" not in place]
     links = [word for place in folders for word in ("--find-links", place)]
+    # pip leaves alone what has the version already: a damaged package, another build of torch
+    replacing = any(change.before is not None for change in changes)
+    force = ("--force-reinstall",) if replacing else ()
     argv = (
         job.target_python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
-        "--no-deps", *wheels_only(job.builds), "--progress-bar", "off", *links,
+        "--no-deps", *force, *wheels_only(job.builds), "--progress-bar", "off", *links,
         "--requirement", path,
     )  # fmt: skip
     env = dict(CLEARED)

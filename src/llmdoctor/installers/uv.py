@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from llmdoctor.installers import CLEARED, Job
 from llmdoctor.pip_config import PipConfig, without_credentials
-from llmdoctor.plan import Run, Step, Target, Write
+from llmdoctor.plan import Change, Run, Step, Target, Write
 
 _HOUR = 3600.0
 
@@ -47,7 +47,12 @@ def environment(
 
 
 def wheels_only(builds: Sequence[str]) -> tuple[str, ...]:
-    """Options of both uv and pip that refuse every package that is not a wheel, but `builds`."""
+    """Options of both uv and pip: `builds` come from source, everything else as a wheel.
+
+    That forces a build of `builds`, also where an index has a wheel. Neither tool can merely allow
+    it: what excepts a package from `--only-binary :all:` is `--no-binary` alone. So only packages
+    for which no wheel was found belong there.
+    """
     allowed = [word for name in builds for word in ("--no-binary", name)]
     return ("--only-binary", ":all:", *allowed)
 
@@ -89,7 +94,10 @@ class Uv:
 
     def create(self, job: Job) -> tuple[Step, ...]:
         """Make the environment with `uv venv`."""
-        argv = (self._program, "venv", "--python", job.python, "--no-project", job.environment)
+        argv = (
+            self._program, "venv", "--python", job.python, "--no-project",
+            "--project", job.folder, job.environment,
+        )  # fmt: skip
         env = environment(job.pip, self._environ)
         text = f"make the environment {job.environment}"
         return (Run(text, argv, env, timeout=300.0, creates=job.environment),)
@@ -97,6 +105,7 @@ class Uv:
     def install(self, job: Job) -> tuple[Step, ...]:
         """Install the lock's packages and nothing else."""
         lock = f"{job.folder}/pylock.toml"
+        again = [change.package.name for change in job.changes if _same_again(change)]
         argv = [
             self._program,
             "pip",
@@ -105,6 +114,10 @@ class Uv:
             job.target_python,
             "--requirements",
             lock,
+            # The [tool.uv] of the folder in which the user stands is that project's own, and the
+            # packages were resolved without it. The user's own uv.toml counts as it did there.
+            "--project",
+            job.folder,
         ]
         for change in job.changes:
             if change.before is not None:
@@ -116,6 +129,16 @@ class Uv:
             own = env.get("UV_EXTRA_INDEX_URL") or self._environ.get("UV_EXTRA_INDEX_URL", "")
             env["UV_EXTRA_INDEX_URL"] = f"{own} {url}".strip()
         return (
+            *((self._out_of_cache(job, again, env),) if again else ()),
             Write("write down exactly what is installed", lock, job.lock),
             Run(f"install {len(job.changes)} packages with uv", tuple(argv), env, _HOUR),
         )
+
+    def _out_of_cache(self, job: Job, names: list[str], env: dict[str, str | None]) -> Run:
+        """Installed files share their bytes with uv's cache: what is cut short is so in both."""
+        argv = (self._program, "cache", "clean", "--project", job.folder, *names)
+        return Run(f"take {', '.join(names)} out of uv's cache", argv, env, timeout=300.0)
+
+
+def _same_again(change: Change) -> bool:
+    return change.before == change.package.version

@@ -6,6 +6,8 @@ field of `Machine`, and the facts that it did find stay.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from llmdoctor.machine import Cpu, Cuda, Environment, Host, Machine, Memory, Note, Nvidia
 from llmdoctor.probe.compilers import read_compilers
 from llmdoctor.probe.cpu import read_cpu
@@ -23,7 +25,7 @@ from llmdoctor.probe.tools import read_tools
 from llmdoctor.probe.variables import read_variables
 from llmdoctor.system import System
 
-__all__ = ["Subject", "look"]
+__all__ = ["Subject", "look", "look_at_environment"]
 
 
 def look(system: System, subject: Subject) -> Machine:
@@ -63,3 +65,16 @@ def look(system: System, subject: Subject) -> Machine:
         variables=guard("variables")({}, read_variables, system),
         notes=tuple(notes),
     )
+
+
+def look_at_environment(system: System, path: str) -> Environment:
+    """The environment in that folder, and nothing else of the machine.
+
+    Where it could not be looked at, `problem` says why.
+    """
+    notes: list[Note] = []
+    place = Place(absolute(system, path))
+    environment = read_environment(system, place, Guard("environment", notes))
+    if notes and environment.kind == "broken":
+        return replace(environment, problem=notes[0].detail)
+    return environment

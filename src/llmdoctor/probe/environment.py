@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from llmdoctor.machine import Environment, Package
+from llmdoctor.machine import Environment, Package, minor_of
 from llmdoctor.probe import interpreter
 from llmdoctor.probe.guard import Guard
 from llmdoctor.probe.launchers import site_folders
@@ -16,7 +16,7 @@ from llmdoctor.probe.torch_build import read_torch
 from llmdoctor.system import System
 
 _CONDA_PYTHON = r"python-(\d+\.\d+(?:\.\d+)?)[^-]*-[^-]+\.json"
-_MINOR = re.compile(r"python(3\.\d+)")
+_MINOR = re.compile(r"python(3\.\d+t?)")  # t: free-threaded
 _ACTIVATE = re.compile(r"""^\s*(?:export )?VIRTUAL_ENV=(["']?)(/[^"'\\\n]*)\1\s*$""", re.MULTILINE)
 
 
@@ -76,8 +76,12 @@ def _venv(system: System, place: Place) -> Environment:
     home = cfg.get("home") or None
     python = _python_in(system, path)
     version = _version(cfg.get("version") or cfg.get("version_info"))
-    minor = _running_minor(system, python) or (version and ".".join(version.split(".")[:2]))
-    if version is None or (minor and not f"{version}.".startswith(f"{minor}.")):
+    minor = _running_minor(system, python) or (version and minor_of(version))
+    if minor and _is_free_threaded(system, path, minor):
+        minor += "t"
+    if version and minor == f"{minor_of(version)}t":
+        version += "t"
+    if version is None or (minor and minor != minor_of(version)):
         version = minor
     environment = Environment(
         kind="venv",
@@ -131,7 +135,9 @@ def _conda(system: System, path: str) -> Environment:
     names = system.names(join(system, path, "conda-meta")) or ()
     found = [match[1] for match in map(re.compile(_CONDA_PYTHON).fullmatch, names) if match]
     version = found[0] if found else None
-    minor = ".".join(version.split(".")[:2]) if version else None
+    minor = minor_of(version) if version else None
+    if version and minor and _is_free_threaded(system, path, minor):
+        version, minor = f"{version}t", f"{minor}t"
     environment = Environment("conda", path, _python_in(system, path), version)
     return _with_sites(system, environment, minor)
 
@@ -189,6 +195,12 @@ def _running_minor(system: System, python: str | None) -> str | None:
 def _minors(system: System, path: str) -> list[str]:
     found = map(_MINOR.fullmatch, system.names(join(system, path, "lib")) or ())
     return [match[1] for match in found if match]
+
+
+def _is_free_threaded(system: System, path: str, minor: str) -> bool:
+    """By the name of its library folder: neither pyvenv.cfg nor every link says it."""
+    folders = _minors(system, path)
+    return minor not in folders and f"{minor}t" in folders
 
 
 def _is_venv_shaped(system: System, path: str) -> bool:

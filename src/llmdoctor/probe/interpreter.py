@@ -43,4 +43,7 @@ def parse_answer(text: str) -> Answer:
     if len(lines) < 5 or not re.fullmatch(r"[0-9]+(\.[0-9]+){2}", lines[0]):
         return Answer(problem=f"not a Python interpreter: it answered {text.strip()[:100]!r}")
     rest = tuple(line for line in lines[4:] if line)
-    return Answer(lines[0], lines[1] or None, lines[2] or None, lines[3] or None, rest)
+    # Windows' standard library has no version in its path; there the program's name tells it.
+    free_threaded = any(re.search(r"python3\.\d+t(\.exe)?$", line) for line in lines[1:4])
+    version = f"{lines[0]}t" if free_threaded else lines[0]
+    return Answer(version, lines[1] or None, lines[2] or None, lines[3] or None, rest)

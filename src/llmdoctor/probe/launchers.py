@@ -12,7 +12,7 @@ from llmdoctor.probe.paths import is_windows, join, parent
 from llmdoctor.system import System
 
 _HEAD = 1024  # bytes of a launcher that are read
-_MINOR = re.compile(r"python3\.\d+")
+_MINOR = re.compile(r"python3\.\d+t?")  # t: free-threaded
 
 
 def find_tool(system: System, name: str, *, distribution: str | None = None) -> Tool | None:
@@ -68,7 +68,7 @@ def parse_shebang(head: str) -> str | None:
 
 
 def site_folders(system: System, prefix: str, minor: str | None = None) -> list[str]:
-    """The folders below `prefix` in which packages may be installed; `minor` is "3.12".
+    """The folders below `prefix` in which packages may be installed; `minor` is "3.12", "3.13t".
 
     Beside site-packages also Debian's dist-packages, which its own interpreters use.
     """
@@ -101,4 +101,4 @@ def installed_version(system: System, prefix: str, name: str) -> str | None:
 
 
 def _number(name: str) -> int:
-    return int(name.rpartition(".")[2])
+    return int(name.rpartition(".")[2].removesuffix("t"))

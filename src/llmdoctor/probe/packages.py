@@ -22,7 +22,10 @@ _TAG = re.compile(r"^Tag:[ \t]*(\S+)", re.MULTILINE)
 
 
 class Installed(NamedTuple):
-    """What lies in one site-packages folder. `unreadable` are packages whose metadata is denied."""
+    """What lies in site-packages folders. `leftovers` are paths.
+
+    `unreadable` are packages whose metadata is denied.
+    """
 
     packages: tuple[Package, ...] = ()
     leftovers: tuple[str, ...] = ()
@@ -89,7 +92,7 @@ def _scan(system: System, folder: str) -> Installed:
         if not name.endswith(("-info", ".egg-link")):
             continue
         if name.startswith(("~", "-")):
-            leftovers.append(name)
+            leftovers.append(f"{folder}{sep}{name}")
             continue
         place = f"{folder}{sep}{name}"
         try:

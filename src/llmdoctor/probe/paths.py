@@ -37,10 +37,25 @@ def separator(system: System) -> str:
 
 
 def absolute(system: System, path: str) -> str:
-    """`path` seen from the working folder. "~" at its start is the home folder."""
+    """`path` seen from the working folder. "~" at its start is the home folder.
+
+    What a report says of a path below the home folder is meant by it: see `redact`.
+    """
     if path == "~" or path.startswith(("~/", "~\\")):
         return join(system, system.home(), path[2:])
+    if system.flavour(path).is_absolute():  # a machine whose working folder is gone has these still
+        return join(system, path)
     return join(system, system.cwd(), path)
+
+
+def absolute_place(system: System, place: str) -> str:
+    """The same of a place that may also be an address ("https://…", "file://…")."""
+    return place if "://" in place or place.startswith("file:") else absolute(system, place)
+
+
+def is_path(system: System, name: str) -> bool:
+    """Whether a program is named by its path, and not to be looked for on PATH."""
+    return "/" in name or name.startswith("~") or (is_windows(system) and "\\" in name)
 
 
 def is_folder(system: System, path: str) -> bool:

@@ -83,10 +83,19 @@ def plan(plan: Plan, blocked: Sequence[Finding] = ()) -> Document:
     }
 
 
+def unsolved(profiles: Sequence[str], environment: str, installer: str, why: str) -> Document:
+    """A plan that could not be made: there is no set of packages that meets the requirements."""
+    from llmdoctor.plan import Choice, Plan, Reason, Target
+
+    reasons = (Reason("no-solution", why),)
+    choice = Choice(tuple(profiles), Target(), feasible=False, reasons=reasons)
+    return {**plan(Plan(choice, environment, installer)), "target": None}
+
+
 def _wanted(requirement: Requirement, source: Source | None) -> Document:
-    text = requirement.text
-    if requirement.name == "torch" and source is not None:
-        text = f"torch=={source.pin}"
+    from llmdoctor.plan import pinned
+
+    text = pinned(requirement, source)
     _, equals, version = text.partition("==")
     return {
         "name": requirement.name,
@@ -111,7 +120,8 @@ def step(item: Step) -> Document:
 
 def install(document: Mapping[str, Any], outcome: str, **more: object) -> Document:
     """An install: its plan's document, and what came of it."""
-    return {**document, **_head("install"), "outcome": outcome, **more}
+    nothing = dict.fromkeys(("run", "backup", "smoke", "error"))
+    return {**document, **_head("install"), "outcome": outcome, **nothing, **more}
 
 
 def smoke(proof: Proof) -> Document:
@@ -160,4 +170,16 @@ def history(entries: Sequence[Entry], backups: Mapping[str, str]) -> Document:
             }
             for entry in entries
         ],
+    }
+
+
+def undo(entry: Entry, outcome: str, error: str | None = None) -> Document:
+    """What came of taking a run back: undone, declined or incomplete."""
+    return {
+        **_head("undo"),
+        "run": entry.id,
+        "environment": entry.environment,
+        "profiles": list(entry.profiles),
+        "outcome": outcome,
+        "error": error,
     }

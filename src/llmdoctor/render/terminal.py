@@ -160,6 +160,12 @@ def plan(plan: Plan, paper: Paper, *, blocked: Sequence[Finding] = (), verbose: 
     if not choice.feasible:
         _infeasible(choice, paper)
         return
+    if blocked and not verbose:
+        paper.line(f"✗ {' + '.join(choice.profiles)} fits, but cannot be installed yet", "bold red")
+        for item in blocked:
+            _finding(item, paper)
+            paper.verbatim(f"override: --allow {item.code}", "dim", 2)
+        return
     paper.verbatim(f"{' + '.join(choice.profiles)} into {plan.environment}", "bold")
     paper.line(f"torch {choice.torch}, build {choice.variant}")
     if plan.source:
@@ -190,7 +196,8 @@ def _infeasible(choice: Choice, paper: Paper) -> None:
         paper.line(f"· {reason.text}", indent=2)
     for other in choice.alternatives:
         paper.line(f"→ what works instead: {other.text}", indent=2)
-        if other.profiles == choice.profiles:  # the text says what to add
+        # The text says what to add; and what fits an assumed machine is not for this one.
+        if other.profiles == choice.profiles or choice.target.assumed:
             continue
         flags = [word for name in other.profiles for word in ("--profile", name)]
         paper.verbatim(f"$ {command(['llmdoctor', 'install', *flags])}", "bold", 4)
@@ -207,13 +214,13 @@ def _rejected(choice: Choice, paper: Paper, *, verbose: bool) -> None:
 
 
 def _packages(plan: Plan, paper: Paper) -> None:
+    from llmdoctor.plan import pinned
+
     choice = plan.choice
     if not plan.steps and not plan.changes:
         paper.line("packages", "bold")
         for requirement in choice.requirements:
-            torch = requirement.name == "torch" and plan.source is not None
-            text = f"torch=={plan.source.pin}" if torch and plan.source else requirement.text
-            paper.verbatim(f"· {text}", indent=2)
+            paper.verbatim(f"· {pinned(requirement, plan.source)}", indent=2)
         return
     new = [change for change in plan.changes if change.before is None]
     moved = [change for change in plan.changes if change.before is not None]
@@ -245,7 +252,7 @@ def smoke(proof: Proof, paper: Paper, *, verbose: bool) -> None:
             paper.line(row.detail, _STYLES[row.outcome], indent=8)
     outcomes = [row.outcome for row in proof.rows]
     words = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
-    verdict = "proven" if proof.passed else "NOT proven"
+    verdict = proven(proof) if proof.passed else "NOT proven"
     paper.line(f"{verdict}: {words or 'no row ran'}", "bold green" if proof.passed else "bold red")
 
 
@@ -256,18 +263,34 @@ def _ran(row: SmokeRow) -> str:
     return row.backend if row.ran_as in (None, row.backend) else f"{row.backend} → {row.ran_as}"
 
 
+def proven(proof: Proof) -> str:
+    """What a passed proof shows: of a torch that was built for a GPU, the processor's part."""
+    on_cpu = all(row.device == "cpu" for row in proof.rows)
+    built_for_gpu = proof.environment.get("cuda") is not None
+    return "proven on the processor" if built_for_gpu and on_cpu else "proven"
+
+
 def installed(plan: Plan, done: Done, paper: Paper, *, verbose: bool) -> None:
     """What came of an install that was kept."""
     if done.proof:
         smoke(done.proof, paper, verbose=verbose)
-    proven = "proven" if done.proof else "installed, not proven (--no-smoke)"
-    paper.verbatim(f"✓ {' + '.join(plan.choice.profiles)} {proven}: {plan.environment}", "green")
+    names = " + ".join(plan.choice.profiles)
+    paper.verbatim(f"✓ {names} {standing(plan, done)}: {plan.environment}", "green")
     if done.backup:
         paper.verbatim(f"the former environment is kept: {done.backup}")
         paper.verbatim(f"$ llmdoctor undo {done.run}", "bold", 4)
 
 
-def profiles(rows: Sequence[tuple[Profile, Plan]], paper: Paper) -> None:
+def standing(plan: Plan, done: Done) -> str:
+    """What is known of an environment that was installed; it claims no more than was run."""
+    if done.proof is None:
+        return "installed, not proven (--no-smoke)"
+    if plan.choice.variant == "cpu" or any(row.device != "cpu" for row in done.proof.rows):
+        return "proven"
+    return "proven on the processor; its GPU kernels are not covered by this version's proof"
+
+
+def profiles(rows: Sequence[tuple[Profile, Plan]], paper: Paper, *, verbose: bool) -> None:
     """Every profile on this machine."""
     for profile, made in rows:
         choice = made.choice
@@ -279,6 +302,11 @@ def profiles(rows: Sequence[tuple[Profile, Plan]], paper: Paper) -> None:
             paper.line(f"fits{stack}: torch {choice.torch}+{choice.variant}", "green", 2)
         else:
             paper.line(f"does not fit: {choice.reasons[0].text}", "yellow", 2)
+        if verbose:
+            for reason in choice.reasons if choice.feasible else choice.reasons[1:]:
+                paper.line(f"· {reason.text}", indent=2)
+            for item in choice.rejected:
+                paper.line(f"· not taken: {item.candidate}: {item.reason}", indent=2)
 
 
 def document(write: Callable[[Paper], None], *, width: int, colour: bool, unicode: bool) -> str:

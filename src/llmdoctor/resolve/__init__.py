@@ -15,9 +15,9 @@ from llmdoctor.plan import Choice, Target
 from llmdoctor.profile import Profile
 from llmdoctor.resolve.addons import marker_environment
 from llmdoctor.resolve.alternatives import alternatives
-from llmdoctor.resolve.stacks import choose
+from llmdoctor.resolve.stacks import choose, python_range
 
-__all__ = ["marker_environment", "resolve"]
+__all__ = ["marker_environment", "python_range", "resolve"]
 
 
 def resolve(

@@ -25,6 +25,12 @@ def against_profile(
         because = f" ({profile.python_reason})" if profile.python_reason else ""
         text = f"{profile.name} needs Python {profile.python}{because}, this is {target.python}"
         return Reason("python", text, "no-wheel-for-python")
+    too_small = target.ram is not None and target.ram < profile.memory
+    if too_small and "memory" not in allow:
+        text = (
+            f"{profile.name} needs {_mb(profile.memory)} of memory, here is {_mb(target.ram or 0)}"
+        )
+        return Reason("memory", f"{text} (override: --allow memory)")
     for exclusion in profile.exclusions:
         if exclusion.code not in allow and _applies(exclusion, variant, target):
             text = f"{profile.name}: {exclusion.reason} (override: --allow {exclusion.code})"
@@ -33,17 +39,21 @@ def against_profile(
         text = f"{profile.name} needs an NVIDIA GPU and a CUDA build of torch"
         return Reason("needs-gpu", text, "no-nvidia-gpu" if not target.gpus else "torch-cpu-wheel")
     if profile.feature is not None:
-        minimum = tables.feature_minimum(profile.feature)
+        needed = tables.feature(profile.feature)
         for gpu in target.gpus:
             capability = gpu.compute_capability
-            if capability is not None and numbers(capability) < numbers(minimum):
+            if capability is not None and numbers(capability) < numbers(needed.minimum):
                 return Reason(
                     "compute-capability",
-                    f"{profile.title} needs compute capability {minimum}, "
+                    f"{profile.title} needs compute capability {needed.minimum}, "
                     f"{gpu.name} has {capability}",
-                    "gpu-too-old-for-flash-attn" if "flash" in profile.feature else None,
+                    needed.cause,
                 )
     return None
+
+
+def _mb(count: int) -> str:
+    return f"{count / 1e6:.0f} MB"
 
 
 def _applies(exclusion: Exclusion, variant: str, target: Target) -> bool:
@@ -79,6 +89,7 @@ class Wishes:
 
     def add(self, profile: Profile) -> Reason | None:
         """Take in what the profile asks for, or say which of it cannot be had."""
+        self.why += [Reason("note", f"{profile.name}: {note}") for note in profile.notes]
         for want in profile.packages:
             if not _marked(want, self._target):
                 continue
@@ -108,9 +119,7 @@ class Wishes:
         )
         pin = tables.pin_for(want.name, place)
         if isinstance(pin, tables.NoPin):
-            windows = want.name == "triton" and target.os == "windows"
-            cause = "triton-unavailable-on-windows" if windows else "no-wheel-for-platform"
-            return Reason(f"no-{want.name}", pin.reason, cause)
+            return Reason(f"no-{want.name}", pin.reason, pin.cause)
         self.why += [Reason("pin", note) for note in pin.notes]
         where: Literal["torch", "index"] = "torch" if pin.torch_index else "index"
         return Requirement(pin.package, pin.package + pin.specifier, where, reason=pin.reason)
@@ -136,6 +145,7 @@ class Wishes:
             return Reason("no-wheel", text, "no-wheel-for-platform")
         wheel = found.best
         self.why.append(Reason("wheel", f"{wheel.filename} ({wheel.origin})"))
+        self.why += [Reason("wheel", f"{want.name}: {note}") for note in found.notes if note]
         text = f"{want.name} @ {wheel.url}"
         return Requirement(want.name, text, "wheel", wheel.url, want.reason)
 

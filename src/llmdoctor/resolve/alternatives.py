@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from llmdoctor import tables
 from llmdoctor.plan import Alternative, Target
 from llmdoctor.profile import Profile
 from llmdoctor.resolve.stacks import choose, cpu_only, stacks_for
@@ -23,10 +24,9 @@ def alternatives(
     if variant != "auto":
         tries.append((wanted, "with the build that fits this machine"))
     for addon in addons:
-        flash = "flash" in (addon.feature or "")
         rest = [profile for profile in wanted if profile is not addon]
-        instead = ": attention through PyTorch's own SDPA kernels" if flash else ""
-        tries.append((rest, f"without {addon.name}{instead}"))
+        instead = tables.feature(addon.feature).instead if addon.feature else ""
+        tries.append((rest, f"without {addon.name}" + (f": {instead}" if instead else "")))
     if len(addons) > 1:
         tries.append((stacks, "the stack alone, attention through SDPA"))
     others = [stack for stack in stacks_for(addons, known) if stack not in stacks]

@@ -18,7 +18,8 @@ def against_build(stack: Profile, variant: str, target: Target, *, forced: bool)
     except tables.UnknownRelease as error:
         return Reason("torch-unknown", str(error))
     if variant != "cpu" and not target.gpus:
-        return Reason("no-gpu", f"{label} needs an NVIDIA GPU, and there is none", "no-nvidia-gpu")
+        but = target.gpus_note or "there is none"
+        return Reason("no-gpu", f"{label} needs an NVIDIA GPU, and {but}", "no-nvidia-gpu")
     if not release.publishes(variant, target.os, target.arch):
         return Reason(
             "platform",
@@ -40,6 +41,9 @@ def _against_python(
     label: str, release: tables.TorchRelease, stack: Profile, target: Target
 ) -> Reason | None:
     cause = "no-wheel-for-python"
+    if is_free_threaded(target.python):
+        text = f"Python {target.python} is free-threaded, for which no profile has been proven"
+        return Reason("python", text, cause)
     if not in_range(target.python, stack.python):
         text = f"Python {target.python} is outside {stack.python} ({stack.python_reason})"
         return Reason("python", text, cause)
@@ -73,6 +77,8 @@ def _floor(variant: str, target: Target) -> tables.DriverFloor | None:
 def _against_driver(label: str, variant: str, target: Target) -> Reason | None:
     floor = _floor(variant, target)
     cuda = tables.cuda_of_variant(variant)
+    if target.wsl == 1:
+        return Reason("wsl1", f"{label} needs WSL 2: WSL 1 has no GPU", "wsl1-no-gpu")
     if target.driver_missing:
         return Reason(
             "driver-missing",
@@ -123,7 +129,8 @@ def for_build(stack: Profile, variant: str, target: Target) -> tuple[Reason, ...
         Reason("python", f"Python {target.python} is in {stack.python}"),
     ]
     if variant == "cpu":
-        text = "no NVIDIA GPU is there" if not target.gpus else "the CPU build was asked for"
+        none = target.gpus_note or "no NVIDIA GPU is there"
+        text = "the CPU build was asked for" if target.gpus else none
         if target.os == "macos":
             text = "macOS has no CUDA; the build uses the CPU and Metal (MPS)"
         return (*reasons, Reason("variant", f"cpu: {text}"))
@@ -147,7 +154,15 @@ def for_build(stack: Profile, variant: str, target: Target) -> tuple[Reason, ...
 
 
 def in_range(python: str, spec: str) -> bool:
-    """Whether a PEP 440 specifier allows a Python; an empty one allows any."""
+    """Whether a PEP 440 specifier allows a Python; an empty one allows any.
+
+    The ranges are those of the usual Pythons: a free-threaded one ("3.13t") is in none.
+    """
     from packaging.specifiers import SpecifierSet
 
-    return not spec or SpecifierSet(spec).contains(python)
+    return not is_free_threaded(python) and SpecifierSet(spec).contains(python)
+
+
+def is_free_threaded(python: str) -> bool:
+    """Whether this is a Python without the global lock, for which wheels have tags of their own."""
+    return python.endswith("t")

@@ -71,6 +71,21 @@ def pin_of(stack: Profile) -> TorchPin:
     return stack.torch
 
 
+def python_range(wanted: Sequence[Profile], known: Sequence[Profile]) -> str:
+    """The Pythons (PEP 440) that the wanted profiles and the stack under them have in common.
+
+    Add-ons alone are judged with the stack that is tried first for them. "" is any Python.
+    """
+    stacks = [profile for profile in wanted if profile.kind == "stack"]
+    addons = [profile for profile in wanted if profile.kind == "addon"]
+    ranges = [profile.python for profile in (*(stacks or stacks_for(addons, known)[:1]), *addons)]
+    return ",".join(dict.fromkeys(filter(None, ranges)))
+
+
+def _on_gpus(target: Target) -> tuple[Reason, ...]:
+    return (Reason("visible-gpus", target.gpus_note),) if target.gpus_note else ()
+
+
 def _no_such_build(stacks: Sequence[Profile], variant: str) -> UsageError:
     names = " and ".join(stack.name for stack in stacks)
     has = dict.fromkeys(name for stack in stacks for name in pin_of(stack).variants)
@@ -119,10 +134,10 @@ def _on_stack(
                 requirements=wishes.requirements,
                 imports=tuple(dict.fromkeys(n for p in profiles for n in p.imports)),
                 disk=sum(profile.disk for profile in profiles),
-                reasons=(*for_build(stack, candidate, target), *wishes.why),
+                reasons=(*for_build(stack, candidate, target), *_on_gpus(target), *wishes.why),
                 rejected=tuple(rejected),
             )
         rejected.append(Rejected(label, no.text.removeprefix(f"{label} ")))
         against.append(no)
-    reasons = tuple(dict.fromkeys(against))
+    reasons = (*dict.fromkeys(against), *_on_gpus(target))
     return Choice(names, target, feasible=False, reasons=reasons, rejected=tuple(rejected))

@@ -162,16 +162,25 @@ class System(Protocol):
         """
 
     def fetch(
-        self, url: str, *, timeout: float = 5.0, ca_file: str | None = None, verify: bool = True
+        self,
+        url: str,
+        *,
+        timeout: float = 5.0,
+        ca_file: str | None = None,
+        verify: bool = True,
+        proxy: str | None = None,
     ) -> Fetched:
-        """GET a web page or `file://` URL, within `timeout` seconds altogether."""
+        """GET a web page or `file://` URL, within `timeout` seconds altogether.
 
-    # acting
+        `proxy` replaces those of the environment, whose `no_proxy` counts all the same.
+        """
+
+    # acting; what is made in the state folder is for its user alone (0700, files 0600)
     def scratch(self) -> AbstractContextManager[str]:
         """A temporary folder that is gone afterwards."""
 
     def uninterrupted(self) -> AbstractContextManager[None]:
-        """Hold back interrupt signals: for putting things back."""
+        """Hold back interrupt, end and hang-up signals: for putting things back."""
 
     def make_dir(self, path: str) -> None:
         """Make a folder and those above it."""

@@ -164,11 +164,17 @@ class Local:
         return children.run(argv, environ, cwd, timeout, on_line, keep_open=tuple(self._held))
 
     def fetch(
-        self, url: str, *, timeout: float = 5.0, ca_file: str | None = None, verify: bool = True
+        self,
+        url: str,
+        *,
+        timeout: float = 5.0,
+        ca_file: str | None = None,
+        verify: bool = True,
+        proxy: str | None = None,
     ) -> Fetched:
         from llmdoctor.system import network
 
-        return network.fetch(url, timeout=timeout, ca_file=ca_file, verify=verify)
+        return network.fetch(url, timeout=timeout, ca_file=ca_file, verify=verify, proxy=proxy)
 
     # acting
 
@@ -184,7 +190,8 @@ class Local:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        numbers = (signal.SIGINT, signal.SIGTERM)
+        names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
         before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
         try:
             yield
@@ -193,15 +200,22 @@ class Local:
                 signal.signal(number, handler)
 
     def make_dir(self, path: str) -> None:
-        Path(path).mkdir(parents=True, exist_ok=True)
+        place = Path(path)
+        if not self._is_state(path):
+            place.mkdir(parents=True, exist_ok=True)
+            return
+        for folder in (*reversed(place.parents), place):
+            folder.mkdir(0o700 if self._is_state(str(folder)) else 0o777, exist_ok=True)
 
     def write_bytes(self, path: str, data: bytes) -> None:
         place = Path(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        self.make_dir(str(place.parent))
         fresh = place.with_name(f"{place.name}.{os.getpid()}.new")
+        private = self._is_state(path)
         try:
-            fresh.write_bytes(data)
-            if place.exists():
+            with open(fresh, "wb", opener=_private_opener if private else None) as file:
+                file.write(data)
+            if not private and place.exists():
                 shutil.copymode(place, fresh)
             fresh.replace(place)
         finally:
@@ -209,8 +223,9 @@ class Local:
 
     def append_line(self, path: str, line: str) -> None:
         place = Path(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("ab+") as file:
+        self.make_dir(str(place.parent))
+        opener = _private_opener if self._is_state(path) else None
+        with open(place, "ab+", opener=opener) as file:
             if file.tell():  # a line that was cut off must not take this one with it
                 file.seek(-1, os.SEEK_END)
                 line = line if file.read(1) == b"\n" else "\n" + line
@@ -237,7 +252,7 @@ class Local:
     def lock(self, path: str, wait: float) -> Iterator[None]:
         from llmdoctor.system import locking
 
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self.make_dir(str(Path(path).parent))
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             deadline = time.monotonic() + wait
@@ -258,6 +273,19 @@ class Local:
                 locking.unlock(descriptor)
         finally:
             os.close(descriptor)
+
+    def _is_state(self, path: str) -> bool:
+        """Whether it lies in the state folder: what installers read there may hold credentials."""
+        try:
+            state = Path(self.state_dir())
+        except CannotFinishError:
+            return False
+        return Path(os.path.abspath(path)).is_relative_to(state)
+
+
+def _private_opener(path: str, flags: int) -> int:
+    """Open a file that nobody but its owner may read (POSIX; Windows has the folder's rules)."""
+    return os.open(path, flags, 0o600)
 
 
 @contextlib.contextmanager

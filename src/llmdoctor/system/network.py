@@ -15,7 +15,9 @@ from llmdoctor.system import Fetched
 _LIMIT = 32 * 1024 * 1024  # the longest index page seen is far below this
 
 
-def fetch(url: str, *, timeout: float, ca_file: str | None, verify: bool) -> Fetched:
+def fetch(
+    url: str, *, timeout: float, ca_file: str | None, verify: bool, proxy: str | None
+) -> Fetched:
     """GET `url` within `timeout` seconds altogether, name resolution included.
 
     Socket time limits do not cover name resolution, so the request runs in a thread that is left
@@ -24,7 +26,7 @@ def fetch(url: str, *, timeout: float, ca_file: str | None, verify: bool) -> Fet
     answers: list[Fetched] = []
 
     def ask() -> None:
-        answers.append(_get(url, timeout, ca_file, verify=verify))
+        answers.append(_get(url, timeout, ca_file, verify=verify, proxy=proxy))
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
@@ -32,13 +34,19 @@ def fetch(url: str, *, timeout: float, ca_file: str | None, verify: bool) -> Fet
     return answers[0] if answers else Fetched(url, problem=f"no answer within {timeout:g} s")
 
 
-def _get(url: str, timeout: float, ca_file: str | None, *, verify: bool) -> Fetched:
+def _get(
+    url: str, timeout: float, ca_file: str | None, *, verify: bool, proxy: str | None
+) -> Fetched:
     try:
         context = ssl.create_default_context(cafile=ca_file)
         if not verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        with urllib.request.urlopen(_request(url), timeout=timeout, context=context) as answer:
+        proxies = None if proxy is None else {"http": proxy, "https": proxy}
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)
+        )
+        with opener.open(_request(url), timeout=timeout) as answer:
             body = answer.read(_LIMIT)
             promised = int(answer.headers.get("Content-Length") or 0)
             if len(body) < min(promised, _LIMIT):  # half an index page is not a shorter index

@@ -14,12 +14,17 @@ from llmdoctor.tables.read import numbers, read_table
 
 @dataclass(frozen=True)
 class Feature:
-    """Something that needs a compute capability; ``highest`` is None where it has no end."""
+    """Something that needs a compute capability; ``highest`` is None where it has no end.
+
+    ``cause`` is the diagnosis where a GPU is too old for it, ``instead`` what works there.
+    """
 
     name: str
     minimum: str
     highest: str | None
     note: str
+    cause: str | None
+    instead: str
     status: str
     source: str
     checked: str
@@ -101,6 +106,8 @@ def feature(name: str) -> Feature:
         minimum=row["minimum"],
         highest=row.get("highest"),
         note=row.get("note", ""),
+        cause=row.get("cause"),
+        instead=row.get("instead", ""),
         status=row["status"],
         source=row["source"],
         checked=row["checked"],

@@ -57,6 +57,7 @@ class NoPin:
 
     package: str
     reason: str
+    cause: str = "no-wheel-for-platform"
 
 
 def pin_for(package: str, place: Place) -> Pin | NoPin:
@@ -79,7 +80,7 @@ def pinned_packages() -> tuple[str, ...]:
 def _triton(package: str, place: Place, release: TorchRelease) -> Pin | NoPin:
     found = triton_for(release.version, place.os, place.arch, place.python)
     if isinstance(found, NoTriton):
-        return NoPin(package, found.reason)
+        return NoPin(package, found.reason, found.cause)
     return Pin(found.package, found.specifier, found.reason)
 
 

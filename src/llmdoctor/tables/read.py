@@ -30,5 +30,9 @@ def table_date(name: str) -> str:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Every number of a version, for ordering: "535.183.01" -> (535, 183, 1)."""
+    """Every number of a version, for ordering: "535.183.01" -> (535, 183, 1).
+
+    A pre-release sorts after its release ("5.0.0rc1" > "5.0.0"). So one of the newest Transformers
+    in the table counts as newer than the table, and one of an older line belongs to that line.
+    """
     return tuple(int(part) for part in re.findall(r"\d+", version))

@@ -23,6 +23,7 @@ class NoTriton:
     """No Triton for this torch here, and why."""
 
     reason: str
+    cause: str = "no-wheel-for-platform"
 
 
 def triton_for(torch_version: str, os: str, arch: str, python: str) -> TritonPin | NoTriton:
@@ -65,13 +66,15 @@ def _on_windows(release: TorchRelease, arch: str) -> TritonPin | NoTriton:
     if row is None:
         return NoTriton(
             f"torch {release.version} goes with Triton {_line(release.triton)}, and "
-            f"{windows['package']} has no such line in the table of {table_date('triton')}"
+            f"{windows['package']} has no such line in the table of {table_date('triton')}",
+            windows["cause"],
         )
     line = row["line"]
     if arch != "x86_64" and numbers(line) < numbers(windows["arm64_since"]):
         return NoTriton(
             f"torch {release.version} goes with {windows['package']} {line}, which has wheels for "
-            f"x86_64 only; those for arm64 begin with {windows['arm64_since']}"
+            f"x86_64 only; those for arm64 begin with {windows['arm64_since']}",
+            windows["cause"],
         )
     major, minor = numbers(line)
     return TritonPin(
