@@ -22,8 +22,8 @@ from llmdoctor.errors import (
 )
 from llmdoctor.execute import Done, execute, recover
 from llmdoctor.journal import Journal, entries
+from llmdoctor.machine import MARK
 from llmdoctor.plan import (
-    MARK,
     Choice,
     Plan,
     Run,

@@ -591,3 +591,10 @@ def test_a_feature_says_what_works_instead_of_it() -> None:
     old = choose("mainline xformers", "gpu=GTX 1080 Ti,driver=560.35")
     assert "gpu-too-old-for-flash-attn" not in causes(old)
     assert "SDPA" not in old.alternatives[0].text
+
+
+def test_a_driver_that_is_too_old_is_answered_with_the_one_that_is_needed() -> None:
+    choice = resolve([profiles.find("mainline")], KNOWN, assume(["gpu=RTX 4090,driver=520.61.05"]))
+    assert not choice.feasible
+    assert "525.60.13 or newer" in choice.alternatives[0].text
+    assert choice.alternatives[0].profiles == ("mainline",)

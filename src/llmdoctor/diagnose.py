@@ -85,6 +85,11 @@ def _machine(system: System, question: Question) -> Machine:
             f"--env {question.environment}: there is no environment",
             next_command=f"llmdoctor install --profile cpu --env {question.environment}",
         )
+    if question.python is not None and machine.environment.kind == "broken":
+        raise UsageError(
+            f"--python {question.python}: {(machine.environment.problem or '').splitlines()[0]}",
+            next_command="llmdoctor check",
+        )
     return machine
 
 
@@ -124,6 +129,12 @@ def _text(system: System, path: str) -> str | None:
 def _right_schema(data: object, path: str) -> None:
     """A newer schema is named as that, before its unknown keys are."""
     schema = data.get("schema") if isinstance(data, dict) else None
+    if isinstance(data, dict) and schema is None:
+        raise ProfileError(
+            f"{path} is no saved look: it has no schema; expected what "
+            "`llmdoctor check --format json` writes",
+            next_command=_SAVE,
+        )
     if isinstance(schema, int) and schema != SCHEMA:
         raise ProfileError(
             f"{path}: schema is {schema}, this llmdoctor reads {SCHEMA}: update it",

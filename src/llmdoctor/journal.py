@@ -11,7 +11,8 @@ import random
 from dataclasses import dataclass
 
 from llmdoctor import wire
-from llmdoctor.plan import MARK, Run, Step, Write
+from llmdoctor.machine import MARK
+from llmdoctor.plan import Run, Step, Write
 from llmdoctor.system import System
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 SCHEMA = 1
+MARK = ".llmdoctor"  # a file in an environment: the run of ours that made or changed it last
 
 Status = Literal["denied", "failed", "timeout"]
 
@@ -248,6 +249,7 @@ class Environment:
     # Half-removed dist-infos: paths, their last parts start with ~ or -.
     leftovers: tuple[str, ...] = field(default=(), metadata=private("path"))
     torch: Torch | None = None
+    cut_off: str | None = None  # the run of ours that never ended, or has not ended yet
 
     def package(self, name: str) -> Package | None:
         """The installed distribution of that normalised name."""

@@ -216,8 +216,6 @@ class Tell:
     kind: Literal["tell"] = "tell"
 
 
-MARK = ".llmdoctor"  # in an environment: the run that made or changed it last
-
 Step: TypeAlias = Run | Write | Snapshot | SetAside | Verify | Smoke | Tell
 
 

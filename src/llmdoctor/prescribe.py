@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from llmdoctor.installers import Installer, Job
-from llmdoctor.machine import Environment
-from llmdoctor.plan import MARK, Choice, SetAside, Smoke, Snapshot, Step, Verify, Write
+from llmdoctor.machine import MARK, Environment
+from llmdoctor.plan import Choice, SetAside, Smoke, Snapshot, Step, Verify, Write
 
 _PROVEN_BY_SMOKE = frozenset({"torch", "transformers", "peft"})
 

@@ -6,7 +6,8 @@ from typing import Literal, TypeAlias
 
 from llmdoctor.errors import UnreadableError
 from llmdoctor.journal import Entry, runs_dir
-from llmdoctor.plan import MARK, Run, SetAside, Snapshot, Write
+from llmdoctor.machine import MARK
+from llmdoctor.plan import Run, SetAside, Snapshot, Write
 from llmdoctor.system import System
 
 Owner: TypeAlias = Literal["run", "somebody", "unknown"]

@@ -111,3 +111,11 @@ def test_a_free_threaded_python_is_outside_every_range_and_named_as_that() -> No
 def test_the_wheels_of_a_free_threaded_python_are_not_those_of_its_minor() -> None:
     assert judge("PY005", on(venv(torch="2.15.0+cpu", python="3.13.0"))).outcome == "pass"
     assert judge("PY005", on(venv(torch="2.15.0+cpu", python="3.13.0t"))).outcome == "fail"
+
+
+def test_an_install_that_was_cut_off_is_named_with_what_takes_it_back() -> None:
+    found = only(
+        judge("PY007", Machine(environment=Environment("venv", "/e", cut_off="20260101-1")))
+    )
+    assert remedy(found).commands == (("llmdoctor", "undo", "20260101-1"),)
+    assert judge("PY007", Machine(environment=Environment("venv", "/e"))).outcome == "pass"

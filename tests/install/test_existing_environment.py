@@ -84,6 +84,10 @@ def test_a_run_killed_outright_is_taken_back_by_the_next_one(lived_in: World) ->
     child.kill()
     child.communicate()
     assert lived_in.leftovers()
+    seen = lived_in.json("check", "--env", str(lived_in.venv), code=1)
+    assert [found["code"] for found in seen["findings"] if found["severity"] == "error"] == [
+        "PY007"
+    ]
     lived_in.index.heal()
     told = lived_in.run("install", "--profile", "cpu", "--no-smoke", code=1)  # asks, gets no answer
     assert "had been cut off" in told.stderr

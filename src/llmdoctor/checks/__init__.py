@@ -51,6 +51,7 @@ CHECKS: tuple[Check, ...] = (
     gpu.gpu_dropped,
     gpu.gpu_lacks_feature,
     python.base_python_gone,
+    python.install_cut_off,
     python.environment_damaged,
     python.externally_managed,
     python.python_outside_profile,

@@ -25,7 +25,12 @@ def capabilities(case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
     if case.machine.note("nvidia"):
         return (), ("GPU: unknown, it could not be looked at",)
+    if case.machine.host.system == "unknown":
+        return (), ("unknown: the report does not say what machine this is",)
     cpu = "LoRA in fp32 with SDPA on the CPU: small models, slowly"
+    torch = case.machine.environment.torch
+    if torch is None or torch.problem:
+        cpu += " (once a stack is installed)"
     if not case.wants_gpu:
         return (cpu,), ()
     if why := why_no_gpu(case):

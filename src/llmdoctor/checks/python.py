@@ -37,6 +37,33 @@ def base_python_gone(case: Case) -> Answer:
     )
 
 
+@check("PY007", cause=None, readers=("environment",))
+def install_cut_off(case: Case) -> Answer:
+    """An install into this environment was cut off.
+
+    What: Reads the mark that an install of ours leaves in the environment, and whether that run's
+    journal has an end.
+
+    Why: A run that was killed outright cannot put the environment back: half of its packages may
+    be the new ones.
+
+    Remedy: `llmdoctor undo` puts the former environment back; the next install does so first.
+
+    Known problems: An install that is still running looks the same.
+    """
+    run = case.machine.environment.cut_off
+    if run is None:
+        return None
+    return finding(
+        install_cut_off,
+        "What is installed here is half of one state and half of another, unless that install is "
+        "still running.",
+        evidence=(f"run {run} has not ended",),
+        where=case.machine.environment.path,
+        remedy=Remedy("Put the former environment back.", "ask", (("llmdoctor", "undo", run),)),
+    )
+
+
 @check("PY002", cause=None, readers=("environment",))
 def environment_damaged(case: Case) -> Answer:
     """The environment is damaged, or is none.

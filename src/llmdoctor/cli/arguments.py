@@ -79,7 +79,7 @@ class Parser(argparse.ArgumentParser):
                 name = action.option_strings[0] if action.option_strings else action.metavar
                 self.error(f"{name} is empty: was a variable meant that is not set?")
         if getattr(options, "output", None):
-            ready(options.output)
+            options.output = ready(options.output)
         return options
 
     def print_help(self, file: object = None) -> None:  # noqa: ARG002 - as argparse calls it

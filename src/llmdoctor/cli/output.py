@@ -75,13 +75,13 @@ def afterwards(report: Callable[[], None]) -> None:
         say(f"llmdoctor: {error.message}")
 
 
-def ready(output: str) -> None:
-    """See that a report can be written there, before anything is done.
+def ready(output: str) -> str:
+    """The file to write a report to, once it is seen, before anything is done, that it can be.
 
     Raises:
         UsageError: it cannot.
     """
-    place = Path(output)
+    place = Path(output).expanduser()
     if place.is_dir() or not place.parent.is_dir():
         what = "is a folder" if place.is_dir() else f"there is no folder {place.parent}"
         raise UsageError(
@@ -90,6 +90,7 @@ def ready(output: str) -> None:
         )
     if not os.access(place if place.exists() else place.parent, os.W_OK):
         raise UsageError(f"cannot write the report to {output}: no permission")
+    return str(place)
 
 
 def put(text: str) -> None:

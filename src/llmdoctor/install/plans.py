@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from llmdoctor import closure, interpreters, pip_config, resolve, sources, tables, target
 from llmdoctor.errors import CannotFinishError
+from llmdoctor.install import patient
 from llmdoctor.install.request import Request
 from llmdoctor.installers import manifest
 from llmdoctor.installers import uv as uv_installer
@@ -33,6 +34,7 @@ def assumed(request: Request, machine: Target) -> Plan:
 
 def resolved(system: System, request: Request, machine: Target) -> Plan:
     """The same with every package that it would install: asks the indexes, reads nothing else."""
+    request = patient.with_absolute_places(system, request)
     made = assumed(request, machine)
     if not made.choice.feasible:
         return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from llmdoctor import closure, pip_config, resolve, target
+from llmdoctor import closure, pip_config, resolve, target, verify
 from llmdoctor.checks import Case, gates
 from llmdoctor.finding import Finding
 from llmdoctor.install import patient
@@ -41,6 +41,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         CannotFinishError: no interpreter fits.
         NoSolutionError: the packages cannot be resolved together.
     """
+    request = patient.with_absolute_places(system, request)
     path = patient.absolute(system, request.environment)
     subject = Subject(environment=path, python=None, project=system.cwd())
     machine = look(system, subject)
@@ -73,7 +74,9 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         uv_installer.environment(found.pip, system.environ, request.find_links),
         builds=found.builds,
     )
-    changes = closure.changes(closed.packages, installed)
+    names = {package.name for package in closed.packages}
+    damaged = verify.damaged(system, there, names, choice.variant) if installed else frozenset()
+    changes = closure.changes(closed.packages, installed, damaged)
     markers = resolve.marker_environment(choice.target)
     conflicts = closure.conflicts(installed, changes, markers)
     installer: Installer = Pip() if request.tool == "pip" else Uv(uv, system.environ)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from llmdoctor.machine import Environment, Package, minor_of
+from llmdoctor.machine import MARK, Environment, Package, minor_of
 from llmdoctor.probe import interpreter
 from llmdoctor.probe.guard import Guard
 from llmdoctor.probe.launchers import site_folders
@@ -16,6 +16,7 @@ from llmdoctor.probe.torch_build import read_torch
 from llmdoctor.system import System
 
 _CONDA_PYTHON = r"python-(\d+\.\d+(?:\.\d+)?)[^-]*-[^-]+\.json"
+_RUN = re.compile(r"\d{14}-\d+")  # `journal.new_id`
 _MINOR = re.compile(r"python(3\.\d+t?)")  # t: free-threaded
 _ACTIVATE = re.compile(r"""^\s*(?:export )?VIRTUAL_ENV=(["']?)(/[^"'\\\n]*)\1\s*$""", re.MULTILINE)
 
@@ -29,7 +30,24 @@ def read_environment(system: System, place: Place, guard: Guard) -> Environment:
     installed = read_packages(system, found.site_packages, guard)
     torch_package = _first(installed.packages, "torch")
     torch = guard(None, read_torch, system, found.site_packages, torch_package, found.version)
-    return replace(found, packages=installed.packages, leftovers=installed.leftovers, torch=torch)
+    return replace(
+        found,
+        packages=installed.packages,
+        leftovers=installed.leftovers,
+        torch=torch,
+        cut_off=guard(None, _cut_off, system, place.path),
+    )
+
+
+def _cut_off(system: System, path: str) -> str | None:
+    """The run whose mark the environment carries, when its journal has no end."""
+    if MARK not in (system.names(path) or ()):
+        return None
+    run = (system.read_text(join(system, path, MARK), 100) or "").strip()
+    if not _RUN.fullmatch(run):
+        return None
+    journal = system.read_text(join(system, system.state_dir(), "runs", run, "journal.jsonl"))
+    return run if journal and '{"type": "end"' not in journal else None
 
 
 def parse_pyvenv_cfg(text: str) -> dict[str, str]:

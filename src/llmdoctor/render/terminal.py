@@ -87,9 +87,13 @@ class Paper:
 
 def command(argv: Sequence[str]) -> str:
     """An argument vector as a shell takes it; a leading ~ stays open to the shell."""
-    return " ".join(
-        "~" + shlex.quote(word[1:]) if word.startswith("~/") else shlex.quote(word) for word in argv
-    )
+    return " ".join(map(_shell_word, argv))
+
+
+def _shell_word(word: str) -> str:
+    if word == "~":
+        return word
+    return "~/" + shlex.quote(word[2:]) if word.startswith("~/") else shlex.quote(word)
 
 
 def check(report: Report, paper: Paper, *, verbose: bool) -> None:

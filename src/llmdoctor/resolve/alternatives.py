@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llmdoctor import tables
 from llmdoctor.plan import Alternative, Target
 from llmdoctor.profile import Profile
+from llmdoctor.resolve.builds import driver_floor_of
 from llmdoctor.resolve.stacks import choose, cpu_only, stacks_for
 
 
@@ -35,6 +37,10 @@ def alternatives(
     if cpu := next((profile for profile in known if cpu_only(profile)), None):
         tries.append(([cpu], "on the processor, without the GPU"))
     found: dict[tuple[str, ...], Alternative] = {}
+    names = tuple(profile.name for profile in wanted)
+    if driver := _driver_that_helps(wanted, known, target, variant, allow):
+        text = f"with a newer NVIDIA driver: these builds need {driver} or newer"
+        found[names] = Alternative(names, text)
     for profiles, text in tries:
         if not profiles or (list(profiles) == list(wanted) and variant == "auto"):
             continue
@@ -43,3 +49,21 @@ def alternatives(
             label = f"{text} (torch {choice.torch}+{choice.variant})"
             found[choice.profiles] = Alternative(choice.profiles, label)
     return tuple(found.values())
+
+
+def _driver_that_helps(
+    wanted: Sequence[Profile],
+    known: Sequence[Profile],
+    target: Target,
+    variant: str,
+    allow: Sequence[str],
+) -> str | None:
+    """The oldest driver with which the same wish is feasible, where the driver is what is wrong."""
+    if not target.gpus or (target.driver is None and not target.driver_missing):
+        return None
+    newer = replace(target, driver=None, driver_missing=False)  # a driver that is not known: any
+    choice = choose(wanted, known, newer, variant, tuple(allow))
+    if not choice.feasible or choice.variant is None or choice.variant == "cpu":
+        return None
+    floor = driver_floor_of(choice.variant, target)
+    return floor.version if floor else None

@@ -69,13 +69,13 @@ def _against_libc(
     return None
 
 
-def _floor(variant: str, target: Target) -> tables.DriverFloor | None:
+def driver_floor_of(variant: str, target: Target) -> tables.DriverFloor | None:
     """The oldest driver for a build. Under WSL the driver is the one of Windows."""
     return tables.driver_floor(variant, "windows" if target.wsl else target.os)
 
 
 def _against_driver(label: str, variant: str, target: Target) -> Reason | None:
-    floor = _floor(variant, target)
+    floor = driver_floor_of(variant, target)
     cuda = tables.cuda_of_variant(variant)
     if target.wsl == 1:
         return Reason("wsl1", f"{label} needs WSL 2: WSL 1 has no GPU", "wsl1-no-gpu")
@@ -134,7 +134,7 @@ def for_build(stack: Profile, variant: str, target: Target) -> tuple[Reason, ...
         if target.os == "macos":
             text = "macOS has no CUDA; the build uses the CPU and Metal (MPS)"
         return (*reasons, Reason("variant", f"cpu: {text}"))
-    floor = _floor(variant, target)
+    floor = driver_floor_of(variant, target)
     cuda = tables.cuda_of_variant(variant)
     assert floor is not None
     has = f"driver {target.driver}" if target.driver else "the driver is not known; it"
