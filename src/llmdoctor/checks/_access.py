@@ -29,7 +29,7 @@ _KERNEL_SOURCES = ("pci", "/proc", "/sys")
 _WHY: dict[Access, str] = {
     "mismatch": "the NVIDIA kernel module and the driver's libraries have different versions",
     "wsl1": "WSL 1 has no GPU",
-    "container": "the container was started without the GPU",
+    "container": "no GPU reaches the container",
     "unloaded": "the NVIDIA driver is installed but not loaded",
     "missing": "there is no NVIDIA driver",
     "failing": "the NVIDIA driver answers with an error",

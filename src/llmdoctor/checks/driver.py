@@ -41,7 +41,7 @@ def wsl1(case: Case) -> Answer:
 
 @check("DRV002", cause="container-without-gpu", readers=("host", "nvidia"))
 def container_without_gpu(case: Case) -> Answer:
-    """This container was started without the GPU.
+    """No GPU reaches this container.
 
     What: Looks for GPU device files in a container whose host shows NVIDIA hardware or a driver,
     or in which a GPU profile is wanted.
@@ -64,7 +64,8 @@ def container_without_gpu(case: Case) -> Answer:
         container_without_gpu,
         "The host has NVIDIA hardware or a driver, and no GPU device reached this container."
         if seen
-        else "No GPU device and no NVIDIA library are inside this container.",
+        else "No GPU device and no NVIDIA library are inside this container. Whether its host has a "
+        "GPU cannot be seen from here.",
         evidence=(
             f"container: {host.container}",
             *_hardware(case.machine),
