@@ -598,3 +598,10 @@ def test_a_driver_that_is_too_old_is_answered_with_the_one_that_is_needed() -> N
     assert not choice.feasible
     assert "525.60.13 or newer" in choice.alternatives[0].text
     assert choice.alternatives[0].profiles == ("mainline",)
+
+
+@pytest.mark.parametrize(("driver", "feasible"), [("525", True), ("525.53", False), ("520", False)])
+def test_a_driver_branch_is_judged_as_the_branch(driver: str, feasible: bool) -> None:
+    mainline = profiles.find("mainline")
+    choice = resolve([mainline], KNOWN, assume([f"gpu=RTX 4090,driver={driver}"]))
+    assert choice.feasible is feasible

@@ -87,7 +87,9 @@ def _against_driver(label: str, variant: str, target: Target) -> Reason | None:
         )
     if floor is None:
         return Reason("driver-unknown", f"no table row says what driver CUDA {cuda} needs")
-    if target.driver and tables.compare_driver(target.driver, floor.version) < 0:
+    # "525" names the branch and not its first build: it is judged as the branch
+    needed = floor.version if "." in (target.driver or "") else floor.version.partition(".")[0]
+    if target.driver and tables.compare_driver(target.driver, needed) < 0:
         return Reason(
             "driver-too-old",
             f"{label} needs driver {floor.version} or newer (CUDA {cuda.split('.')[0]}.x), "
