@@ -64,8 +64,8 @@ def container_without_gpu(case: Case) -> Answer:
         container_without_gpu,
         "The host has NVIDIA hardware or a driver, and no GPU device reached this container."
         if seen
-        else "No GPU device and no NVIDIA library are inside this container. Whether its host has a "
-        "GPU cannot be seen from here.",
+        else "No GPU device and no NVIDIA library are inside this container. Whether its host "
+        "has a GPU cannot be seen from here.",
         evidence=(
             f"container: {host.container}",
             *_hardware(case.machine),
