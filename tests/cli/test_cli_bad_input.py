@@ -273,7 +273,9 @@ def test_an_interpreter_that_does_not_start_is_said(desk: Desk) -> None:
         assert spec in refused
         assert "next: " in refused
         assert not (desk.project / ".venv").exists()
-    assert desk.run("check", "--python", str(python), code=(0, 1)).stdout
+    said = desk.run("check", "--python", str(python), code=2).stderr
+    assert str(python) in said
+    assert "next: " in said
 
 
 # places to write
