@@ -21,6 +21,22 @@ def torch_index(plan: Plan) -> str | None:
     return plan.source.url if plan.source else None
 
 
+def project(plan: Plan, tool: str, settings: dict[str, object]) -> str:
+    """A pyproject.toml that asks for the plan's requirements, with a tool's own table."""
+    import tomlkit
+
+    document = tomlkit.document()
+    document.add(tomlkit.comment(headline(plan)))
+    document["project"] = {
+        "name": "llm-stack",
+        "version": "0",
+        "requires-python": f"=={plan.choice.target.python}.*",
+        "dependencies": [item.text for item in wanted(plan)],
+    }
+    document["tool"] = {tool: settings}
+    return tomlkit.dumps(document)
+
+
 def from_torch_index(plan: Plan) -> tuple[str, ...]:
     """The packages that come from torch's index."""
     return tuple(item.name for item in plan.choice.requirements if item.source == "torch")

@@ -141,9 +141,10 @@ def _nowhere(choice: Choice, located: sources.Located) -> Choice:
     build = f"torch {choice.torch}+{choice.variant}"
     asked = [Reason("no-source", f"{place.candidate}: {place.reason}") for place in located.asked]
     text = f"no place that was asked offers {build}"
+    flags = " ".join(f"--profile {name}" for name in choice.profiles)
     way_out = (
-        f"give the folder of a downloaded wheel (--find-links DIR), or an index that has {build} "
-        "(--index-url URL)"
+        f"`llmdoctor install {flags} --find-links DIR`, where DIR holds a downloaded wheel of "
+        f"{build}; or `--index-url URL` of an index that has it"
     )
     return replace(
         choice,
