@@ -187,6 +187,20 @@ def test_a_named_shim_that_fails_is_a_usage_error_with_its_own_words(tmp_path: P
     assert e.value.next_command
 
 
+def test_a_python_that_pyenv_has_not_switched_on_is_found_in_its_folder(tmp_path: Path) -> None:
+    other = next((minor for minor in OTHERS if find_python(minor)), None)
+    if other is None:
+        pytest.skip("there is no second Python on this machine")
+    shims = tmp_path / "shims"
+    script(shims, f"python{other}", SHIM)
+    place = tmp_path / "home" / ".pyenv" / "versions" / f"{other}.99" / "bin"
+    place.mkdir(parents=True)
+    script(place, "python", f'#!/bin/sh\nexec "{find_python(other)}" "$@"\n')
+    system = Local({"PATH": f"{shims}:/usr/bin:/bin", "HOME": str(tmp_path / "home")})
+    found = choose(system, other, "")
+    assert (found.executable, found.minor) == (str(place / "python"), other)
+
+
 # --- Windows, and free-threaded ones
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,9 +53,9 @@ def ask(system: System, executable: str) -> Interpreter | str:
 def choose(system: System, wanted: str | None, spec: str) -> Interpreter:
     """The interpreter that `--python` names, or one that `spec` (PEP 440) allows.
 
-    Without a wish: the doctor's own, else the newest on PATH that is in range. On Windows the `py`
-    launcher is asked too: installers put no `python3.12` on PATH there. Free-threaded Pythons are
-    in no range, because wheels have other tags for them.
+    Without a wish: the doctor's own, else the newest on PATH, or in pyenv's or uv's own folders,
+    that is in range. On Windows the `py` launcher is asked, since installers put no `python3.12`
+    on PATH. Free-threaded Pythons are in no range, because wheels have other tags for them.
 
     Raises:
         UsageError: the one that was named does not exist or does not start.
@@ -70,10 +71,10 @@ def choose(system: System, wanted: str | None, spec: str) -> Interpreter:
         return own
     offered = [minor for minor in _pythons() if allowed.contains(f"{minor}.0")]
     for minor in reversed(offered):
-        path = _find(system, minor)
-        found = ask(system, path) if path else ""
-        if isinstance(found, Interpreter) and _in(allowed, found):
-            return found
+        for path in _places(system, minor):
+            found = ask(system, path)
+            if isinstance(found, Interpreter) and _in(allowed, found):
+                return found
     has = own.version if isinstance(own, Interpreter) else own
     # From the middle: wheels of extensions come late for new Pythons and end early for old ones.
     get = f"uv python install {offered[len(offered) // 2]}" if offered else "llmdoctor profiles"
@@ -93,6 +94,24 @@ def _pythons() -> list[str]:
     return sorted((python for python in every if not python.endswith("t")), key=numbers)
 
 
+def _places(system: System, minor: str) -> Iterator[str]:
+    """Where a Python of that minor may be: on PATH, then in pyenv's and uv's own folders.
+
+    pyenv puts a shim on PATH for every Python that it has, and the shim fails for those that are
+    not switched on.
+    """
+    if path := _find(system, minor):
+        yield path
+    home, environ = system.environ.get("HOME"), system.environ
+    pyenv = environ.get("PYENV_ROOT") or (home and f"{home}/.pyenv")
+    uv = environ.get("UV_PYTHON_INSTALL_DIR") or (home and f"{home}/.local/share/uv/python")
+    roots = ((pyenv and f"{pyenv}/versions", f"{minor}."), (uv, f"cpython-{minor}."))
+    for root, start in roots:
+        for name in reversed(system.names(root) or ()) if root else ():
+            if name.startswith(start):
+                yield f"{root}/{name}/bin/python"
+
+
 def _find(system: System, minor: str) -> str | None:
     """Where a Python of that minor is; on Windows as the `py` launcher knows it."""
     path = system.which(f"python{minor}")
@@ -108,6 +127,11 @@ def _named(system: System, wanted: str) -> Interpreter:
     own = ask(system, system.interpreter()) if is_version else ""
     if isinstance(own, Interpreter) and own.minor == wanted:
         return own
+    if is_version:
+        for place in _places(system, wanted):
+            found = ask(system, place)
+            if isinstance(found, Interpreter) and found.minor == wanted:
+                return found
     path = _find(system, wanted) if is_version else system.which(wanted)
     if path is None:
         hint = f"uv python install {wanted}" if is_version else _list(system)

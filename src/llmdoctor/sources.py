@@ -172,6 +172,8 @@ class _Asker:
             hosts = {parts.hostname, parts.netloc.rpartition("@")[2]}
         except ValueError as error:
             return Rejected(name, f"not an address: {error}")
+        if parts.scheme == "file" and not self._system.exists(unquote(parts.path)):
+            return Rejected(name, "has no torch")
         if parts.scheme not in ("http", "https", "file"):
             return Rejected(
                 name, "not an address: it has to begin with https://, http:// or file://"
