@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from llmdoctor import tables
 from llmdoctor.plan import Reason, Target
 from llmdoctor.profile import Profile
@@ -155,6 +157,7 @@ def for_build(stack: Profile, variant: str, target: Target) -> tuple[Reason, ...
     return (*reasons, Reason("variant", f"{variant}: {stack.torch.reason}"))
 
 
+@functools.lru_cache(maxsize=1024)
 def in_range(python: str, spec: str) -> bool:
     """Whether a PEP 440 specifier allows a Python; an empty one allows any.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from llmdoctor.paths import profiles_dir
@@ -29,6 +29,7 @@ def table_date(name: str) -> str:
     return date
 
 
+@lru_cache(maxsize=4096)
 def numbers(version: str) -> tuple[int, ...]:
     """Every number of a version, for ordering: "535.183.01" -> (535, 183, 1).
 
