@@ -499,7 +499,12 @@ def test_an_infeasible_choice_says_why_and_every_candidate_that_was_tried(
     assert len(choice.rejected) == len(set(choice.rejected))
     assert all(item.reason for item in choice.rejected)
     for item in choice.alternatives:
-        assert resolve([profiles.find(n) for n in item.profiles], KNOWN, target).feasible
+        there = [profiles.find(name) for name in item.profiles]
+        if "newer NVIDIA driver" in item.text:  # the same wish, once the driver is updated
+            updated = replace(target, driver="9999.0", driver_missing=False)
+            assert resolve(there, KNOWN, updated, variant=variant).feasible
+        else:
+            assert resolve(there, KNOWN, target).feasible
 
 
 @settings(deadline=None, max_examples=60)
