@@ -70,7 +70,7 @@ def close(
             why = (done.err or done.out or done.problem or "").replace(folder, "").strip()
             raise NoSolutionError(
                 "these packages cannot be resolved:\n" + why,
-                next_command="llmdoctor plan --profile cpu --assume python=3.12",
+                next_command="llmdoctor profiles",
             )
         text = system.read_text(lock) or ""
     return Closure(parse_lock(text), text)

@@ -154,8 +154,10 @@ def _choice(wanted: tuple[Profile, ...], machine: Machine) -> Choice | None:
     if not wanted:
         return None
     from llmdoctor import profiles, target
+    from llmdoctor.plan import Target
     from llmdoctor.resolve import resolve
 
-    python = machine.environment.version or "3.12"
+    # without an environment, the Python that a target has by default
+    python = machine.environment.version or Target().python
     known = tuple(profiles.builtin().values())
     return resolve(wanted, known, target.of_machine(machine, python))

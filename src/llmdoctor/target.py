@@ -63,7 +63,7 @@ def assume(pairs: Sequence[str]) -> Target:
         if not key or not value:
             raise UsageError(
                 f"--assume {pair!r} is not KEY=VALUE",
-                next_command="llmdoctor plan --assume gpu='RTX 4090',driver=535",
+                next_command="llmdoctor plan --help",
             )
         if key == "gpu":
             if value.lower() != "none":
@@ -86,8 +86,9 @@ def assume(pairs: Sequence[str]) -> Target:
             near = tables.nearest_gpu_names(gpu.name)
             meant = f" (near it: {', '.join(near)})" if near else ""
             raise UsageError(
-                f"the table of {tables.table_date('gpu')} has no GPU called {gpu.name!r}{meant}",
-                next_command=f"llmdoctor plan --assume gpu='{gpu.name}',cc=8.9",
+                f"the table of {tables.table_date('gpu')} has no NVIDIA GPU called {gpu.name!r}"
+                f"{meant}; if it is one, write its compute capability after it (cc=X.Y)",
+                next_command="nvidia-smi --query-gpu=name,compute_cap --format=csv",
             )
     if target.os != "linux":
         target = replace(target, glibc=None)

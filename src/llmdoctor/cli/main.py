@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from llmdoctor import __version__
 from llmdoctor.cli.output import ended, put
-from llmdoctor.errors import UsageError
+from llmdoctor.errors import LlmdoctorError, UsageError
 
 # name: (module, summary), in the order of `--help`
 COMMANDS = {
@@ -55,7 +55,7 @@ def run(words: Sequence[str]) -> int:
     command = getattr(import_module(f"llmdoctor.cli.{module}"), name)
     try:
         code: int = command(Parser(name, summary), rest)
-    except UsageError as error:
+    except LlmdoctorError as error:  # none leaves its reader without something to type
         error.next_command = error.next_command or f"llmdoctor {name} --help"
         raise
     return code

@@ -62,7 +62,7 @@ def fits(system: System, wanted: Sequence[Profile]) -> list[tuple[Profile, Plan]
 
     machine = look(system, Subject(environment=None, python=None, project=system.cwd()))
     own = interpreters.ask(system, system.interpreter())
-    version = own.version if isinstance(own, interpreters.Interpreter) else "3.12"
+    version = own.version if isinstance(own, interpreters.Interpreter) else Target().python
     facts = target.of_machine(machine, machine.environment.version or version)
     known = tuple(profiles.builtin().values())
     return [
