@@ -37,6 +37,8 @@ FLOORS = {
     "eyes": (
         "checks",
         "diagnose",
+        "ingest",
+        "explain",
         "inside",
         "interpreters",
         "pip_config",

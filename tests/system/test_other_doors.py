@@ -46,7 +46,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_function_of_the_door_is_here() -> None:
     functions = {n for n, _ in inspect.getmembers(System, inspect.isfunction) if n[0] != "_"}
-    assert functions == ACTING.keys() | LOOKING.keys()
+    assert functions == ACTING.keys() | LOOKING.keys() | {"read_chunks"}
+
+
+def test_a_file_is_read_in_chunks_through_the_read_only_door_as_without_it(folder: Path) -> None:
+    for door in (ReadOnly(Local()), Local()):
+        assert b"".join(door.read_chunks(str(folder / "file"))) == b"\xffbytes"
+        with pytest.raises(FileNotFoundError):
+            next(door.read_chunks(str(folder / "none")))
+        with pytest.raises(UnreadableError, match="directory"):
+            next(door.read_chunks(str(folder)))
 
 
 @pytest.mark.parametrize("name", ACTING)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llmdoctor import __version__, wire
 
 if TYPE_CHECKING:  # a check's document needs none of the others' words
+    from llmdoctor.explain import Explanation
     from llmdoctor.finding import Finding, Report
     from llmdoctor.journal import Entry
     from llmdoctor.plan import Plan, Requirement, Source, Step
@@ -40,6 +41,16 @@ def check(report: Report) -> Document:
             "can": list(report.can),
             "cannot": list(report.cannot),
         },
+    }
+
+
+def explain(found: Explanation) -> Document:
+    """The causes that a log shows."""
+    return {
+        **_head("explain"),
+        "causes": [wire.dump(named) for named in found.causes],
+        "lines": found.lines,
+        "cut": found.cut,
     }
 
 

@@ -13,7 +13,7 @@ them, so that a Windows transcript replays on Linux.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -132,6 +132,13 @@ class System(Protocol):
 
     def read_text(self, path: str, limit: int | None = None) -> str | None:
         """A file as UTF-8; what is not UTF-8 is replaced."""
+
+    def read_chunks(self, path: str) -> Iterator[bytes]:
+        """A file from its beginning, as it comes: for what may be too large to hold, or a pipe.
+
+        Raises:
+            FileNotFoundError: nothing lies there.
+        """
 
     def size(self, path: str) -> int | None:
         """A file's length in bytes, links followed."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
 from llmdoctor.errors import CannotFinishError, UnreadableError
-from llmdoctor.system import Cloned, Completed, Fetched, Kind, Space, Uname, children
+from llmdoctor.system import Cloned, Completed, Fetched, Kind, Space, Uname, children, trees
 
 _SYSTEMS = {"darwin": "macos", "win32": "windows"}
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -122,6 +122,16 @@ class Local:
     def read_text(self, path: str, limit: int | None = None) -> str | None:
         data = self.read_bytes(path, limit)
         return None if data is None else data.decode("utf-8", "replace")
+
+    def read_chunks(self, path: str) -> Iterator[bytes]:
+        try:
+            with open(path, "rb", buffering=0) as file:
+                while chunk := file.read(1 << 20):
+                    yield chunk
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise UnreadableError(path, _why(error)) from None
 
     def size(self, path: str) -> int | None:
         with _looking(path):
@@ -239,13 +249,13 @@ class Local:
     def remove(self, path: str) -> None:
         place = Path(path)
         if place.is_dir() and not place.is_symlink():
-            _remove_tree(place)
+            trees.remove(place)
         else:
             place.unlink(missing_ok=True)
 
     def clone_tree(self, path: str, to: str) -> Cloned:
         counts = {"linked": 0, "copied": 0}
-        _clone(path, to, counts)
+        trees.clone(path, to, counts)
         return Cloned(**counts)
 
     @contextlib.contextmanager
@@ -302,42 +312,3 @@ def _looking(path: str) -> Iterator[list[str]]:
 
 def _why(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
-
-
-def _remove_tree(place: Path) -> None:
-    """Remove a folder, also where read-only folders (unpacked caches) stand in the way."""
-    try:
-        shutil.rmtree(place)
-    except PermissionError:
-        _open_up(place)
-        shutil.rmtree(place)
-
-
-def _open_up(place: Path) -> None:
-    """Let everything below be removed.
-
-    Files keep their mode where that is enough: a hard link elsewhere would change with them.
-    """
-    os.chmod(place, stat.S_IRWXU)
-    for folder, folders, files in os.walk(place):
-        for name in folders if sys.platform != "win32" else (*folders, *files):
-            path = f"{folder}{os.sep}{name}"
-            if not os.path.islink(path):
-                os.chmod(path, stat.S_IRWXU)
-
-
-def _clone(source: str, target: str, counts: dict[str, int]) -> None:
-    os.mkdir(target)
-    with os.scandir(source) as entries:
-        for entry in entries:
-            to = target + os.sep + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                _clone(entry.path, to, counts)
-                continue
-            try:
-                os.link(entry.path, to, follow_symlinks=False)
-                counts["linked"] += 1
-            except (OSError, NotImplementedError):  # other device, no hard links, too many links
-                shutil.copy2(entry.path, to, follow_symlinks=False)
-                counts["copied"] += 1
-    shutil.copystat(source, target)

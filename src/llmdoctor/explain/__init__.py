@@ -1,0 +1,109 @@
+"""Name the root cause of a failing log: rules are data, the search is one bounded pass.
+
+`text` cleans what terminals and services left in the log, `scan` finds the templates of messages
+(`template`), `facts` gathers what is said in passing, and `judge` ranks the `causes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from llmdoctor.errors import UsageError
+from llmdoctor.explain.causes import Cause, causes
+from llmdoctor.explain.facts import gather, known_facts
+from llmdoctor.explain.judge import Evidence, Named, judge
+from llmdoctor.explain.scan import Scanner
+from llmdoctor.explain.text import lines
+from llmdoctor.finding import Report
+from llmdoctor.redact import redact_remedy, redact_text
+
+__all__ = ["LIMIT", "Evidence", "Explanation", "Named", "explain", "on_this_machine", "redacted"]
+
+LIMIT = 1 << 29  # bytes of a log that are read: one that never ends must end somewhere
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a log shows. `cut`: it is longer than LIMIT, and the rest was not read."""
+
+    causes: tuple[Named, ...]
+    lines: int
+    cut: bool = False
+
+
+def explain(
+    chunks: Iterable[bytes], known: Mapping[str, Cause] | None = None, *, limit: int = LIMIT
+) -> Explanation:
+    """Read a log to its end, or to `limit` bytes, and name its causes, best first.
+
+    Raises:
+        UsageError: it is empty, or no text.
+        ProfileError: a rule cannot be read.
+    """
+    known = causes() if known is None else known
+    signs = [
+        template for cause in known.values() for sign in cause.sign for template in sign.templates
+    ]
+    scanner = Scanner([*signs, *(item for fact in known_facts() for item in fact.templates)])
+    meter = _Meter(chunks, limit)
+    for number, text in lines(meter.chunks()):
+        if text and not text.isspace():
+            scanner.feed(number, text)
+            meter.filled = True
+    if not meter.filled:
+        raise UsageError(
+            "the log is empty", next_command="pip install PACKAGE 2>&1 | llmdoctor explain -"
+        )
+    seen = scanner.sightings()
+    return Explanation(judge(seen, gather(seen), known), scanner.lines, meter.cut)
+
+
+def on_this_machine(found: Explanation, report: Report) -> Explanation:
+    """Take the remedy from a check of the machine itself, where it finds the same cause."""
+    live = {item.cause: item for item in reversed(report.findings) if item.cause and item.remedy}
+
+    def exact(named: Named) -> Named:
+        finding = live.get(named.cause)
+        if finding is None or finding.remedy is None:
+            return named
+        explanation = (
+            f"{named.explanation.strip()} On this machine: {finding.detail or finding.title}"
+        )
+        return replace(named, confidence="certain", explanation=explanation, remedy=finding.remedy)
+
+    return replace(found, causes=tuple(map(exact, found.causes)))
+
+
+def redacted(found: Explanation, home: str) -> Explanation:
+    """The same without the names of people in what is quoted from the log."""
+    return replace(found, causes=tuple(_redacted(named, home) for named in found.causes))
+
+
+def _redacted(named: Named, home: str) -> Named:
+    return replace(
+        named,
+        title=redact_text(named.title, home),
+        explanation=redact_text(named.explanation, home),
+        evidence=tuple(replace(item, text=redact_text(item.text, home)) for item in named.evidence),
+        remedy=redact_remedy(named.remedy, home),
+    )
+
+
+class _Meter:
+    """Hands chunks on up to a limit."""
+
+    def __init__(self, chunks: Iterable[bytes], limit: int) -> None:
+        self._chunks = chunks
+        self._left = limit
+        self.cut = False
+        self.filled = False
+
+    def chunks(self) -> Iterable[bytes]:
+        for chunk in self._chunks:
+            if len(chunk) > self._left:
+                self.cut = True
+                yield chunk[: self._left]
+                return
+            self._left -= len(chunk)
+            yield chunk

@@ -1,0 +1,141 @@
+"""Find many templates in a log of any size, in one pass and bounded memory.
+
+The log goes by in blocks. Most templates' longest fixed part is in no block at all, which a plain
+substring search tells; only around where it is does the template's pattern run, within a window of
+fixed length, so that no log and no template makes the search superlinear.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from llmdoctor.explain.template import Template
+from llmdoctor.explain.text import dropped, squeezed
+
+BLOCK = 1 << 18  # characters of the log in one block
+CARRIED = 2048  # characters that a block repeats of the one before: messages lie across the seam
+KEPT = 40  # sightings of one template that are remembered
+TRIED = 50  # places in one block where one template is looked for
+SHOWN = 400  # characters of a line that are quoted
+_BEFORE, _AFTER = 600, 1600  # squeezed characters around a literal in which its message lies
+_FRAMES = 8192  # squeezed characters before a message in which its traceback lies
+_PACKAGES = ("site-packages/", "site-packages\\", "dist-packages/")
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A message where it stands. `captures` has the variable parts as they are written there.
+
+    `frame` is captured besides: the package of the last traceback line before the message.
+    """
+
+    line: int
+    text: str
+    captures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Block:
+    numbers: list[int]
+    texts: list[str]
+    carried: int = 0  # squeezed characters at the start that the block before had too
+
+    def __post_init__(self) -> None:
+        parts = [squeezed(text) for text in self.texts]
+        self.joined = "".join(parts)
+        self.ends = list(accumulate(map(len, parts)))
+
+    def row(self, place: int) -> int:
+        """Which line the squeezed character at `place` is on."""
+        return min(bisect.bisect_right(self.ends, place), len(self.ends) - 1)
+
+    def start(self, row: int) -> int:
+        return self.ends[row - 1] if row else 0
+
+    def written(self, start: int, end: int) -> str:
+        """Squeezed characters as the log writes them; across lines, without white space."""
+        row = self.row(start)
+        if end > self.ends[row]:
+            return self.joined[start:end]
+        offset = self.start(row)
+        text = self.texts[row]
+        kept = [place for place, character in enumerate(text) if not dropped(character)]
+        return text[kept[start - offset] : kept[end - offset - 1] + 1]
+
+
+class Scanner:
+    """Feed it lines, then ask what was seen."""
+
+    def __init__(self, templates: Iterable[Template]) -> None:
+        self._templates = tuple(dict.fromkeys(templates))
+        self._seen: dict[Template, list[Sighting]] = {}
+        self._numbers: list[int] = []
+        self._texts: list[str] = []
+        self._size = 0
+        self._carried = 0
+        self.lines = 0
+
+    def feed(self, number: int, text: str) -> None:
+        """Take in the next line."""
+        self.lines = number
+        self._numbers.append(number)
+        self._texts.append(text)
+        self._size += len(text) + 1
+        if self._size >= BLOCK:
+            self._search()
+
+    def sightings(self) -> Mapping[Template, Sequence[Sighting]]:
+        """All that was seen, each template's first sightings in the log's order."""
+        if self._size:
+            self._search()
+        return self._seen
+
+    def _search(self) -> None:
+        block = _Block(self._numbers, self._texts, self._carried)
+        for template in self._templates:
+            if template.literal in block.joined:
+                self._look(block, template)
+        keep, size = len(self._texts), 0
+        while keep and size + len(self._texts[keep - 1]) < CARRIED:
+            keep -= 1
+            size += len(self._texts[keep])
+        self._numbers, self._texts = self._numbers[keep:], self._texts[keep:]
+        self._carried = sum(len(squeezed(text)) for text in self._texts)
+        self._size = 0
+
+    def _look(self, block: _Block, template: Template) -> None:
+        found = self._seen.setdefault(template, [])
+        joined, literal = block.joined, template.literal
+        done = place = tried = 0
+        while len(found) < KEPT and tried < TRIED and (place := joined.find(literal, place)) >= 0:
+            tried += 1
+            begin = max(done, place - _BEFORE)
+            if template.opens_with_hole:
+                row = block.row(place)
+                begin = max(begin, block.start(row if place > block.start(row) else row - 1))
+            match = template.pattern.search(joined, begin, place + len(literal) + _AFTER)
+            place += len(literal)
+            if match is None:
+                continue
+            done = place = max(place, match.end())
+            if match.end() > block.carried:
+                found.append(_sighting(block, match))
+        if not found:
+            del self._seen[template]
+
+
+def _sighting(block: _Block, match: re.Match[str]) -> Sighting:
+    captures = {
+        name: block.written(*match.span(name)) for name, value in match.groupdict().items() if value
+    }
+    before = block.joined[max(0, match.start() - _FRAMES) : match.start()]
+    if (place := max(before.rfind(package) for package in _PACKAGES)) >= 0:
+        name = re.match(r"\w+", before[place + len(_PACKAGES[0]) :])
+        if name:
+            captures["frame"] = name[0]
+    row = block.row(match.start())
+    return Sighting(block.numbers[row], block.texts[row].strip()[:SHOWN], captures)

@@ -1,0 +1,103 @@
+"""Messages as templates: the words that a program prints, with names for the parts that vary.
+
+``"found version {found:number}"`` is what a contributor copies from the program's source and
+replaces the variable parts of. White space counts nothing, neither in the template nor in the log,
+so that a message is recognised however it was wrapped. ``{*}`` is a gap of up to 400 characters.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+from llmdoctor.explain.text import squeezed
+from llmdoctor.tables import gpu_names
+
+GAP = 400  # characters without white space
+SHORTEST = 4  # characters of the longest fixed part: less than that is in every log
+
+_HOLE = re.compile(r"\{(?:(?P<gap>\*)|(?P<name>[a-z][a-z_0-9]*)(?::(?P<kind>[a-z]+))?)\}")
+_KINDS = {
+    "any": r".{1,120}?",
+    "number": r"\d+",
+    "version": r"v?\d[\w.+!-]*",
+    "word": r"[\w.+-]+",
+    "path": r"[^'\"<>|*?]{1,300}?",
+    "archs": r"(?:(?:sm|compute)_\d{2,3}[a-z]?[,;'\"]*)+",  # sm_80, 'compute_90a'
+    "gpu": "",  # a name of the GPU table, see `_gpu`
+}
+
+
+@dataclass(frozen=True)
+class Template:
+    """A message with holes. Two templates of the same text are the same template."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be searched for.
+
+        Raises:
+            ValueError: says what is wrong with the template.
+        """
+        for hole in _HOLE.finditer(self.text):
+            kind = hole["kind"] or "any"
+            if kind not in _KINDS:
+                known = ", ".join(_KINDS)
+                raise ValueError(f"no kind of hole is called {kind!r} (there are: {known})")
+            if hole.end() == len(self.text.rstrip()) and (hole["gap"] or kind in ("any", "path")):
+                raise ValueError(f"nothing says where {hole[0]} ends: give it a kind, or words")
+        if len(self.literal) < SHORTEST:
+            raise ValueError(
+                f"its longest fixed part is {self.literal!r}: less than {SHORTEST} characters are "
+                "in every log"
+            )
+
+    @cached_property
+    def literal(self) -> str:
+        """The longest fixed part, squeezed: where it is not, the message is not."""
+        return max((squeezed(part) for part in _fixed(self.text)), key=len)
+
+    @cached_property
+    def opens_with_hole(self) -> bool:
+        """Whether the message begins with what varies: then it begins with its line."""
+        hole = _HOLE.match(self.text)
+        return hole is not None
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What finds the message in squeezed text; a group for each name."""
+        parts: list[str] = []
+        place = 0
+        seen: set[str] = set()
+        for hole in _HOLE.finditer(self.text):
+            parts.append(re.escape(squeezed(self.text[place : hole.start()])))
+            place = hole.end()
+            name = hole["name"]
+            if name is None:
+                parts.append(f".{{0,{GAP}}}?")
+            elif name in seen:
+                parts.append(f"(?P={name})")
+            else:
+                seen.add(name)
+                kind = hole["kind"] or "any"
+                parts.append(f"(?P<{name}>{_gpu() if kind == 'gpu' else _KINDS[kind]})")
+        parts.append(re.escape(squeezed(self.text[place:])))
+        return re.compile("".join(parts), re.DOTALL)
+
+
+@cache
+def _gpu() -> str:
+    """Any name of the GPU table, the longest first: "RTX 4090 D" before "RTX 4090"."""
+    names = sorted({squeezed(name) for name, _ in gpu_names()}, key=len, reverse=True)
+    return "|".join(map(re.escape, names))
+
+
+def _fixed(text: str) -> list[str]:
+    parts = []
+    place = 0
+    for hole in _HOLE.finditer(text):
+        parts.append(text[place : hole.start()])
+        place = hole.end()
+    return [*parts, text[place:]]

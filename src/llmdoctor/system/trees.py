@@ -1,0 +1,49 @@
+"""Whole folders: removed whatever their modes are, and cloned by hard links."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+
+
+def remove(place: Path) -> None:
+    """Remove a folder, also where read-only folders (unpacked caches) stand in the way."""
+    try:
+        shutil.rmtree(place)
+    except PermissionError:
+        _open_up(place)
+        shutil.rmtree(place)
+
+
+def _open_up(place: Path) -> None:
+    """Let everything below be removed.
+
+    Files keep their mode where that is enough: a hard link elsewhere would change with them.
+    """
+    os.chmod(place, stat.S_IRWXU)
+    for folder, folders, files in os.walk(place):
+        for name in folders if sys.platform != "win32" else (*folders, *files):
+            path = f"{folder}{os.sep}{name}"
+            if not os.path.islink(path):
+                os.chmod(path, stat.S_IRWXU)
+
+
+def clone(source: str, target: str, counts: dict[str, int]) -> None:
+    """Clone a folder by hard links; what cannot be linked is copied. Counts both."""
+    os.mkdir(target)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            to = target + os.sep + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                clone(entry.path, to, counts)
+                continue
+            try:
+                os.link(entry.path, to, follow_symlinks=False)
+                counts["linked"] += 1
+            except (OSError, NotImplementedError):  # other device, no hard links, too many links
+                shutil.copy2(entry.path, to, follow_symlinks=False)
+                counts["copied"] += 1
+    shutil.copystat(source, target)
