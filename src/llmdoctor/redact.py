@@ -13,7 +13,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-from llmdoctor.finding import Finding, Remedy, Verdict
+from llmdoctor.finding import Finding, Verdict
 from llmdoctor.machine import Machine
 
 
@@ -39,7 +39,15 @@ def redact_verdict(verdict: Verdict, home: str) -> Verdict:
 
 
 def _redact_finding(finding: Finding, home: str) -> Finding:
-    remedy = finding.remedy and redact_remedy(finding.remedy, home)
+    remedy = finding.remedy
+    if remedy is not None:
+        remedy = dataclasses.replace(
+            remedy,
+            summary=redact_text(remedy.summary, home),
+            commands=tuple(
+                tuple(from_home(word, home) for word in argv) for argv in remedy.commands
+            ),
+        )
     return dataclasses.replace(
         finding,
         title=redact_text(finding.title, home),
@@ -47,15 +55,6 @@ def _redact_finding(finding: Finding, home: str) -> Finding:
         evidence=tuple(redact_text(line, home) for line in finding.evidence),
         where=None if finding.where is None else redact_path(finding.where, home),
         remedy=remedy,
-    )
-
-
-def redact_remedy(remedy: Remedy, home: str) -> Remedy:
-    """A way out; its commands keep what they need to work."""
-    return dataclasses.replace(
-        remedy,
-        summary=redact_text(remedy.summary, home),
-        commands=tuple(tuple(from_home(word, home) for word in argv) for argv in remedy.commands),
     )
 
 

@@ -16,7 +16,7 @@ from llmdoctor.explain.judge import Evidence, Named, judge
 from llmdoctor.explain.scan import Scanner
 from llmdoctor.explain.text import lines
 from llmdoctor.finding import Report
-from llmdoctor.redact import redact_remedy, redact_text
+from llmdoctor.redact import redact_text
 
 __all__ = ["LIMIT", "Evidence", "Explanation", "Named", "explain", "on_this_machine", "redacted"]
 
@@ -81,12 +81,19 @@ def redacted(found: Explanation, home: str) -> Explanation:
 
 
 def _redacted(named: Named, home: str) -> Named:
+    def words(argv: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(redact_text(word, home) for word in argv)
+
     return replace(
         named,
         title=redact_text(named.title, home),
         explanation=redact_text(named.explanation, home),
         evidence=tuple(replace(item, text=redact_text(item.text, home)) for item in named.evidence),
-        remedy=redact_remedy(named.remedy, home),
+        remedy=replace(
+            named.remedy,
+            summary=redact_text(named.remedy.summary, home),
+            commands=tuple(map(words, named.remedy.commands)),
+        ),
     )
 
 

@@ -98,6 +98,8 @@ _BINARY: dict[str, Callable[[str, str], bool]] = {
     "is": lambda one, other: one.lower() == other.lower(),
     "is-not": lambda one, other: one.lower() != other.lower(),
     "in": lambda one, words: one.lower() in words.lower().split(),
+    "not-in": lambda one, words: one.lower() not in words.lower().split(),
+    "starts": lambda one, other: one.lower().startswith(other.lower()),
     "holds": lambda one, other: other.lower() in one.lower(),
     "holds-not": lambda one, other: other.lower() not in one.lower(),
     "older": lambda one, other: _ordered(one, other) < 0,

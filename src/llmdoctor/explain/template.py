@@ -15,7 +15,7 @@ from llmdoctor.explain.text import squeezed
 from llmdoctor.tables import gpu_names
 
 GAP = 400  # characters without white space
-SHORTEST = 4  # characters of the longest fixed part: less than that is in every log
+SHORTEST = 3  # characters of the longest fixed part: less than that is in every log
 
 _HOLE = re.compile(r"\{(?:(?P<gap>\*)|(?P<name>[a-z][a-z_0-9]*)(?::(?P<kind>[a-z]+))?)\}")
 _KINDS = {
@@ -24,7 +24,7 @@ _KINDS = {
     "version": r"v?\d[\w.+!-]*",
     "word": r"[\w.+-]+",
     "path": r"[^'\"<>|*?]{1,300}?",
-    "archs": r"(?:(?:sm|compute)_\d{2,3}[a-z]?[,;'\"]*)+",  # sm_80, 'compute_90a'
+    "archs": r"(?:(?:sm|compute)_\d{2,3}(?:[af](?![a-z]))?[,;'\"]*)+",  # sm_80, 'compute_90a'
     "gpu": "",  # a name of the GPU table, see `_gpu`
 }
 

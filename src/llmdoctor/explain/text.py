@@ -109,16 +109,21 @@ def _encoding(head: bytes) -> str:
     sample = head[:_PEEK]
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    if sum(0 < byte < 9 or 13 < byte < 27 for byte in sample) > 0.05 * len(sample):
+        raise _no_text()
     zeros_even, zeros_odd = sample[::2].count(0), sample[1::2].count(0)
     half = max(len(sample) // 2, 1)
     if zeros_odd > 0.4 * half and zeros_even < 0.1 * half:
         return "utf-16-le"
     if zeros_even > 0.4 * half and zeros_odd < 0.1 * half:
         return "utf-16-be"
-    control = sum(byte < 9 or 13 < byte < 27 for byte in sample)
-    if zeros_even + zeros_odd or control > 0.05 * len(sample):
-        raise UsageError(
-            "this is no text but binary data",
-            next_command="pip install PACKAGE 2>&1 | llmdoctor explain -",
-        )
+    if zeros_even + zeros_odd:
+        raise _no_text()
     return "utf-8-sig"
+
+
+def _no_text() -> UsageError:
+    return UsageError(
+        "this is no text but binary data",
+        next_command="pip install PACKAGE 2>&1 | llmdoctor explain -",
+    )
