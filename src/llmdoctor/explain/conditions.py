@@ -86,6 +86,23 @@ def _below(one: str, listed: str) -> bool:
     return mine is not None and bool(theirs) and mine < min(theirs)
 
 
+def _at_least(one: str, other: str) -> bool:
+    mine, theirs = capability(one), capability(other)
+    return mine is not None and theirs is not None and mine >= theirs
+
+
+def _too_new(version: str, allowed: str) -> bool:
+    """A version at or above an upper bound of a PEP 440 range: "3.11.8", "<3.10,>=3.8"."""
+    bounds = [part.strip() for part in allowed.split(",")]
+    return any(
+        numbers(version) > numbers(bound[2:])
+        if bound.startswith("<=")
+        else numbers(version) >= numbers(bound[1:])
+        for bound in bounds
+        if bound.startswith("<")
+    )
+
+
 def _ordered(one: str, other: str) -> int:
     mine, theirs = numbers(one), numbers(other)
     length = min(len(mine), len(theirs))  # "12" is neither older nor newer than "12.4"
@@ -105,6 +122,8 @@ _BINARY: dict[str, Callable[[str, str], bool]] = {
     "older": lambda one, other: _ordered(one, other) < 0,
     "newer": lambda one, other: _ordered(one, other) > 0,
     "other-major": lambda one, other: numbers(one)[:1] != numbers(other)[:1],
+    "too-new-for": _too_new,
+    "at-least": _at_least,
     "above": _above,
     "below": _below,
 }

@@ -23,7 +23,7 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 _PREFIX = re.compile(
     r"""(?:\s*(?:
         >\s?                                                            # a quotation
-      | \#\d+\s+\d+\.\d+\s                                              # docker build
+      | (?:\#\d+\s+)?\d+\.\d+\s                                         # docker build
       | \[?\d{4}-\d\d-\d\d[T\ ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?[,\s]
       | \[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?\s
       | (?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\s+\d\d-\d\d\s\d\d:\d\d:\d\d\s+[^\s\]]{1,80}\]\s
@@ -106,24 +106,20 @@ def _decoded(chunks: Iterable[bytes]) -> Iterator[str]:
 
 def _encoding(head: bytes) -> str:
     """UTF-8, or the UTF-16 that PowerShell writes with and without its mark."""
-    sample = head[:_PEEK]
+    sample = head[: _PEEK - _PEEK % 2]
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    if sum(0 < byte < 9 or 13 < byte < 27 for byte in sample) > 0.05 * len(sample):
-        raise _no_text()
-    zeros_even, zeros_odd = sample[::2].count(0), sample[1::2].count(0)
     half = max(len(sample) // 2, 1)
-    if zeros_odd > 0.4 * half and zeros_even < 0.1 * half:
-        return "utf-16-le"
-    if zeros_even > 0.4 * half and zeros_odd < 0.1 * half:
-        return "utf-16-be"
-    if zeros_even + zeros_odd:
-        raise _no_text()
-    return "utf-8-sig"
-
-
-def _no_text() -> UsageError:
-    return UsageError(
-        "this is no text but binary data",
-        next_command="pip install PACKAGE 2>&1 | llmdoctor explain -",
-    )
+    encoding = "utf-8-sig"
+    if sample[1::2].count(0) > 0.4 * half > 4 * sample[::2].count(0):
+        encoding = "utf-16-le"
+    elif sample[::2].count(0) > 0.4 * half > 4 * sample[1::2].count(0):
+        encoding = "utf-16-be"
+    text = sample.decode(encoding, "replace")
+    strange = sum(character < " " and character not in "\t\n\f\r\x08\x1b" for character in text)
+    if "\0" in text or strange > 0.02 * len(text):
+        raise UsageError(
+            "this is no text but binary data",
+            next_command="pip install PACKAGE 2>&1 | llmdoctor explain -",
+        )
+    return encoding

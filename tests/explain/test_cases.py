@@ -1,0 +1,174 @@
+"""Real failing logs are named right, also when they were bent on their way here.
+
+`first.json` was given with the project's specification. The others were gathered from public issue
+threads in two halves: the rules were tuned on the one ("tune"), and never looked at the other
+("held"), whose accuracy is what a new log may expect.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmdoctor.explain import explain
+
+CASES = Path(__file__).parents[1] / "cases" / "logs"
+FAILING = ("first", "build", "runtime")
+NEGATIVE = ("build-negative", "runtime-negative")
+
+
+@cache
+def cases(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((CASES / f"{name}.json").read_text("utf-8"))
+    return found
+
+
+@cache
+def first_cause(log: bytes) -> str | None:
+    causes = explain([log]).causes
+    return causes[0].cause if causes else None
+
+
+def named(case: dict[str, Any]) -> str | None:
+    return first_cause(case["input"].encode())
+
+
+def accuracy(name: str, half: str | None) -> float:
+    chosen = [case for case in cases(name) if half is None or case["half"] == half]
+    return sum(named(case) == case["cause"] for case in chosen) / len(chosen)
+
+
+def test_the_root_cause_comes_first_in_the_cases_of_the_specification() -> None:
+    assert accuracy("first", None) >= 0.95
+
+
+@pytest.mark.parametrize("name", ["build", "runtime"])
+def test_the_root_cause_comes_first_in_the_half_that_the_rules_were_tuned_on(name: str) -> None:
+    assert accuracy(name, "tune") >= 0.95
+
+
+@pytest.mark.parametrize(("name", "floor"), [("build", 0.70), ("runtime", 0.80)])
+def test_the_root_cause_comes_first_in_the_half_that_no_rule_was_made_for(
+    name: str, floor: float
+) -> None:
+    assert accuracy(name, "held") >= floor
+
+
+@pytest.mark.parametrize("name", NEGATIVE)
+def test_a_log_without_a_known_cause_gives_none(name: str) -> None:
+    wrong = {case["id"]: named(case) for case in cases(name) if named(case)}
+    assert len(wrong) <= len(cases(name)) * 0.05, wrong
+
+
+def test_halves_are_of_one_size_and_no_thread_is_in_both_files_of_a_kind() -> None:
+    for name in ("build", "runtime"):
+        halves = [case["half"] for case in cases(name)]
+        assert abs(halves.count("tune") - halves.count("held")) <= len(halves) * 0.25
+    ids = [case["id"] for name in (*FAILING, *NEGATIVE) for case in cases(name)]
+    assert len(ids) == len(set(ids))
+
+
+# --- what happens to a log on its way
+
+Bend = Callable[[str], bytes]
+
+
+def lines(change: Callable[[str], str]) -> Bend:
+    return lambda log: "\n".join(change(line) for line in log.split("\n")).encode()
+
+
+def wrapped(width: int) -> Bend:
+    def wrap(line: str) -> str:
+        return "\n".join(line[at : at + width] for at in range(0, max(len(line), 1), width))
+
+    return lines(wrap)
+
+
+NOISE = "\n".join(
+    f"[{n}/90] Building CXX object src/file_{n}.cc.o, all is well" for n in range(400)
+)
+STAMP = "2026-03-11T13:14:33.7360000Z "
+MOVED = {
+    "/home/user": "/data/people/someone",
+    "python3.10": "python3.12",
+    "site-packages": "site-packages",
+    "/usr/local/lib": "/opt/tools/lib",
+}
+
+
+def moved(log: str) -> bytes:
+    for old, new in MOVED.items():
+        log = log.replace(old, new)
+    return log.encode()
+
+
+BENDS: dict[str, Bend] = {
+    "windows line ends": lambda log: log.replace("\n", "\r\n").encode(),
+    "utf-16 of PowerShell": lambda log: log.encode("utf-16"),
+    "utf-16 without a mark": lambda log: ("log\n" + log).encode("utf-16-le"),
+    "time stamps of a CI service": lines(lambda line: STAMP + line),
+    "the frame of pip": lines(lambda line: "      │ " + line),
+    "a quotation": lines(lambda line: "> " + line),
+    "docker build": lines(lambda line: "#12 34.56 " + line),
+    "docker compose": lines(lambda line: "trainer-1  | " + line),
+    "colours": lines(lambda line: f"\x1b[31;1m{line}\x1b[0m" if line else line),
+    "a terminal of 80 columns": wrapped(80),
+    "a terminal of 61 columns": wrapped(61),
+    "a progress bar before it": lambda log: ("  5%|▍ \r 95%|█████▉\r" + log).encode(),
+    "noise around it": lambda log: f"{NOISE}\n{log}\n{NOISE}\n".encode(),
+    "other paths": moved,
+    "no line end": lambda log: log.rstrip("\n").encode(),
+    "typographic quotes": lambda log: log.replace("`", "‘").replace("'", "’").encode(),  # noqa: RUF001
+}
+
+
+@pytest.mark.parametrize("bend", BENDS)
+def test_a_bent_log_keeps_its_answer(bend: str) -> None:
+    kept = [case for name in FAILING for case in cases(name) if named(case) == case["cause"]]
+    changed = {
+        case["id"]: now
+        for case in kept
+        if (now := first_cause(BENDS[bend](case["input"]))) != case["cause"]
+    }
+    assert len(changed) <= len(kept) * 0.02, changed
+
+
+def test_a_log_that_is_cut_off_after_its_evidence_keeps_its_answer() -> None:
+    changed = []
+    for case in cases("first"):
+        causes = explain([case["input"].encode()]).causes
+        last = max(item.line for item in causes[0].evidence)
+        # the message may go on for some lines after the one that it begins in
+        cut = "\n".join(case["input"].split("\n")[: last + 6])
+        if first_cause(cut.encode()) != case["cause"]:
+            changed.append(case["id"])
+    assert changed == []
+
+
+def test_unrelated_logs_give_no_cause() -> None:
+    web = "\n".join(
+        f'10.0.0.{n % 250} - - [20/Nov/2026:10:{n % 60:02}:00 +0000] "GET /static/{n}.css" 200 {n}'
+        for n in range(3000)
+    )
+    compiler = "\n".join(
+        f"[{n}/300] Compiling serde_{n} v1.0.{n}\n    Finished" for n in range(300)
+    )
+    ours = "\n".join(
+        f"tests/test_resolve.py::test_case[{n}] PASSED [ {n % 100}%]" for n in range(900)
+    )
+    for log in (web, compiler, ours):
+        assert explain([log.encode()]).causes == ()
+
+
+def test_every_line_of_evidence_is_a_line_of_the_log() -> None:
+    for case in cases("first"):
+        said = case["input"].split("\n")
+        for cause in explain([case["input"].encode()]).causes:
+            for item in cause.evidence:
+                assert re.sub(r"\W", "", item.text)[:40] in re.sub(r"\W", "", said[item.line - 1])
