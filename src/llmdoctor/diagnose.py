@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from llmdoctor import checks, wire
+from llmdoctor import checks
 from llmdoctor.checks import CHECKS, Case, Check
-from llmdoctor.errors import ProfileError, UnreadableError, UsageError
+from llmdoctor.errors import UsageError
 from llmdoctor.finding import Report
-from llmdoctor.machine import SCHEMA, Machine
+from llmdoctor.machine import Machine
 from llmdoctor.probe import Subject, look
 from llmdoctor.probe.paths import absolute
 from llmdoctor.redact import redact, redact_text, redact_verdict
 from llmdoctor.system import System
 
 if TYPE_CHECKING:  # without a wish there is no profile and no choice, and each costs milliseconds
-    from llmdoctor.plan import Choice
+    from llmdoctor.plan import Choice, Target
     from llmdoctor.profile import Profile
-
-_SAVE = "llmdoctor check --format json --output machine.json"
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,9 @@ def one_line(report: Report) -> str:
 
 def _machine(system: System, question: Question) -> Machine:
     if question.snapshot is not None:
-        return _saved(system, question.snapshot)
+        from llmdoctor.ingest import source
+
+        return source.load(system, question.snapshot)
     project = absolute(system, question.project)
     if system.names(project) is None:
         raise UsageError(
@@ -93,55 +91,6 @@ def _machine(system: System, question: Question) -> Machine:
     return machine
 
 
-def _saved(system: System, path: str) -> Machine:
-    text = sys.stdin.buffer.read().decode(errors="replace") if path == "-" else _text(system, path)
-    if text is None:
-        raise UsageError(
-            f"--from {path}: there is no such file",
-            next_command=_SAVE,
-        )
-    try:
-        data = json.loads(text)
-        if isinstance(data, dict) and "machine" in data:
-            data = data["machine"]
-        _right_schema(data, path)
-        machine = wire.load(Machine, data)
-    except json.JSONDecodeError as error:
-        raise ProfileError(
-            f"{path}:{error.lineno}:{error.colno}: {error.msg}; expected what "
-            "`llmdoctor check --format json` writes",
-            next_command=_SAVE,
-        ) from None
-    except RecursionError:
-        raise ProfileError(f"{path}: nested too deeply for a report", next_command=_SAVE) from None
-    except wire.WireError as error:
-        raise ProfileError(f"{path}: {error}", next_command=_SAVE) from None
-    return machine
-
-
-def _text(system: System, path: str) -> str | None:
-    try:
-        return system.read_text(absolute(system, path))
-    except UnreadableError as error:
-        raise UsageError(f"--from {path}: {error.reason}", next_command=_SAVE) from None
-
-
-def _right_schema(data: object, path: str) -> None:
-    """A newer schema is named as that, before its unknown keys are."""
-    schema = data.get("schema") if isinstance(data, dict) else None
-    if isinstance(data, dict) and schema is None:
-        raise ProfileError(
-            f"{path} is no saved look: it has no schema; expected what "
-            "`llmdoctor check --format json` writes",
-            next_command=_SAVE,
-        )
-    if isinstance(schema, int) and schema != SCHEMA:
-        raise ProfileError(
-            f"{path}: schema is {schema}, this llmdoctor reads {SCHEMA}: update it",
-            next_command="llmdoctor --version",
-        )
-
-
 def _wanted(names: tuple[str, ...]) -> tuple[Profile, ...]:
     if not names:
         return ()
@@ -151,7 +100,8 @@ def _wanted(names: tuple[str, ...]) -> tuple[Profile, ...]:
 
 
 def _choice(wanted: tuple[Profile, ...], machine: Machine) -> Choice | None:
-    if not wanted:
+    unsaid = {note.reader for note in machine.notes if note.status == "unsaid"}
+    if not wanted or ("nvidia" in unsaid and Case(machine, wanted).wants_gpu):
         return None
     from llmdoctor import profiles, target
     from llmdoctor.plan import Target
@@ -160,4 +110,20 @@ def _choice(wanted: tuple[Profile, ...], machine: Machine) -> Choice | None:
     # without an environment, the Python that a target has by default
     python = machine.environment.version or Target().python
     known = tuple(profiles.builtin().values())
-    return resolve(wanted, known, target.of_machine(machine, python))
+    asked = target.of_machine(machine, python)
+    return resolve(wanted, known, _filled(asked, unsaid) if unsaid else asked)
+
+
+def _filled(asked: Target, unsaid: set[str]) -> Target:
+    """What a report leaves out is taken as `--assume` takes it: it must not decide."""
+    from llmdoctor.plan import Target
+
+    usual = Target()
+    os = usual.os if asked.os == "unknown" else asked.os
+    return replace(
+        asked,
+        os=os,
+        arch=usual.arch if asked.arch == "unknown" else asked.arch,
+        glibc=asked.glibc or (usual.glibc if os == "linux" and not asked.musl else None),
+        driver_missing=asked.driver_missing and "driver" not in unsaid,
+    )

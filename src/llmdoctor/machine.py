@@ -16,7 +16,7 @@ from typing import Literal
 SCHEMA = 1
 MARK = ".llmdoctor"  # a file in an environment: the run of ours that made or changed it last
 
-Status = Literal["denied", "failed", "timeout"]
+Status = Literal["denied", "failed", "timeout", "unsaid"]
 
 
 def private(role: Literal["path", "text", "variable", "secret"]) -> dict[str, str]:
@@ -203,6 +203,10 @@ class Package:
     installer: str | None = None
     record: bool = True  # has a RECORD, without which nothing can uninstall it
     editable: bool = False
+    metadata: bool = True  # has a METADATA, without which its requirements are unknown
+    present: bool = True  # what it is imported as lies beside it; looked for in a few packages
+    origin: str | None = None  # file name of the wheel, where it was installed from an address
+    libraries: tuple[str, ...] = ()  # of bitsandbytes: the files that it chooses from
 
 
 @dataclass(frozen=True)
@@ -250,6 +254,13 @@ class Environment:
     leftovers: tuple[str, ...] = field(default=(), metadata=private("path"))
     torch: Torch | None = None
     cut_off: str | None = None  # the run of ours that never ended, or has not ended yet
+    # What else its Python reads: the user's own site-packages, and modules that PYTHONPATH puts
+    # before those of the environment.
+    user_site: str | None = field(default=None, metadata=private("path"))
+    user_packages: tuple[Package, ...] = ()
+    shadows: tuple[str, ...] = field(default=(), metadata=private("path"))
+    # Paths of scripts in bin/ that start another Python than the environment's.
+    stale_scripts: tuple[str, ...] = field(default=(), metadata=private("path"))
 
     def package(self, name: str) -> Package | None:
         """The installed distribution of that normalised name."""

@@ -25,7 +25,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     parser.add_argument("--python", metavar="EXE", help="The interpreter to look at.")
     parser.add_argument("--project", metavar="DIR", default=".", help="The project to look at.")
     parser.add_argument(
-        "--from", dest="saved", metavar="FILE", help="Judge a saved look (- stdin)."
+        "--from", dest="saved", metavar="FILE", help="Judge a saved look or a report (- stdin)."
     )
     parser.repeatable("--select", "CODE", "Only these checks (a prefix); repeatable.")
     parser.repeatable("--ignore", "CODE", "Not these checks (a prefix); repeatable.")
@@ -36,6 +36,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         "llmdoctor check",
         "llmdoctor check --profile mainline --profile flashattn",
         "llmdoctor check --env ~/comfy/.venv --format json",
+        "python -m torch.utils.collect_env | llmdoctor check --from -",
         "llmdoctor check --select TORCH --fail-on warning",
     )
     options = parser.read(words)
@@ -47,6 +48,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
             put(f"{declared.code}  {declared.severity:7}  {declared.title}")
         return 0
 
+    from llmdoctor import tables
     from llmdoctor.render import documents
     from llmdoctor.system.local import Local
     from llmdoctor.system.readonly import ReadOnly
@@ -60,15 +62,18 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         select=tuple(options.select),
         ignore=tuple(options.ignore),
     )
-    report = diagnose.diagnose(ReadOnly(Local()), question)
+    system = ReadOnly(Local())
+    report = diagnose.diagnose(system, question)
+    dates = tables.dates_read()
 
     def write(paper: Paper) -> None:
         from llmdoctor.render import terminal
 
         terminal.check(report, paper, verbose=options.verbose)
+        terminal.ages(dates, system.now(), paper, verbose=options.verbose)
 
     emit(
-        documents.check(report),
+        documents.check(report, dates),
         write,
         format=options.format,
         output=options.output,

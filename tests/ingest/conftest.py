@@ -1,0 +1,5 @@
+"""Fixtures for reports from elsewhere."""
+
+from cli.runs import desk
+
+__all__ = ["desk"]

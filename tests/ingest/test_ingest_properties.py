@@ -1,0 +1,81 @@
+"""No text makes reading crash, hang, or take more than its length explains."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.reports import EVERY
+from llmdoctor import ingest, wire
+from llmdoctor.errors import LlmdoctorError
+from llmdoctor.ingest import clean
+from llmdoctor.machine import Machine
+
+LINES = sorted({line for text in EVERY.values() for line in text.splitlines()})
+WORDS = sorted({word for line in LINES for word in line.split()})
+PIECE = st.one_of(
+    st.sampled_from(LINES),
+    st.sampled_from(WORDS),
+    st.sampled_from([": ", "==", " @ ", "|", "> ", "```", "\t", "...", "N/A", "{", '"schema": 1']),
+    st.text(max_size=20),
+)
+REPORTS = st.lists(st.lists(PIECE, max_size=6).map("".join), max_size=40).map("\n".join)
+
+
+def read(text: str) -> Machine | None:
+    try:
+        return ingest.read(text)
+    except LlmdoctorError as error:
+        refusal = error
+    assert refusal.exit_code == 2
+    assert refusal.next_command
+    return None
+
+
+@given(st.text(max_size=400))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    read(text)
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_decoded(data: bytes) -> None:
+    text = clean.decode(data)
+    clean.is_binary(text)
+    read(text)
+
+
+@settings(max_examples=300)
+@given(REPORTS)
+def test_any_mixture_of_reports_gives_a_machine_that_can_be_written_down(text: str) -> None:
+    machine = read(text)
+    if machine is not None:
+        assert wire.load(Machine, wire.dump(machine)) == machine
+
+
+UNITS = {
+    "long lines": "a: " * 1400 + "\n",
+    "brackets": "GCC version: " + "(a) " * 1000 + "\n",
+    "escapes": "\x1b[0000;" * 500,
+    "tags": "<details " * 400 + "\n",
+    "comments": "<!-- ",
+    "entities": "&amp;" * 800 + "\n",
+    "numbers": "Platform: Linux-" + "1-" * 2000 + "\n",
+    "json": '{"schema": 1, "a": [',
+    "short lines": "k: v\n",
+    "one line": "[pip3] ",
+}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_twice_the_text_takes_at_most_about_twice_the_time(name: str) -> None:
+    def seconds(size: int) -> float:
+        text = EVERY["SMI_610"] + UNITS[name] * (size // len(UNITS[name]))
+        began = time.process_time()
+        read(text)
+        return time.process_time() - began
+
+    small, large = seconds(10_000_000), seconds(20_000_000)
+    assert large < 3.5 * small + 0.5
