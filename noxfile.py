@@ -61,3 +61,25 @@ def update_tables(session: nox.Session) -> None:
     """Bring the tables up to what pip's index tells, as a diff to review; not part of CI."""
     session.install("tomlkit>=0.12", "packaging>=24.0")
     session.run("python", "tools/update_tables.py", *session.posargs)
+
+
+@nox.session(name="resolve-matrix")
+def resolve_matrix(session: nox.Session) -> None:
+    """Resolve all stacks with their add-ons for five machines, as evidence; not part of CI."""
+    session.install(".")
+    session.run("python", "tools/resolve_matrix.py")
+
+
+@nox.session(name="prove-stacks")
+def prove_stacks(session: nox.Session) -> None:
+    """Install CUDA stacks on Python 3.12 (several GB), as evidence; not part of CI."""
+    session.install(".")
+    stacks = session.posargs or ["mainline", "legacy"]
+    session.run("python", "tools/prove_stack.py", *stacks, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
+def reference(session: nox.Session) -> None:
+    """Write docs/reference/profiles and tables.md from the TOML; names tables over a year old."""
+    session.install("-e", ".")
+    session.run("python", "tools/reference.py")

@@ -7,15 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from llmdoctor import profiles, tables, tags
 from llmdoctor.errors import UsageError
-from llmdoctor.machine import Gpu
-from llmdoctor.plan import Choice, Target
+from llmdoctor.plan import Choice
 from llmdoctor.profile import Exclusion, Profile, TorchPin, Want
 from llmdoctor.resolve import marker_environment, python_range, resolve
 from llmdoctor.target import assume
@@ -354,175 +350,6 @@ def test_what_is_built_for_one_torch_comes_from_the_index_of_its_build() -> None
     assert re.fullmatch(r"xformers==\d.*", item.text)
 
 
-# --- what holds for every machine
-
-GPUS = st.sampled_from(
-    [
-        "GTX 1080 Ti", "Tesla P100", "Tesla V100", "Tesla T4", "RTX 2060", "A100", "RTX 3090",
-        "RTX 4090", "L40S", "H100", "GH200", "B200", "RTX 5090", "GB10", "Tesla K80", "GTX 970",
-    ]
-)  # fmt: skip
-
-
-def gpu(name: str) -> Gpu:
-    return Gpu(0, name, tables.capability_of(name), source="assumed")
-
-
-DRIVERS = [
-    "390.157",
-    "470.256.02",
-    "525.60.13",
-    "527.41",
-    "535.183.01",
-    "560.94",
-    "575.57.08",
-    "580.65.06",
-    "580.88",
-    "595.71.05",
-    "999",
-]
-UNKNOWN_GPU = Gpu(0, "Unheard Of", None)
-TARGETS = st.builds(
-    Target,
-    os=st.sampled_from(["linux", "linux", "linux", "windows", "macos", "freebsd", "unknown"]),
-    arch=st.sampled_from(["x86_64", "x86_64", "aarch64", "arm64", "riscv64", "unknown"]),
-    glibc=st.sampled_from([None, "2.12", "2.17", "2.27", "2.28", "2.31", "2.35", "2.39", "2.42"]),
-    musl=st.sampled_from([False, False, False, True]),
-    python=st.sampled_from(
-        ["2.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.13t", "3.14", "3.15"]
-    ),
-    driver=st.none() | st.sampled_from(DRIVERS),
-    driver_missing=st.sampled_from([False, False, False, True]),
-    gpus=st.lists(GPUS.map(gpu) | st.just(UNKNOWN_GPU), max_size=3).map(tuple)
-    | st.lists(GPUS.map(gpu), max_size=2).map(tuple),
-    wsl=st.sampled_from([None, None, 1, 2]),
-    ram=st.sampled_from([None, None, 10**8, 10**10]),
-    assumed=st.booleans(),
-)
-WANTED = st.lists(st.sampled_from(KNOWN), min_size=1, max_size=4, unique_by=lambda p: p.name)
-VARIANTS = st.sampled_from(["auto", "auto", "auto", "cpu", "cu124", "cu126", "cu128", "cu130"])
-every = settings(deadline=None, max_examples=300)
-
-
-def attempt(wanted: list[Profile], target: Target, variant: str) -> Choice | None:
-    """The choice; None for a wish that cannot be meant, whatever the machine."""
-    try:
-        return resolve(wanted, KNOWN, target, variant=variant)
-    except UsageError:
-        return None
-
-
-@every
-@given(WANTED, TARGETS, VARIANTS)
-def test_only_a_usage_error_is_raised_and_it_does_not_hang_on_the_machine(
-    wanted: list[Profile], target: Target, variant: str
-) -> None:
-    choice = attempt(wanted, target, variant)
-    stacks = [profile for profile in wanted if profile.kind == "stack"]
-    meant = len(stacks) <= 1 and (attempt(wanted, Target(), variant) is not None)
-    assert (choice is not None) == meant
-
-
-@every
-@given(WANTED, TARGETS, VARIANTS)
-def test_what_is_feasible_runs(wanted: list[Profile], target: Target, variant: str) -> None:
-    choice = attempt(wanted, target, variant)
-    if choice is None or not choice.feasible:
-        return
-    assert choice.torch is not None
-    assert choice.variant is not None
-    release = tables.torch_release(choice.torch)
-    assert release.publishes(choice.variant, target.os, target.arch)
-    assert target.python in release.python_on(target.os, target.arch)
-    for profile in map(profiles.find, choice.profiles):
-        assert SpecifierSet(profile.python).contains(target.python)
-    if target.os == "linux":
-        assert not target.musl
-        needed = release.glibc(target.arch, choice.variant)
-        if needed and target.glibc:
-            assert tables.compare_driver(target.glibc, needed) >= 0
-    asked = variant == "cpu" or any(profile.name == "cpu" for profile in wanted)
-    if choice.variant == "cpu":
-        assert asked or not target.gpus
-        return
-    assert target.gpus
-    assert not target.driver_missing
-    assert target.wsl != 1
-    floor = tables.driver_floor(choice.variant, "windows" if target.wsl else target.os)
-    assert floor is not None
-    if target.driver is not None:
-        assert tables.compare_driver(target.driver, floor.version) >= 0
-    compiled = release.architectures(choice.variant, target.os, target.arch)
-    assert compiled is not None
-    for item in target.gpus:
-        assert item.compute_capability is not None
-        assert tables.any_runs_on(compiled, item.compute_capability, choice.variant)
-
-
-@every
-@given(WANTED, TARGETS, VARIANTS)
-def test_a_feasible_choice_asks_for_each_package_once_and_for_wheels_that_fit(
-    wanted: list[Profile], target: Target, variant: str
-) -> None:
-    choice = attempt(wanted, target, variant)
-    if choice is None or not choice.feasible:
-        return
-    assert {profile.name for profile in wanted} <= set(choice.profiles)
-    names = [Requirement(item.text).name for item in choice.requirements]
-    assert len(names) == len(set(names))
-    assert names[0] == "torch"
-    assert not {"triton", "triton-windows"} <= set(names)
-    assert choice.reasons
-    for item in choice.requirements:
-        if item.source == "wheel":
-            name = str(item.url).rpartition("/")[2].replace("%2B", "+")
-            known = target if target.glibc or target.os != "linux" else None
-            assert known is None or tags.fits(name, known)
-
-
-@every
-@given(WANTED, TARGETS, VARIANTS)
-def test_an_infeasible_choice_says_why_and_every_candidate_that_was_tried(
-    wanted: list[Profile], target: Target, variant: str
-) -> None:
-    choice = attempt(wanted, target, variant)
-    if choice is None or choice.feasible:
-        return
-    assert choice.reasons
-    assert choice.variant is None
-    assert choice.requirements == ()
-    seen = {item.candidate for item in choice.rejected}
-    pin = profiles.find(choice.profiles[0]).torch
-    assert pin is not None
-    for build in pin.variants if variant == "auto" else (variant,):
-        assert f"torch {pin.version}+{build}" in seen
-    assert len(choice.rejected) == len(set(choice.rejected))
-    assert all(item.reason for item in choice.rejected)
-    for item in choice.alternatives:
-        there = [profiles.find(name) for name in item.profiles]
-        if "newer NVIDIA driver" in item.text:  # the same wish, once the driver is updated
-            updated = replace(target, driver="9999.0", driver_missing=False)
-            assert resolve(there, KNOWN, updated, variant=variant).feasible
-        else:
-            assert resolve(there, KNOWN, target).feasible
-
-
-@settings(deadline=None, max_examples=60)
-@given(WANTED, TARGETS, VARIANTS)
-def test_the_same_question_gets_the_same_answer(
-    wanted: list[Profile], target: Target, variant: str
-) -> None:
-    assert attempt(wanted, target, variant) == attempt(wanted, target, variant)
-
-
-@settings(deadline=None, max_examples=60)
-@given(TARGETS)
-def test_no_reason_speaks_of_python_values(target: Target) -> None:
-    choice = resolve([MAINLINE, FLASH], KNOWN, target)
-    said = [*(r.text for r in choice.reasons), *(r.reason for r in choice.rejected)]
-    assert not [text for text in said if re.search(r"None|\(\)|\[\]|Target\(", text)]
-
-
 # --- marker variables
 
 
@@ -611,3 +438,97 @@ def test_a_driver_branch_is_judged_as_the_branch(driver: str, feasible: bool) ->
     mainline = profiles.find("mainline")
     choice = resolve([mainline], KNOWN, assume([f"gpu=RTX 4090,driver={driver}"]))
     assert choice.feasible is feasible
+
+
+# --- drivers that know a GPU, stacks for one machine, builds for another one
+
+
+@pytest.mark.parametrize(
+    ("pairs", "says"),
+    [
+        ("gpu=RTX 5090,driver=535.183.01", "RTX 5090 needs driver 570 or newer"),
+        ("gpu=RTX 5090,driver=560", "RTX 5090 needs driver 570 or newer"),
+        ("gpu=B200,driver=550.54.14", "B200 needs driver 570 or newer"),
+        ("os=windows,gpu=RTX 5080,driver=566.36", "RTX 5080 needs driver 570 or newer"),
+        ("wsl=2,gpu=RTX 5080,driver=566.36", "RTX 5080 needs driver 570 or newer"),
+        ("gpu=RTX 4090,gpu=RTX 5090,driver=550.54.14", "RTX 5090 needs driver 570 or newer"),
+        ("arch=aarch64,gpu=GB10,driver=570.86.15", "GB10 needs driver 575 or newer"),
+    ],
+)
+def test_a_driver_older_than_the_gpu_is_refused_and_the_one_it_needs_named(
+    pairs: str, says: str
+) -> None:
+    choice = choose("mainline", pairs)
+    assert not choice.feasible
+    reason = next(reason for reason in choice.reasons if reason.text.startswith(says))
+    assert (reason.code, reason.cause) == ("driver-too-old", "driver-too-old")
+    assert choice.alternatives[0].profiles == ("mainline",)
+    assert says.removesuffix(" or newer").rpartition(" ")[2] in choice.alternatives[0].text
+
+
+def test_the_first_driver_branch_of_a_gpu_is_enough_and_a_plan_says_what_the_gpu_needs() -> None:
+    for driver in ("570", "570.26"):
+        choice = choose("mainline", f"gpu=RTX 5090,driver={driver}")
+        assert choice.variant == "cu128"
+        assert "RTX 5090 needs driver 570 or newer" in [reason.text for reason in choice.reasons]
+
+
+def test_a_gpu_that_is_older_than_every_cuda_adds_no_driver_of_its_own() -> None:
+    choice = choose("mainline", "gpu=GTX 1080 Ti,driver=525.60.13")
+    assert choice.feasible
+    assert not [reason for reason in choice.reasons if "1080 Ti needs driver" in reason.text]
+
+
+GB10_ALONE = "arch=aarch64,gpu=GB10,driver=580.95.05"
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    ["gpu=RTX 4090,driver=580.95.05", GH200.replace("560.35.03", "580.95.05"), "gpu=RTX 5090"],
+)
+def test_a_stack_for_one_kind_of_machine_is_not_offered_on_another(pairs: str) -> None:
+    gone = replace(own_addon(), stacks=("legacy", "gb10"))
+    choice = resolve([gone], KNOWN, assume([pairs + ",python=3.14"]))
+    assert not choice.feasible
+    assert not [item for item in choice.alternatives if "gb10" in item.profiles]
+    reasons = [item.reason for item in choice.rejected if "2.10.0" in item.candidate]
+    assert reasons
+    assert all("gb10 is for aarch64" in reason for reason in reasons)
+    assert choose("gb10", pairs).feasible  # named, it is taken
+
+
+def test_on_its_own_machine_such_a_stack_is_offered() -> None:
+    assert ("gb10",) in {item.profiles for item in choose("legacy", GB10_ALONE).alternatives}
+    gone = replace(own_addon(), stacks=("gb10",))
+    assert resolve([gone], KNOWN, assume([GB10_ALONE])).profiles == ("gb10", "own")
+
+
+def test_a_build_for_another_machine_needs_its_variant_and_its_code() -> None:
+    refused = choose("mainline flashattn", variant="cu126")
+    assert causes(refused) == {"no-nvidia-gpu"}
+    assert "(override: --allow no-gpu)" in refused.reasons[0].text
+    allowed = choose("mainline flashattn", variant="cu126", allow=["no-gpu"])
+    assert (allowed.feasible, allowed.variant) == (True, "cu126")
+    assert any("%2Bcu126torch2.9" in str(item.url) for item in allowed.requirements)
+    (said,) = (reason.text for reason in allowed.reasons if reason.code == "no-gpu")
+    assert "no NVIDIA GPU is there" in said
+    assert "525.60.13" in said
+
+
+def test_without_a_variant_that_code_changes_nothing_and_says_so() -> None:
+    assert choose("mainline", allow=["no-gpu"]).variant == "cpu"
+    refused = choose("mainline flashattn", allow=["no-gpu"])
+    assert not refused.feasible
+    assert "counts together with --variant" in refused.reasons[0].text
+
+
+def test_a_build_for_another_machine_still_has_to_exist_for_this_system() -> None:
+    mac = choose("mainline", "os=macos,arch=arm64", variant="cu126", allow=["no-gpu"])
+    assert causes(mac) == {"no-wheel-for-platform"}
+    old = choose("mainline", "glibc=2.17", variant="cu126", allow=["no-gpu"])
+    assert causes(old) == {"glibc-too-old"}
+
+
+def test_a_gpu_that_is_there_is_judged_also_where_none_is_needed() -> None:
+    choice = choose("mainline", "gpu=GTX 1080 Ti", variant="cu128", allow=["no-gpu"])
+    assert causes(choice) == {"gpu-dropped-by-torch"}

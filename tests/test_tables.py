@@ -165,6 +165,31 @@ def test_a_floor_nobody_read_is_none() -> None:
     assert tables.driver_floor("12.6", "macos") is None
 
 
+@pytest.mark.parametrize(
+    ("capability", "os", "branch"),
+    [
+        ("8.0", "linux", "450"),
+        ("8.6", "linux", "455"),
+        ("8.6", "windows", None),  # no source says
+        ("8.9", "windows", "520"),
+        ("9.0", "linux", "520"),
+        ("10.0", "linux", "570"),
+        ("12.0", "windows", "570"),
+        ("12.1", "linux", "575"),
+        ("6.1", "linux", None),
+        ("8.7", "linux", None),  # a Jetson: its drivers are numbered otherwise
+        ("99.9", "linux", None),
+        ("12.0", "macos", None),
+    ],
+)
+def test_the_first_driver_of_a_gpu_is_a_branch_or_unknown(
+    capability: str, os: str, branch: str | None
+) -> None:
+    first = tables.gpu_driver(capability, os)
+    assert (first.version if first else None) == branch
+    assert first is None or (not first.exact and first.source)
+
+
 def test_a_toolkit_driver_is_that_of_its_own_release() -> None:
     exact = tables.toolkit_driver("12.6.3", "linux")
     first = tables.toolkit_driver("cu126", "windows")

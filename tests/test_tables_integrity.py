@@ -132,6 +132,13 @@ def test_no_toolkit_asks_for_a_driver_below_the_floor_of_its_major() -> None:
     assert seen > 40
 
 
+def test_no_capability_has_two_first_drivers_and_each_is_one_of_a_gpu_of_the_table() -> None:
+    capabilities = [cc for row in read_table("driver")["gpu"] for cc in row["capabilities"]]
+    assert len(capabilities) == len(set(capabilities))
+    assert set(capabilities) <= {cc for _, cc in tables.gpu_names()}
+    assert all("linux" in row for row in read_table("driver")["gpu"])
+
+
 def test_every_capability_has_a_generation() -> None:
     gpu = read_table("gpu")
     capabilities = {row["capability"] for row in gpu["gpu"]}

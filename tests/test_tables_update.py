@@ -22,9 +22,13 @@ else:
 
 TODAY = "2027-03-01"
 TOOL = Path(__file__).resolve().parent.parent / "tools" / "update_tables.py"
+# Causes are no tables: they hold the words of messages, which do not age as versions do.
 NAMES = sorted(
-    path.relative_to(profiles_dir() / "tables").with_suffix("").as_posix()
+    name
     for path in (profiles_dir() / "tables").rglob("*.toml")
+    if not (
+        name := path.relative_to(profiles_dir() / "tables").with_suffix("").as_posix()
+    ).startswith("causes/")
 )
 
 

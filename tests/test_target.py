@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llmdoctor import profiles
+from llmdoctor import profiles, tables
 from llmdoctor.errors import UsageError
 from llmdoctor.machine import Gpu, Host, Libc, Machine, Memory, Nvidia, PciDevice, Reading
 from llmdoctor.plan import Choice, Target
@@ -104,6 +104,30 @@ def test_a_gpu_that_the_table_lacks_is_never_guessed() -> None:
     assert "cc=X.Y" in e.value.message
     assert e.value.next_command
     assert assume(["gpu=RTX 4095,cc=8.9"]).gpus[0].compute_capability == "8.9"
+
+
+@pytest.mark.parametrize("capability", ["", ",cc=8.0"])
+@pytest.mark.parametrize(
+    ("name", "maker"),
+    [
+        ("Radeon RX 7900 XTX", "AMD"),
+        ("AMD Instinct MI300X", "AMD"),
+        ("Intel Arc A770", "Intel"),
+        ("Apple M3 Max", "Apple"),
+    ],
+)
+def test_a_card_of_another_maker_is_refused_whatever_capability_is_written_after_it(
+    name: str, maker: str, capability: str
+) -> None:
+    with pytest.raises(UsageError, match=f"a GPU of {maker}, .*gpu=none") as caught:
+        assume([f"gpu={name}{capability}"])
+    assert caught.value.next_command
+
+
+def test_no_gpu_of_the_table_is_taken_for_another_makers() -> None:
+    names = [name for name, _ in tables.gpu_names()]
+    assert [name for name in names if tables.other_vendor(name)] == []
+    assert tables.other_vendor("NVIDIA RTX 4090 beside Intel UHD") is None
 
 
 KEYS = ("os", "arch", "glibc", "python", "driver", "gpu", "cc", "ram", "wsl", "x")

@@ -58,6 +58,17 @@ class Exclusion:
 
 
 @dataclass(frozen=True)
+class Hardware:
+    """The only machines that a stack is for. On others it is taken where it is named, not else."""
+
+    arch: tuple[str, ...]
+    capabilities: tuple[str, ...]  # a GPU of one of these: "12.1"
+    reason: str
+    source: str
+    checked: str
+
+
+@dataclass(frozen=True)
 class LeftOut:
     """A requirement of a profile's sources that is deliberately not taken over, and why.
 
@@ -84,6 +95,7 @@ class Profile:
     torch: TorchPin | None = None
     stacks: tuple[str, ...] = ()  # an add-on that works with these stacks only
     needs_gpu: bool = False
+    hardware: Hardware | None = None  # of a stack
     feature: str | None = None  # a row of the GPU table's feature minimums: "flash_attn_2"
     disk: int = 0  # bytes in the environment, measured
     memory: int = 0  # bytes of main memory that the smoke test needs

@@ -19,7 +19,7 @@ def platforms(target: Target) -> tuple[str, ...]:
     if target.os == "windows":
         return ("win_arm64",) if target.arch in ("aarch64", "arm64") else ("win_amd64",)
     if target.os == "macos":
-        major, minor = numbers(read_table("platform")["macos"]["version"])
+        major, minor = numbers(macos_version())
         arch = "x86_64" if target.arch == "x86_64" else "arm64"
         return tuple(mac_platforms((major, minor), arch))
     if target.musl or target.glibc is None:
@@ -32,6 +32,11 @@ def platforms(target: Target) -> tuple[str, ...]:
         if old := _MANYLINUX_NAMES.get(f"{major}.{number}"):
             names.append(f"{old}_{target.arch}")
     return (*names, f"linux_{target.arch}")
+
+
+def macos_version() -> str:
+    """The macOS that is taken for one that does not say its version: "15.0"."""
+    return str(read_table("platform")["macos"]["version"])
 
 
 @functools.lru_cache(maxsize=8)

@@ -82,6 +82,12 @@ def assume(pairs: Sequence[str]) -> Target:
                 f"(there are: {', '.join(sorted([*_KEYS, 'gpu', 'cc']))})"
             )
     for gpu in gpus:
+        if vendor := tables.other_vendor(gpu.name):
+            raise UsageError(
+                f"--assume gpu={gpu.name}: that is a GPU of {vendor}, and CUDA builds run on those "
+                "of NVIDIA alone; for a plan without one write gpu=none",
+                next_command="llmdoctor plan --profile cpu --assume gpu=none",
+            )
         if gpu.compute_capability is None:
             near = tables.nearest_gpu_names(gpu.name)
             meant = f" (near it: {', '.join(near)})" if near else ""

@@ -30,7 +30,9 @@ def machine(case: str) -> str:
 
 # JSON
 
-CHECK = {"schema", "llmdoctor", "profiles", "machine", "findings", "verdicts", "summary"}
+CHECK = {
+    "schema", "llmdoctor", "profiles", "machine", "findings", "verdicts", "summary", "tables",
+}  # fmt: skip
 FINDING = {"code", "cause", "severity", "title", "detail", "evidence", "where", "remedy", "url"}
 REMEDY = {"summary", "safety", "commands"}
 PLAN = {
@@ -216,14 +218,25 @@ def at_a_terminal(desk: Desk, *words: str, **env: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
-def test_colours_are_for_a_terminal_that_wants_them(desk: Desk) -> None:
-    words = ("check", "--from", machine("driver-missing"))
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("check", "--from", machine("driver-missing")), 1),
+        (("profiles",), 0),
+        (("profiles", "mainline", "--verbose"), 0),
+        (("plan", "--profile", "flashattn", "--assume", "gpu=RTX 4090,driver=560", "-v"), 0),
+        (("plan", "--profile", "mainline", "--assume", "gpu=RTX 4090,driver=400.10"), 1),
+    ],
+)
+def test_colours_are_for_a_terminal_that_wants_them(
+    words: tuple[str, ...], code: int, desk: Desk
+) -> None:
     coloured = at_a_terminal(desk, *words)
     assert ESCAPE.search(coloured)
     plain = at_a_terminal(desk, *words, NO_COLOR="1")
     assert not ESCAPE.search(plain)
     assert not ESCAPE.search(at_a_terminal(desk, *words, TERM="dumb"))
-    piped = desk.run(*words, code=1).stdout
+    piped = desk.run(*words, code=code).stdout
     assert "\x1b" not in piped
     assert ESCAPE.sub("", coloured).split() == plain.split() == piped.split()
 

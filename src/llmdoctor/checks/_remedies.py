@@ -28,6 +28,13 @@ def new_environment(case: Case, summary: str) -> Remedy:
     return Remedy(summary, "safe", ((*python, "-m", "venv", ".venv"),))
 
 
+def unset(case: Case, name: str) -> Remedy:
+    """Take a variable away in the shell that is used here."""
+    if case.machine.host.system == "windows":
+        return Remedy(f"Clear the variable: `Remove-Item Env:{name}` in PowerShell.")
+    return Remedy(f"Clear the variable, and where it is set: `unset {name}`.")
+
+
 def get_driver(case: Case, version: str | None = None) -> Remedy:
     """Where the driver comes from on this system. A person has to do it: it may need a restart."""
     host = case.machine.host

@@ -17,6 +17,7 @@ _REQUIREMENT = re.compile(
     r"\(?(?P<specifier>[^()@;]*)\)?\s*(?:;(?P<marker>.*))?",
     re.DOTALL,
 )
+_MARKER = re.compile(r"\(*\s*(\w+)\s*(==|!=|<=|>=|<|>)\s*[\"']([^\"']*)[\"']\s*\)*")
 _COMPARE: dict[str, Callable[[list[int], list[int]], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -57,12 +58,32 @@ def split_requirement(text: str, variables: Mapping[str, str]) -> tuple[str, str
 def _applies(marker: str, variables: Mapping[str, str]) -> bool:
     if re.search(r"\bextra\s*==", marker) and not re.search(r"\bor\b", marker):
         return False  # belongs to an extra, and none is asked for
+    plain = _applies_plainly(marker, variables)
+    if plain is not None:
+        return plain
     from packaging.markers import Marker
 
     try:
         return Marker(marker).evaluate(dict(variables))
     except ValueError:  # a mistake of the package: nothing can be judged by it
         return False
+
+
+def _applies_plainly(marker: str, variables: Mapping[str, str]) -> bool | None:
+    """The same for comparisons joined by "and", as nearly all are; None for any other."""
+    answers = []
+    for clause in re.split(r"\s+and\s+", marker):
+        match = _MARKER.fullmatch(clause.strip())
+        if match is None or match[1] not in variables:
+            return None
+        name, compare, value = match.groups()
+        if name in ("python_version", "python_full_version"):
+            answers.append(allows(compare + value, variables[name]))
+        elif compare in ("==", "!="):
+            answers.append((variables[name] == value) is (compare == "=="))
+        else:
+            return None
+    return None if None in answers else all(answers)
 
 
 def _allows_one(specifier: str, version: str) -> bool:

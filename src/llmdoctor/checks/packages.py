@@ -5,32 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from llmdoctor.checks._facts import parts
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import install
-from llmdoctor.checks._versions import allows, split_requirement
+from llmdoctor.checks._requirements import CORE, JUDGED, Unmet, unmet
+from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Finding, Remedy, Severity
-from llmdoctor.machine import Environment, Machine, Package
-
-# Whose requirements are judged, and on what: the packages that decide whether models load.
-JUDGED = (
-    "transformers",
-    "peft",
-    "accelerate",
-    "tokenizers",
-    "torchvision",
-    "torchaudio",
-    "xformers",
-)
-ON = (
-    "torch",
-    "transformers",
-    "peft",
-    "accelerate",
-    "tokenizers",
-    "huggingface-hub",
-    "numpy",
-    "safetensors",
-)
+from llmdoctor.machine import Environment, Machine
 
 # The cause by (package, dependency); "*" is any package.
 _CAUSES = {
@@ -40,15 +21,16 @@ _CAUSES = {
     ("torchvision", "torch"): "torchvision-torch-mismatch",
     ("torchaudio", "torch"): "torchvision-torch-mismatch",
     ("xformers", "torch"): "xformers-torch-mismatch",
+    ("vllm", "torch"): "ext-abi-mismatch",
 }
 
 
-@check("PKG001", cause=None, severity="warning", readers=("environment",))
+@check("PKG001", cause=None, severity="warning", readers=("environment", "files"))
 def damaged_packages(case: Case) -> Iterator[Finding]:
     """Some installed packages are damaged.
 
     What: Looks for half-removed distributions (folders that start with ~ or -), distributions
-    that are recorded twice, and such without a RECORD.
+    that are recorded twice, such without a RECORD or METADATA, and such whose files are gone.
 
     Why: pip and uv then disagree about what is installed, and neither can uninstall or upgrade
     it cleanly. uv does not even list an environment with a "-" leftover.
@@ -56,6 +38,7 @@ def damaged_packages(case: Case) -> Iterator[Finding]:
     Remedy: Move leftovers out of site-packages; reinstall what is named.
 
     Known problems: Conda and distribution packages have no RECORD by design; they are left out.
+    Whether the files are there is looked at for the packages of an LLM stack only.
     """
     environment = case.machine.environment
     if environment.leftovers:
@@ -84,20 +67,32 @@ def damaged_packages(case: Case) -> Iterator[Finding]:
                 "site-packages, then reinstall the other."
             ),
         )
-    if environment.kind != "venv" or environment.system_site_packages:
+    own = [package for package in environment.packages if package.installer != "conda"]
+    if environment.kind not in ("venv", "conda") or environment.system_site_packages:
         return
-    bare = [p for p in environment.packages if not p.record and p.installer != "conda"]
-    if bare:
+    gone = [f"{package.name} {package.version}" for package in own if not package.present]
+    if gone:
         yield finding(
             damaged_packages,
-            "Without a RECORD no tool can uninstall or upgrade them.",
-            title="Packages have lost their list of files",
-            evidence=tuple(f"{package.name} {package.version}" for package in bare),
-            remedy=Remedy(
-                "Reinstall the same versions.",
-                "ask",
-                (_reinstall(environment, [f"{p.name}=={p.version}" for p in bare]),),
+            "Package tools list them, and Python cannot import them.",
+            title="Packages are recorded, and their files are gone",
+            severity="error",
+            evidence=gone,
+            where=environment.path,
+            remedy=_reinstall(environment, [p.replace(" ", "==") for p in gone]),
+        )
+    bare = [package for package in own if not package.record or not package.metadata]
+    if bare and environment.kind == "venv":
+        yield finding(
+            damaged_packages,
+            "Without a RECORD no tool can uninstall or upgrade them; without METADATA uv refuses "
+            "the environment, and what they ask for is unknown.",
+            title="Packages have lost their list of files or their metadata",
+            evidence=tuple(
+                f"{package.name} {package.version}: no {'METADATA' if package.record else 'RECORD'}"
+                for package in bare
             ),
+            remedy=_reinstall(environment, [f"{p.name}=={p.version}" for p in bare]),
         )
 
 
@@ -111,12 +106,12 @@ def _move_out(machine: Machine, paths: tuple[str, ...]) -> tuple[tuple[str, ...]
     return tuple((*move, path, environment.path) for path in paths)
 
 
-@check("PKG002", cause=None, severity="warning", readers=("environment",))
+@check("PKG002", cause=None, severity="warning", readers=("environment", "files"))
 def unmet_requirements(case: Case) -> Answer:
     """Installed packages do not fit each other.
 
-    What: Compares what Transformers, peft, accelerate, tokenizers, torchvision, torchaudio and
-    xformers ask for with the versions that are installed.
+    What: Compares what the packages of an LLM stack ask for with the versions that are installed:
+    Transformers, peft, accelerate, torch's own CUDA libraries, xformers, vLLM and the like.
 
     Why: Transformers checks some of its requirements on import and refuses to start; the others
     fail later, with an attribute that is missing or an undefined symbol.
@@ -126,84 +121,96 @@ def unmet_requirements(case: Case) -> Answer:
     Known problems: Requirements of other packages are not judged; `pip check` lists them all.
     """
     environment = case.machine.environment
-    if not any(environment.package(name) for name in JUDGED):
+    if not any(package.name in JUDGED for package in environment.packages):
         return Skip("none of the judged packages is installed")
-    return tuple(_unmet(case))
+    return tuple(_finding(case, item) for item in unmet(case.machine))
 
 
-def _unmet(case: Case) -> Iterator[Finding]:
-    environment = case.machine.environment
-    for package in environment.packages:
-        if package.name not in JUDGED:
-            continue
-        for name, specifier in _requirements(case.machine, package):
-            found = environment.package(name)
-            if found is None and name == "torch":
-                continue  # has a check of its own
-            if found and allows(specifier, found.version) is not False:
-                continue
-            cause = _cause(package.name, name, missing=found is None)
-            severity: Severity = "warning" if found and cause is None else "error"
-            yield finding(
-                unmet_requirements,
-                f"{package.name} {package.version} requires {name}{specifier}, and "
-                + (f"{name} {found.version} is installed." if found else f"{name} is missing."),
-                title=f"{package.name} does not fit the installed {name}"
-                if found
-                else f"{package.name} misses {name}",
-                cause=cause,
-                severity=severity,
-                evidence=(f"{package.name} {package.version} requires {name}{specifier}",)
-                + ((f"{name} {found.version}",) if found else ()),
-                where=environment.path,
-                remedy=install(case, "Install versions that were resolved together."),
-            )
+def _finding(case: Case, item: Unmet) -> Finding:
+    package, name, found = item.package, item.name, item.found
+    cause = _cause(item)
+    return finding(
+        unmet_requirements,
+        f"{package.name} {package.version} requires {name}{item.specifier}, and "
+        + (f"{name} {found.version} is installed." if found else f"{name} is missing."),
+        title=f"{package.name} does not fit the installed {name}"
+        if found
+        else f"{package.name} misses {name}",
+        cause=cause,
+        severity=_severity(item, cause),
+        evidence=(f"{package.name} {package.version} requires {name}{item.specifier}",)
+        + ((f"{name} {found.version}",) if found else ()),
+        where=case.machine.environment.path,
+        remedy=install(case, "Install versions that were resolved together."),
+    )
 
 
-def _cause(package: str, name: str, *, missing: bool) -> str | None:
-    if missing:
+def _cause(item: Unmet) -> str | None:
+    name = item.name
+    if item.found is None:
         return "safetensors-missing" if name == "safetensors" else None
-    return _CAUSES.get((package, name)) or _CAUSES.get(("*", name))
+    if name == "numpy" and _forbids_numpy_2(item):
+        return "numpy2-abi"
+    if name.startswith("nvidia-nvjitlink"):
+        return "nvjitlink-ld-library-path"
+    return _CAUSES.get((item.package.name, name)) or _CAUSES.get(("*", name))
 
 
-def _requirements(machine: Machine, package: Package) -> Iterator[tuple[str, str]]:
-    """The judged requirements that apply in this environment: (normalised name, specifier)."""
-    variables = _markers(machine)
-    for text in package.requires:
-        found = split_requirement(text, variables)
-        if found and found[0] in ON:
-            yield found
+def _severity(item: Unmet, cause: str | None) -> Severity:
+    package, found = item.package.name, item.found
+    if found is None:
+        return "error" if package in CORE or package == "torch" else "warning"
+    if package == "torch":  # a newer CUDA library is often put there on purpose, and works
+        newer = parts(found.version) > parts(item.specifier)
+        return "note" if newer else "error" if cause else "warning"
+    return "warning" if cause in (None, "numpy2-abi") else "error"
 
 
-def _markers(machine: Machine) -> dict[str, str]:
-    """PEP 508 variables of the patient, not of the interpreter that runs the doctor."""
-    system = machine.host.system
-    version = (machine.environment.version or "3").removesuffix("t")
-    names = {
-        "linux": ("linux", "Linux", "posix"),
-        "macos": ("darwin", "Darwin", "posix"),
-        "windows": ("win32", "Windows", "nt"),
-    }
-    sys_platform, platform_system, os_name = names.get(system, names["linux"])
-    arch = machine.host.arch
-    return {
-        "python_version": ".".join(version.split(".")[:2]),
-        "python_full_version": version,
-        "sys_platform": sys_platform,
-        "platform_system": platform_system,
-        "os_name": os_name,
-        "platform_machine": "AMD64" if system == "windows" and arch == "x86_64" else arch,
-        "implementation_name": "cpython",
-        "platform_python_implementation": "CPython",
-        "extra": "",
-    }
+def _forbids_numpy_2(item: Unmet) -> bool:
+    two = item.found is not None and parts(item.found.version)[:1] >= (2,)
+    return two and allows(item.specifier, "2.0.0") is False and "<2" in item.specifier
+
+
+@check("PKG007", cause=None, readers=("environment", "packages"))
+def wanted_packages_missing(case: Case) -> Answer:
+    """Packages of the wanted profile are not installed.
+
+    What: Looks in the environment for the packages that the wanted profile is there for.
+
+    Why: A program that asks for one of them stops, or takes a slower way without a word:
+    Transformers' Mamba models run in plain PyTorch when their kernels are missing.
+
+    Remedy: Install the profile.
+
+    Known problems: Only what the profile proves by importing it is looked for.
+    """
+    environment, choice = case.machine.environment, case.choice
+    if choice is None or not choice.feasible:
+        return Skip("no profile was asked for, or it does not fit")
+    if environment.kind in ("missing", "broken") or environment.package("torch") is None:
+        return Skip("follows from the missing torch (TORCH001)")
+    names = (name.replace("_", "-") for profile in case.profiles for name in profile.imports)
+    missing = sorted({name for name in names if environment.package(name) is None})
+    if not missing:
+        return None
+    return finding(
+        wanted_packages_missing,
+        f"{' and '.join(choice.profiles)}: {', '.join(missing)} cannot be imported here.",
+        cause="flash-attn-requested-not-installed" if "flash-attn" in missing else None,
+        evidence=tuple(f"{name} is not installed" for name in missing),
+        where=environment.path,
+        remedy=install(case, "Install the profile."),
+    )
 
 
 def _versions(environment: Environment, name: str) -> str:
     return f"{name} " + " and ".join(p.version for p in environment.packages if p.name == name)
 
 
-def _reinstall(environment: Environment, requirements: list[str]) -> tuple[str, ...]:
+def _reinstall(environment: Environment, requirements: list[str]) -> Remedy:
+    """The same versions again. An environment made by uv has no pip."""
     python = environment.executable or "python"
-    options = ("--ignore-installed", "--no-deps")
-    return (python, "-m", "pip", "install", *options, *requirements)
+    command: tuple[str, ...] = (python, "-m", "pip", "install", "--ignore-installed")
+    if environment.package("pip") is None and environment.kind == "venv":
+        command = ("uv", "pip", "install", "--python", python, "--reinstall")
+    return Remedy("Reinstall the same versions.", "ask", ((*command, "--no-deps", *requirements),))

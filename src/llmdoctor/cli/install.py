@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llmdoctor.finding import Finding
     from llmdoctor.install import Prepared, Request
     from llmdoctor.plan import Plan
+    from llmdoctor.render.plans import Asked
     from llmdoctor.render.terminal import Paper
     from llmdoctor.system import System
 
@@ -50,7 +51,8 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
         parser.error(f"--export {options.export} has a format of its own: leave out --format")
 
     from llmdoctor import install as road
-    from llmdoctor.render import documents, terminal
+    from llmdoctor import tables
+    from llmdoctor.render import documents
     from llmdoctor.system.local import Local
     from llmdoctor.target import assume as assumed_target
 
@@ -72,8 +74,8 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
         deliver(_exported(made, options, words), options.output)
         return 0
     emit(
-        documents.plan(made, blocked),
-        lambda paper: terminal.plan(made, paper, blocked=blocked, verbose=options.verbose),
+        documents.plan(made, tables.dates_read(), blocked),
+        _shown(made, blocked, request, options),
         format=options.format,
         output=None if options.export else options.output,  # a reason is no such file
         line=f"{'feasible' if feasible else 'not feasible'}: {names}" if options.quiet else None,
@@ -109,7 +111,7 @@ def install(parser: Parser, words: Sequence[str]) -> int:
                 say(f"what lay there is kept, since nobody can tell whose it was: {unclear(entry)}")
         with _told_in_json(request, options, "not feasible"):
             prepared = road.prepare(system, request, _say(options))
-        return _carry_out(system, prepared, options)
+        return _carry_out(system, request, prepared, options)
 
 
 def _declare(parser: Parser) -> None:
@@ -158,9 +160,10 @@ def _known_codes(codes: Sequence[str]) -> None:
     """
     from llmdoctor import profiles
     from llmdoctor.checks import CHECKS
+    from llmdoctor.resolve import OVERRIDES
 
     rules = {rule.code for profile in profiles.builtin().values() for rule in profile.exclusions}
-    known = sorted({*rules, "memory", *(check.code for check in CHECKS)})
+    known = sorted({*rules, *OVERRIDES, *(check.code for check in CHECKS)})
     for code in codes:
         if code not in known:
             raise UsageError(
@@ -172,6 +175,53 @@ def _known_codes(codes: Sequence[str]) -> None:
 
 def _say(options: Namespace) -> Callable[[str], None]:
     return (lambda _: None) if options.quiet else say
+
+
+def _shown(
+    made: Plan, blocked: Sequence[Finding], request: Request, options: Namespace
+) -> Callable[[Paper], None]:
+    """How the plan is shown at a terminal, with commands in the words that were typed."""
+
+    def write(paper: Paper) -> None:
+        from llmdoctor import tables
+        from llmdoctor.render import plans, terminal
+        from llmdoctor.system.local import Local
+
+        asked = _asked(request, options)
+        plans.plan(made, paper, asked, blocked=blocked, verbose=options.verbose)
+        dates = tables.dates_read()
+        terminal.ages(dates, Local().now(), paper, verbose=options.verbose)
+
+    return write
+
+
+def _asked(request: Request, options: Namespace) -> Asked:
+    """What was typed. An alternative keeps everything but the profiles and the build of torch."""
+    from llmdoctor.pip_config import without_credentials
+    from llmdoctor.render.plans import Asked
+
+    assumed = getattr(options, "assume", ())  # what fits that machine is no install for this one
+    kept = [("--assume", value) for value in assumed]
+    kept += [("--env", options.env)] if options.env != ".venv" else []
+    kept += [("--python", options.python)] if options.python else []
+    kept += [("--installer", options.installer)] if options.installer != "auto" else []
+    places = [("--index-url", options.index_url)] if options.index_url else []
+    places += [("--find-links", value) for value in options.find_links]
+    kept += [(flag, without_credentials(place)) for flag, place in places]  # a report is shown
+    kept += [("--allow", value) for value in options.allow]
+    flags = [flag for flag in ("no_smoke", "fresh") if getattr(options, flag)]
+    words = [word for pair in kept for word in pair]
+    words += [f"--{flag.replace('_', '-')}" for flag in flags]
+    return Asked(
+        profiles=tuple(profile.name for profile in request.profiles),
+        words=("llmdoctor", "plan" if assumed else "install"),
+        options=tuple(words),
+        spelled={
+            profile.name: word
+            for profile, word in zip(request.profiles, options.profile, strict=True)
+        },
+        forced=request.variant != "auto",
+    )
 
 
 def _exported(made: Plan, options: Namespace, words: Sequence[str]) -> str:
@@ -201,27 +251,28 @@ def _told_in_json(
         yield
     except LlmdoctorError as error:
         if error.exit_code == 1 and options.format == "json":
+            from llmdoctor import tables
             from llmdoctor.render import documents
 
             names = [profile.name for profile in request.profiles]
-            planned = documents.unsolved(names, options.env, request.tool, error.message)
+            dates = tables.dates_read()
+            planned = documents.unsolved(names, options.env, request.tool, error.message, dates)
             if outcome:
                 planned = documents.install(planned, outcome, error=error.message)
             emit(planned, lambda _: None, format="json", output=options.output)
         raise
 
 
-def _carry_out(system: System, prepared: Prepared, options: Namespace) -> int:
+def _carry_out(system: System, request: Request, prepared: Prepared, options: Namespace) -> int:
     """Show the plan, ask, carry it out, show what came of it; gives the exit code."""
     from llmdoctor import install as road
+    from llmdoctor import tables
     from llmdoctor.render import documents, terminal
 
     made, blocked = prepared.plan, prepared.blocked
-    planned = documents.plan(made, blocked)
+    planned = documents.plan(made, tables.dates_read(), blocked)
     names = " + ".join(made.choice.profiles)
-
-    def write_plan(paper: Paper) -> None:
-        terminal.plan(made, paper, blocked=blocked, verbose=options.verbose)
+    write_plan = _shown(made, blocked, request, options)
 
     def report(write: Callable[[Paper], None], outcome: str, line: str, **more: object) -> None:
         emit(

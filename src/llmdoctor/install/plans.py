@@ -47,7 +47,10 @@ def resolved(system: System, request: Request, machine: Target) -> Plan:
         manifest(found.requirements, found.source, machine.python),
         system.interpreter(),
         (),
-        uv_installer.environment(found.pip, system.environ, request.find_links),
+        {
+            **uv_installer.environment(found.pip, system.environ, request.find_links),
+            **uv_installer.platform_environment(machine),
+        },
         builds=found.builds,
         options=uv_installer.platform_options(machine),
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from llmdoctor.installers import CLEARED, Job
 from llmdoctor.pip_config import PipConfig, without_credentials
 from llmdoctor.plan import Change, Run, Step, Target, Write
+from llmdoctor.tags import macos_version
 
 _HOUR = 3600.0
 
@@ -81,6 +82,14 @@ def platform_options(target: Target) -> tuple[str, ...]:
     else:
         platform = f"{arch}-manylinux_{(target.glibc or '2.28').replace('.', '_')}"
     return ("--python-platform", platform, "--python-version", target.python)
+
+
+def platform_environment(target: Target) -> dict[str, str | None]:
+    """The variables that belong to `platform_options`.
+
+    Without this one uv resolves for macOS 13, where torch 2.13 has no wheel.
+    """
+    return {"MACOSX_DEPLOYMENT_TARGET": macos_version()} if target.os == "macos" else {}
 
 
 class Uv:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from llmdoctor.machine import MARK, Environment, Package, minor_of
 from llmdoctor.probe import interpreter
 from llmdoctor.probe.guard import Guard
+from llmdoctor.probe.intruders import read_intruders
 from llmdoctor.probe.launchers import site_folders
 from llmdoctor.probe.locate import Place, environment_of
 from llmdoctor.probe.packages import read_packages
@@ -30,12 +31,14 @@ def read_environment(system: System, place: Place, guard: Guard) -> Environment:
     installed = read_packages(system, found.site_packages, guard)
     torch_package = _first(installed.packages, "torch")
     torch = guard(None, read_torch, system, found.site_packages, torch_package, found.version)
+    intruders = read_intruders(system, found, guard)
     return replace(
         found,
         packages=installed.packages,
         leftovers=installed.leftovers,
         torch=torch,
         cut_off=guard(None, _cut_off, system, place.path),
+        **intruders._asdict(),
     )
 
 

@@ -7,6 +7,7 @@ interrupted pip ("~orch-2.9.1.dist-info") as packages.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 from llmdoctor.errors import UnreadableError
@@ -19,6 +20,26 @@ _HEAD = 16 * 1024  # characters; most headers end far earlier, and the descripti
 _END = re.compile(r"\n\r?\n")
 _FIELD = re.compile(r"^(Name|Version|Requires-Dist):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
 _TAG = re.compile(r"^Tag:[ \t]*(\S+)", re.MULTILINE)
+_ADDRESS = re.compile(r'"url"\s*:\s*"[^"]*?([^"/\\]+\.whl)"')
+
+# What the packages that decide over a stack are imported as. Others are not looked for: a
+# distribution need not be imported under its own name, or at all.
+MODULES = {
+    "accelerate": "accelerate",
+    "bitsandbytes": "bitsandbytes",
+    "flash-attn": "flash_attn",
+    "huggingface-hub": "huggingface_hub",
+    "mamba-ssm": "mamba_ssm",
+    "numpy": "numpy",
+    "peft": "peft",
+    "safetensors": "safetensors",
+    "tokenizers": "tokenizers",
+    "torchaudio": "torchaudio",
+    "torchvision": "torchvision",
+    "transformers": "transformers",
+    "triton": "triton",
+    "xformers": "xformers",
+}
 
 
 class Installed(NamedTuple):
@@ -77,6 +98,12 @@ def parse_wheel_tags(text: str) -> tuple[str, ...]:
     return tuple(_TAG.findall(text))
 
 
+def parse_origin(text: str) -> str | None:
+    """The file name of the wheel that a direct_url.json names; its folders are left out."""
+    match = _ADDRESS.search(text)
+    return re.sub("%2b", "+", match[1], flags=re.IGNORECASE) if match else None
+
+
 def parse_folder_name(name: str) -> tuple[str, str] | None:
     """Name and version in "torch-2.9.1.dist-info"."""
     match = re.fullmatch(r"(.+?)-([^-]+)(?:-py3\.\d+)?\.(?:dist|egg)-info", name, re.DOTALL)
@@ -88,11 +115,12 @@ def _scan(system: System, folder: str) -> Installed:
     leftovers: list[str] = []
     unreadable: list[str] = []
     sep = separator(system)
-    for name in system.names(folder) or ():
-        if not name.endswith(("-info", ".egg-link")):
-            continue
-        if name.startswith(("~", "-")):
+    names = system.names(folder) or ()
+    for name in names:
+        if name.startswith("~") or (name.startswith("-") and name.endswith("-info")):
             leftovers.append(f"{folder}{sep}{name}")
+            continue
+        if not name.endswith(("-info", ".egg-link")):
             continue
         place = f"{folder}{sep}{name}"
         try:
@@ -106,8 +134,22 @@ def _scan(system: System, folder: str) -> Installed:
             unreadable.append(str(error))
             package = _by_name(name)
         if package:
-            packages.append(package)
+            packages.append(_with_files(system, folder + sep, names, package))
     return Installed(tuple(packages), tuple(leftovers), tuple(unreadable))
+
+
+def _with_files(system: System, place: str, names: tuple[str, ...], package: Package) -> Package:
+    """The same with what lies beside its dist-info, for the packages of which that is asked."""
+    module = MODULES.get(package.name)
+    if module is None or package.editable:
+        return package
+    if module not in names and not any(name.startswith(f"{module}.") for name in names):
+        return replace(package, present=False)
+    if package.name == "bitsandbytes":
+        files = system.names(place + module) or ()
+        found = tuple(name for name in files if name.startswith("libbitsandbytes_"))
+        return replace(package, libraries=found)
+    return package
 
 
 def _dist_info(system: System, place: str, name: str) -> Package | None:
@@ -129,6 +171,8 @@ def _dist_info(system: System, place: str, name: str) -> Package | None:
         installer=(installer or "").strip() or None,
         record="RECORD" in files,
         editable=bool(origin and re.search(r'"editable"\s*:\s*true', origin)),
+        metadata="METADATA" in files,
+        origin=parse_origin(origin or ""),
     )
 
 

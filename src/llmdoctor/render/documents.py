@@ -22,8 +22,8 @@ def _head(name: str) -> Document:
     return {"schema": f"{name}/1", "llmdoctor": __version__}
 
 
-def check(report: Report) -> Document:
-    """A whole check."""
+def check(report: Report, tables: Mapping[str, str]) -> Document:
+    """A whole check; `tables` are those it rests on, with their dates."""
     return {
         **_head("check"),
         "profiles": list(report.profiles),
@@ -41,6 +41,7 @@ def check(report: Report) -> Document:
             "can": list(report.can),
             "cannot": list(report.cannot),
         },
+        "tables": dict(tables),
     }
 
 
@@ -59,19 +60,13 @@ def finding(item: Finding) -> Document:
     return wire.dump(item)  # type: ignore[no-any-return]
 
 
-def plan(plan: Plan, blocked: Sequence[Finding] = ()) -> Document:
-    """A plan. `packages` are the changes, or the requirements where nothing was resolved."""
+def plan(plan: Plan, tables: Mapping[str, str], blocked: Sequence[Finding] = ()) -> Document:
+    """A plan; `tables` are those it rests on, with their dates."""
     from llmdoctor.pip_config import without_credentials
 
     choice = plan.choice
     url = plan.source.url if plan.source else None
     index = without_credentials(url) if url else None
-    if plan.changes or plan.steps:
-        packages = [
-            {**wire.dump(change.package), "before": change.before} for change in plan.changes
-        ]
-    else:
-        packages = [_wanted(requirement, plan.source) for requirement in choice.requirements]
     return {
         **_head("plan"),
         "feasible": choice.feasible and not blocked,
@@ -81,7 +76,7 @@ def plan(plan: Plan, blocked: Sequence[Finding] = ()) -> Document:
         "installer": plan.installer,
         "torch": {"version": choice.torch, "variant": choice.variant, "index": index},
         "source": plan.source.text if plan.source else None,
-        "packages": packages,
+        "packages": packages(plan),
         "kept": plan.kept,
         "conflicts": [wire.dump(conflict) for conflict in plan.conflicts],
         "steps": [step(item) for item in plan.steps],
@@ -91,31 +86,66 @@ def plan(plan: Plan, blocked: Sequence[Finding] = ()) -> Document:
         ],
         "rejected": wire.dump(choice.rejected),
         "alternatives": wire.dump(choice.alternatives),
+        "tables": dict(tables),
     }
 
 
-def unsolved(profiles: Sequence[str], environment: str, installer: str, why: str) -> Document:
+def unsolved(
+    profiles: Sequence[str],
+    environment: str,
+    installer: str,
+    why: str,
+    tables: Mapping[str, str],
+) -> Document:
     """A plan that could not be made: there is no set of packages that meets the requirements."""
     from llmdoctor.plan import Choice, Plan, Reason, Target
 
     reasons = (Reason("no-solution", why),)
     choice = Choice(tuple(profiles), Target(), feasible=False, reasons=reasons)
-    return {**plan(Plan(choice, environment, installer)), "target": None}
+    return {**plan(Plan(choice, environment, installer), tables), "target": None}
+
+
+def packages(plan: Plan) -> list[Document]:
+    """The packages that change, or the requirements where no index was asked.
+
+    What is not known is None: an index need not tell sizes, and a catalogue knows no hashes.
+    """
+    from llmdoctor.pip_config import without_credentials
+
+    wanted = {item.name: item for item in plan.choice.requirements}
+    if not plan.changes and not plan.steps:
+        return [_wanted(requirement, plan.source) for requirement in wanted.values()]
+    rows = []
+    for change in plan.changes:
+        package, asked = change.package, wanted.get(change.package.name)
+        url = without_credentials(package.url) if package.url else None
+        why = (asked.reason or None) if asked else None
+        rows.append({**wire.dump(package), "url": url, "before": change.before, "reason": why})
+    return rows
 
 
 def _wanted(requirement: Requirement, source: Source | None) -> Document:
+    from urllib.parse import unquote, urlsplit
+
+    from llmdoctor.pip_config import without_credentials
     from llmdoctor.plan import pinned
 
-    text = pinned(requirement, source)
-    _, equals, version = text.partition("==")
+    url = without_credentials(requirement.url) if requirement.url else None
+    text = f"{requirement.name} @ {url}" if url else pinned(requirement, source)
+    version: str | None = text.removeprefix(f"{requirement.name}==")
+    if url:  # a wheel's file name holds its version
+        version = unquote(urlsplit(url).path).rpartition("/")[2].split("-")[1]
+    elif version == text or not set("*,<>!~").isdisjoint(text):
+        version = None
     return {
         "name": requirement.name,
-        "version": version if equals and requirement.source != "wheel" else None,
+        "version": version,
         "requirement": text,
         "source": "wheel" if requirement.source == "wheel" else "index",
-        "url": requirement.url,
+        "url": url,
         "sha256": None,
         "size": None,
+        "reason": requirement.reason or None,
     }
 
 
@@ -146,8 +176,12 @@ def smoke(proof: Proof) -> Document:
     }
 
 
-def profiles(rows: Sequence[tuple[Profile, Plan]]) -> Document:
-    """Profiles with their plan on a machine."""
+def profiles(
+    rows: Sequence[tuple[Profile, Plan]], tables: Mapping[str, str], *, whole: bool
+) -> Document:
+    """Profiles with their plan on a machine; `whole` with everything that is written in them."""
+    from llmdoctor.render.catalogue import decisive, wheels
+
     return {
         **_head("profiles"),
         "profiles": [
@@ -157,12 +191,19 @@ def profiles(rows: Sequence[tuple[Profile, Plan]]) -> Document:
                 "title": profile.title,
                 "summary": profile.summary,
                 "fits": made.choice.feasible,
+                "with": list(made.choice.profiles),
                 "torch": made.choice.torch,
                 "variant": made.choice.variant,
+                "wheels": [url for _, url in wheels(made.choice)],
+                "reason": None if made.choice.feasible else decisive(made.choice).text,
                 "reasons": wire.dump(made.choice.reasons),
+                "rejected": wire.dump(made.choice.rejected),
+                "alternatives": wire.dump(made.choice.alternatives),
+                "definition": wire.dump(profile) if whole else None,
             }
             for profile, made in rows
         ],
+        "tables": dict(tables),
     }
 
 

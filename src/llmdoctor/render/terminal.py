@@ -6,9 +6,10 @@ and addresses are printed on lines of their own, never cut or wrapped, so that t
 
 from __future__ import annotations
 
+import re
 import shlex
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
     from llmdoctor.execute import Done
     from llmdoctor.machine import Machine
-    from llmdoctor.plan import Choice, Plan
-    from llmdoctor.profile import Profile
+    from llmdoctor.plan import Plan
     from llmdoctor.proof import Proof, SmokeRow
 
 _SIGNS = {"error": "✗", "warning": "!", "note": "·", "pass": "✓", "fail": "✗", "skip": "-"}
 _PLAIN = {"✗": "x", "✓": "ok", "·": "*", "→": "->", "…": "...", "≥": ">="}
+_HARD = "\N{NO-BREAK SPACE}"
 _STYLES = {
     "error": "bold red",
     "warning": "yellow",
@@ -57,12 +58,25 @@ class Paper:
 
     def line(self, text: str = "", style: str = "", indent: int = 0) -> None:
         """A paragraph, wrapped at spaces with its indent; a long path or address stays whole."""
-        width = self.console.width - indent
-        lines = textwrap.wrap(
-            self._signs(text), width, break_long_words=False, break_on_hyphens=False
-        )
-        for part in lines or [""]:
+        for part in self._wrapped(text, indent) or [""]:
             self.verbatim(part, style, indent)
+
+    def item(self, sign: str, text: str, style: str = "", indent: int = 2) -> None:
+        """A paragraph behind a sign or a number, all its lines as far in as the first."""
+        sign = self._signs(sign)
+        within = indent + len(sign) + 1
+        first, *rest = self._wrapped(text, within) or [""]
+        self.verbatim(f"{sign} {first}", style, indent)
+        for part in rest:
+            self.verbatim(part, style, within)
+
+    def _wrapped(self, text: str, indent: int) -> list[str]:
+        """Lines of the width that is left; what stands in backticks is typed, and never broken."""
+        typed = re.sub("`[^`]+`", lambda found: found[0].replace(" ", _HARD), self._signs(text))
+        lines = textwrap.wrap(
+            typed, self.console.width - indent, break_long_words=False, break_on_hyphens=False
+        )
+        return [line.replace(_HARD, " ") for line in lines]
 
     def verbatim(self, text: str, style: str = "", indent: int = 0) -> None:
         """A line that is never cut or wrapped: a command, a path, an address."""
@@ -101,7 +115,7 @@ def check(report: Report, paper: Paper, *, verbose: bool) -> None:
     paper.line(f"llmdoctor {__version__} · {_facts(report.machine)}", "bold")
     paper.line()
     for item in report.findings:
-        _finding(item, paper)
+        finding(item, paper)
     for verdict in report.verdicts:
         if verdict.outcome == "crash" or (verbose and verdict.outcome == "skip"):
             sign = "✗" if verdict.outcome == "crash" else "-"
@@ -142,7 +156,8 @@ def _facts(machine: Machine) -> str:
     return " · ".join(words)
 
 
-def _finding(item: Finding, paper: Paper) -> None:
+def finding(item: Finding, paper: Paper) -> None:
+    """One finding, with its way out."""
     sign = _SIGNS[item.severity]
     paper.line(f"{sign} {item.severity} {item.code}: {item.title}", _STYLES[item.severity])
     if item.detail:
@@ -156,91 +171,6 @@ def _finding(item: Finding, paper: Paper) -> None:
     if item.url:
         paper.verbatim(item.url, "dim", 2)
     paper.line()
-
-
-def plan(plan: Plan, paper: Paper, *, blocked: Sequence[Finding] = (), verbose: bool) -> None:
-    """A plan, or why there is none."""
-    choice = plan.choice
-    if not choice.feasible:
-        _infeasible(choice, paper)
-        return
-    if blocked and not verbose:
-        paper.line(f"✗ {' + '.join(choice.profiles)} fits, but cannot be installed yet", "bold red")
-        for item in blocked:
-            _finding(item, paper)
-            paper.verbatim(f"override: --allow {item.code}", "dim", 2)
-        return
-    paper.verbatim(f"{' + '.join(choice.profiles)} into {plan.environment}", "bold")
-    paper.line(f"torch {choice.torch}, build {choice.variant}")
-    if plan.source:
-        paper.verbatim(f"from {plan.source.text}", indent=2)
-    paper.line()
-    paper.line("why", "bold")
-    for reason in choice.reasons:
-        paper.line(f"· {reason.text}", indent=2)
-    _rejected(choice, paper, verbose=verbose)
-    _packages(plan, paper)
-    for conflict in plan.conflicts:
-        needs = f"! {conflict.package} {conflict.version} needs {conflict.requires}"
-        paper.line(f"{needs}, and will get {conflict.found}", "yellow")
-    if plan.steps:
-        paper.line("steps", "bold")
-    for number, step in enumerate(plan.steps, 1):
-        paper.line(f"{number}. {step.text}", indent=2)
-        if verbose and step.kind == "run":
-            paper.verbatim(f"$ {command(step.argv)}", "dim", 5)
-    for item in blocked:
-        paper.line()
-        _finding(item, paper)
-
-
-def _infeasible(choice: Choice, paper: Paper) -> None:
-    paper.line(f"✗ {' + '.join(choice.profiles)} cannot be installed here", "bold red")
-    for reason in choice.reasons:
-        paper.line(f"· {reason.text}", indent=2)
-    for other in choice.alternatives:
-        paper.line(f"→ what works instead: {other.text}", indent=2)
-        # The text says what to add; and what fits an assumed machine is not for this one.
-        if other.profiles == choice.profiles or choice.target.assumed:
-            continue
-        flags = [word for name in other.profiles for word in ("--profile", name)]
-        paper.verbatim(f"$ {command(['llmdoctor', 'install', *flags])}", "bold", 4)
-
-
-def _rejected(choice: Choice, paper: Paper, *, verbose: bool) -> None:
-    shown = choice.rejected if verbose else choice.rejected[:6]
-    if shown:
-        paper.line("not taken", "bold")
-    for item in shown:
-        paper.line(f"· {item.candidate}: {item.reason}", indent=2)
-    if more := len(choice.rejected) - len(shown):
-        paper.line(f"· {more} more with --verbose", indent=2)
-
-
-def _packages(plan: Plan, paper: Paper) -> None:
-    from llmdoctor.plan import pinned
-
-    choice = plan.choice
-    if not plan.steps and not plan.changes:
-        paper.line("packages", "bold")
-        for requirement in choice.requirements:
-            paper.verbatim(f"· {pinned(requirement, plan.source)}", indent=2)
-        return
-    new = [change for change in plan.changes if change.before is None]
-    moved = [change for change in plan.changes if change.before is not None]
-    if moved:
-        paper.line(f"{len(moved)} packages change", "bold")
-        for change in moved:
-            package = change.package
-            paper.line(f"· {package.name} {change.before} → {package.version}", indent=2)
-    if new:
-        paper.line(f"{len(new)} packages are new", "bold")
-        names = [f"{change.package.name} {change.package.version}" for change in new]
-        paper.line(", ".join(names), indent=2)
-    if plan.kept:
-        paper.line(f"{plan.kept} installed packages stay as they are", "bold")
-    if not plan.changes:
-        paper.line("every package is there already")
 
 
 def smoke(proof: Proof, paper: Paper, *, verbose: bool) -> None:
@@ -294,23 +224,22 @@ def standing(plan: Plan, done: Done) -> str:
     return "proven on the processor; its GPU kernels are not covered by this version's proof"
 
 
-def profiles(rows: Sequence[tuple[Profile, Plan]], paper: Paper, *, verbose: bool) -> None:
-    """Every profile on this machine."""
-    for profile, made in rows:
-        choice = made.choice
-        sign = "✓" if choice.feasible else "-"
-        paper.line(f"{sign} {profile.name} ({profile.kind}): {profile.title}", "bold")
-        paper.line(profile.summary, indent=2)
-        if choice.feasible:
-            stack = "" if profile.kind == "stack" else f" on {choice.profiles[0]}"
-            paper.line(f"fits{stack}: torch {choice.torch}+{choice.variant}", "green", 2)
-        else:
-            paper.line(f"does not fit: {choice.reasons[0].text}", "yellow", 2)
-        if verbose:
-            for reason in choice.reasons if choice.feasible else choice.reasons[1:]:
-                paper.line(f"· {reason.text}", indent=2)
-            for item in choice.rejected:
-                paper.line(f"· not taken: {item.candidate}: {item.reason}", indent=2)
+def ages(dates: Mapping[str, str], today: str, paper: Paper, *, verbose: bool) -> None:
+    """How old the tables are that were judged from; unasked, only where one is out of date."""
+    from llmdoctor.tables import outdated
+
+    if verbose and dates:
+        words = ", ".join(f"{name} {date}" for name, date in dates.items())
+        paper.line(f"judged from the tables: {words}", "dim")
+    if old := outdated(dates, today):
+        words = ", ".join(f"{name} ({dates[name]})" for name in old)
+        paper.item(
+            _SIGNS["note"],
+            f"not checked for over a year: {words}; what came out since then is not known here. "
+            "A newer llmdoctor knows more",
+            _STYLES["note"],
+            0,
+        )
 
 
 def document(write: Callable[[Paper], None], *, width: int, colour: bool, unicode: bool) -> str:

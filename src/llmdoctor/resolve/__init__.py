@@ -9,15 +9,17 @@ list that passes is taken (`stacks`); where none does, `alternatives` says what 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from llmdoctor.plan import Choice, Target
 from llmdoctor.profile import Profile
 from llmdoctor.resolve.addons import marker_environment
 from llmdoctor.resolve.alternatives import alternatives
-from llmdoctor.resolve.stacks import choose, python_range
+from llmdoctor.resolve.stacks import attempts, choice_of, python_range
 
-__all__ = ["marker_environment", "python_range", "resolve"]
+# Codes of `--allow` that no profile declares: they belong to the machine.
+OVERRIDES = ("memory", "no-gpu")
+
+__all__ = ["OVERRIDES", "marker_environment", "python_range", "resolve"]
 
 
 def resolve(
@@ -40,7 +42,9 @@ def resolve(
     Raises:
         UsageError: two stacks, or a build that no stack asked for has.
     """
-    choice = choose(wanted, known, target, variant, tuple(allow))
-    if choice.feasible:
-        return choice
-    return replace(choice, alternatives=alternatives(wanted, known, target, variant, allow))
+    codes = tuple(allow)
+    tried = attempts(wanted, known, target, variant, codes)
+    if tried[-1].fits:
+        return choice_of(tried, target)
+    instead = alternatives(tried, wanted, known, target, variant, codes)
+    return choice_of(tried, target, instead)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Literal
 
 from llmdoctor import tables
@@ -91,7 +92,8 @@ class Wishes:
         """Take in what the profile asks for, or say which of it cannot be had."""
         self.why += [Reason("note", f"{profile.name}: {note}") for note in profile.notes]
         for want in profile.packages:
-            if not _marked(want, self._target):
+            target = self._target
+            if want.marker and not _marked(want.marker, target.python, target.os, target.arch):
                 continue
             item = self._find(want)
             if isinstance(item, Reason):
@@ -152,23 +154,22 @@ class Wishes:
     def _keep(self, item: Requirement) -> None:
         """Two profiles may name one package: both of their bounds hold then."""
         before = self._found.setdefault(item.name, item)
-        if before.source == item.source == "index":
+        if before is not item and before.source == item.source == "index":
             bounds = [text.removeprefix(item.name) for text in (before.text, item.text)]
             text = item.name + ",".join(dict.fromkeys(filter(None, bounds)))
             self._found[item.name] = replace(before, text=text)
 
 
-def _marked(want: Want, target: Target) -> bool:
-    """Whether the package's marker holds on the target."""
-    if want.marker is None:
-        return True
+@lru_cache(maxsize=1024)
+def _marked(marker: str, python: str, os: str, arch: str) -> bool:
+    """Whether a marker holds on a target: of a target, its variables ask for no more."""
     from packaging.markers import Marker
 
-    return Marker(want.marker).evaluate(marker_environment(target))
+    return Marker(marker).evaluate(marker_environment(Target(os=os, arch=arch, python=python)))
 
 
 def marker_environment(target: Target) -> dict[str, str]:
-    """PEP 508 marker variables of a target."""
+    """PEP 508 marker variables of a target: its Python, system and processor."""
     systems = {"linux": "Linux", "windows": "Windows", "macos": "Darwin"}
     platforms = {"linux": "linux", "windows": "win32", "macos": "darwin"}
     machine = "AMD64" if target.os == "windows" and target.arch == "x86_64" else target.arch

@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from llmdoctor.errors import UsageError
-from llmdoctor.plan import Choice, Reason, Rejected, Target
+from llmdoctor.plan import Alternative, Choice, Reason, Rejected, Target
 from llmdoctor.profile import Profile, TorchPin
 from llmdoctor.resolve.addons import Wishes, against_profile
-from llmdoctor.resolve.builds import against_build, for_build
+from llmdoctor.resolve.builds import Anchor, against_build, against_hardware, anchor_of, for_build
 
 
-def choose(
+class Candidate(NamedTuple):
+    """One build of a stack, and what speaks against it or against a profile on it: None if it fits.
+
+    `wishes` is what the profiles asked for until then; None where the build itself does not do.
+    """
+
+    variant: str
+    against: Reason | None
+    wishes: Wishes | None = None
+
+
+class Attempt(NamedTuple):
+    """One stack with the add-ons, and its builds in order: only the last one may fit."""
+
+    profiles: tuple[Profile, ...]
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether a build of the stack carries every profile."""
+        return self.candidates[-1].against is None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The profiles' names, the stack's first."""
+        return tuple(profile.name for profile in self.profiles)
+
+    @property
+    def pin(self) -> TorchPin:
+        """The stack's torch."""
+        return pin_of(self.profiles[0])
+
+
+def attempts(
     wanted: Sequence[Profile],
     known: Sequence[Profile],
     target: Target,
     variant: str,
     allow: tuple[str, ...],
-) -> Choice:
-    """The best combination, or every reason against it; see `resolve`."""
+) -> list[Attempt]:
+    """Every stack that was tried, at least one: only the last may fit. See `resolve`."""
     stacks = [profile for profile in wanted if profile.kind == "stack"]
     addons = [profile for profile in wanted if profile.kind == "addon"]
     if len(stacks) > 1:
@@ -34,18 +68,54 @@ def choose(
     offering = [stack for stack in candidates if variant in ("auto", *pin_of(stack).variants)]
     if not offering:
         raise _no_such_build(candidates, variant)
-    best: Choice | None = None
-    rejected: tuple[Rejected, ...] = ()
+    tried = []
     for stack in offering:
-        forced = variant != "auto" or (bool(stacks) and cpu_only(stack))
-        choice = _on_stack(stack, addons, target, variant, allow, forced=forced)
-        rejected += choice.rejected
-        best = best or choice
-        if choice.feasible:
-            best = choice
+        tried.append(_on_stack(stack, addons, target, variant, allow, asked=bool(stacks)))
+        if tried[-1].fits:
             break
-    assert best is not None
-    return replace(best, rejected=tuple(dict.fromkeys(rejected)))
+    return tried
+
+
+def choice_of(
+    tried: Sequence[Attempt], target: Target, alternatives: tuple[Alternative, ...] = ()
+) -> Choice:
+    """What the attempts come to: the one that fits, or the reasons against the first stack."""
+    rejected = tuple(dict.fromkeys(item for attempt in tried for item in _rejected(attempt)))
+    best = tried[-1]
+    build = best.candidates[-1]
+    if build.against is not None or build.wishes is None:
+        best = tried[0]
+        against = dict.fromkeys(item.against for item in best.candidates if item.against)
+        return Choice(
+            best.names,
+            target,
+            feasible=False,
+            reasons=(*against, *_on_gpus(target)),
+            rejected=rejected,
+            alternatives=alternatives,
+        )
+    reasons = for_build(anchor_of(best.profiles[0]), build.variant, target)
+    return Choice(
+        profiles=best.names,
+        target=target,
+        feasible=True,
+        torch=best.pin.version,
+        variant=build.variant,
+        requirements=build.wishes.requirements,
+        imports=tuple(dict.fromkeys(n for p in best.profiles for n in p.imports)),
+        disk=sum(profile.disk for profile in best.profiles),
+        reasons=(*reasons, *_on_gpus(target), *build.wishes.why),
+        rejected=rejected,
+    )
+
+
+def _rejected(attempt: Attempt) -> Iterator[Rejected]:
+    """The wheels and builds of one stack that were looked at and not taken."""
+    for variant, against, wishes in attempt.candidates:
+        yield from wishes.rejected if wishes else ()
+        if against:
+            label = f"torch {attempt.pin.version}+{variant}"
+            yield Rejected(label, against.text.removeprefix(f"{label} "))
 
 
 def stacks_for(addons: Sequence[Profile], known: Sequence[Profile]) -> list[Profile]:
@@ -104,40 +174,55 @@ def _on_stack(
     variant: str,
     allow: tuple[str, ...],
     *,
-    forced: bool,
-) -> Choice:
-    """The best build of one stack with these add-ons, or why there is none.
+    asked: bool,
+) -> Attempt:
+    """The first build of one stack that fits with these add-ons, or why there is none.
 
-    `forced`: the user asked for this build, so a CPU build may leave a GPU unused.
+    `asked`: the user named the stack, so it may be one for other hardware; and a CPU build that
+    the user asked for, by stack or by `variant`, may leave a GPU unused.
     """
-    pin = pin_of(stack)
     profiles = (stack, *addons)
-    names = tuple(profile.name for profile in profiles)
-    rejected: list[Rejected] = []
-    against: list[Reason] = []
-    for candidate in pin.variants if variant == "auto" else (variant,):
-        label = f"torch {pin.version}+{candidate}"
-        wishes = Wishes(pin, candidate, target)
-        no = against_build(stack, candidate, target, forced=forced)
-        for profile in () if no else profiles:
-            no = against_profile(profile, stack, candidate, target, allow) or wishes.add(profile)
-            if no is not None:
-                break
-        rejected += wishes.rejected
-        if no is None:
-            return Choice(
-                profiles=names,
-                target=target,
-                feasible=True,
-                torch=pin.version,
-                variant=candidate,
-                requirements=wishes.requirements,
-                imports=tuple(dict.fromkeys(n for p in profiles for n in p.imports)),
-                disk=sum(profile.disk for profile in profiles),
-                reasons=(*for_build(stack, candidate, target), *_on_gpus(target), *wishes.why),
-                rejected=tuple(rejected),
-            )
-        rejected.append(Rejected(label, no.text.removeprefix(f"{label} ")))
-        against.append(no)
-    reasons = (*dict.fromkeys(against), *_on_gpus(target))
-    return Choice(names, target, feasible=False, reasons=reasons, rejected=tuple(rejected))
+    anchor = anchor_of(stack)
+    variants = anchor.torch.variants if variant == "auto" else (variant,)
+    forced = variant != "auto" or (asked and cpu_only(stack))
+    candidates = []
+    for build in _builds(anchor, variants, target, allow, asked, forced):
+        if build.against is not None:
+            candidates.append(build)
+            continue
+        candidates.append(_with_profiles(build.variant, profiles, target, allow))
+        if candidates[-1].against is None:
+            break
+    return Attempt(profiles, tuple(candidates))
+
+
+# A question about a machine asks this of the same few stacks again and again: with each add-on,
+# without it, and for every alternative.
+@lru_cache(maxsize=64)
+def _builds(
+    stack: Anchor,
+    variants: tuple[str, ...],
+    target: Target,
+    allow: tuple[str, ...],
+    asked: bool,
+    forced: bool,
+) -> tuple[Candidate, ...]:
+    """The builds of a stack, each with what speaks against it by itself."""
+    elsewhere = None if asked else against_hardware(stack, target)
+    return tuple(
+        Candidate(name, elsewhere or against_build(stack, name, target, allow, forced=forced))
+        for name in variants
+    )
+
+
+def _with_profiles(
+    variant: str, profiles: tuple[Profile, ...], target: Target, allow: tuple[str, ...]
+) -> Candidate:
+    """A build that fits by itself, with what the profiles say to it."""
+    stack = profiles[0]
+    wishes = Wishes(pin_of(stack), variant, target)
+    for profile in profiles:
+        no = against_profile(profile, stack, variant, target, allow) or wishes.add(profile)
+        if no is not None:
+            return Candidate(variant, no, wishes)
+    return Candidate(variant, None, wishes)

@@ -10,11 +10,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from llmdoctor.tables.ages import outdated
 from llmdoctor.tables.drivers import (
     DriverFloor,
     compare_driver,
     cuda_of_variant,
     driver_floor,
+    gpu_driver,
     toolkit_driver,
 )
 from llmdoctor.tables.gpus import (
@@ -26,10 +28,11 @@ from llmdoctor.tables.gpus import (
     generation_of,
     gpu_names,
     nearest_gpu_names,
+    other_vendor,
     runs_on,
 )
 from llmdoctor.tables.poetry import PoetryRules, poetry_rules
-from llmdoctor.tables.read import table_date
+from llmdoctor.tables.read import dates_read, table_date
 from llmdoctor.tables.releases import (
     Build,
     TorchRelease,
@@ -74,13 +77,17 @@ __all__ = [
     "capability_of",
     "compare_driver",
     "cuda_of_variant",
+    "dates_read",
     "driver_floor",
     "feature",
     "feature_minimum",
     "find_wheel",
     "generation_of",
+    "gpu_driver",
     "gpu_names",
     "nearest_gpu_names",
+    "other_vendor",
+    "outdated",
     "parse_wheel_name",
     "pin_for",
     "pinned_packages",
@@ -111,5 +118,6 @@ def __getattr__(name: str) -> object:
     for module, names in _LATER.items():
         if name in names:
             value: object = getattr(import_module(f"{__name__}.{module}"), name)
+            globals()[name] = value  # found there from now on
             return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

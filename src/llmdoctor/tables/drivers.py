@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import zip_longest
 from typing import Any
 
@@ -22,6 +22,7 @@ class DriverFloor:
     checked: str
 
 
+@lru_cache(maxsize=256)
 def cuda_of_variant(variant: str) -> str:
     """The CUDA of a variant: "cu126" -> "12.6". Raises ValueError for one without, as "cpu"."""
     match = re.fullmatch(r"cu(\d{2})(\d+)", variant)
@@ -30,6 +31,7 @@ def cuda_of_variant(variant: str) -> str:
     return f"{match[1]}.{match[2]}"
 
 
+@lru_cache(maxsize=256)
 def driver_floor(cuda: str, os: str) -> DriverFloor | None:
     """The driver a program of that CUDA *major* needs to load (minor-version compatibility).
 
@@ -40,6 +42,19 @@ def driver_floor(cuda: str, os: str) -> DriverFloor | None:
     major = version.partition(".")[0]
     for row in read_table("driver")["floor"]:
         if row["cuda"] == major and os in row:
+            return _floor(row[os], row)
+    return None
+
+
+@lru_cache(maxsize=256)
+def gpu_driver(capability: str, os: str) -> DriverFloor | None:
+    """The first driver branch that knows GPUs of a compute capability; `os` as in `driver_floor`.
+
+    None where no source says: Jetson chips have drivers of their own, and what every CUDA that
+    the tables know asks for is newer than the first driver of the older generations.
+    """
+    for row in read_table("driver")["gpu"]:
+        if capability in row["capabilities"] and os in row:
             return _floor(row[os], row)
     return None
 

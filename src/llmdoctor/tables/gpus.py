@@ -68,6 +68,15 @@ def nearest_gpu_names(name: str) -> list[str]:
     return [spelled[near] for near in get_close_matches(wanted, spelled, n=3, cutoff=0.6)]
 
 
+def other_vendor(gpu_name: str) -> str | None:
+    """The maker ("AMD") that a name speaks of, where it is not NVIDIA; None for any other name."""
+    words = set(re.findall(r"[a-z0-9]+", gpu_name.lower()))
+    if "nvidia" in words:
+        return None
+    makers: list[dict[str, Any]] = read_table("gpu")["vendor"]
+    return next((row["name"] for row in makers if not words.isdisjoint(row["words"])), None)
+
+
 def generation_of(capability: str) -> str | None:
     """The generation's name: "8.9" -> "Ada"; None for a capability the table lacks."""
     generations: dict[str, str] = read_table("gpu")["generation"]
@@ -95,6 +104,7 @@ def any_runs_on(codes: Iterable[str], device: str, cuda: str | None = None) -> b
     return any(runs_on(code, device, cuda) for code in codes)
 
 
+@cache
 def feature(name: str) -> Feature:
     """A row of the table's features, such as "bf16". Raises KeyError for another name."""
     rows = {row["name"]: row for row in read_table("gpu")["feature"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from llmdoctor.tables.drivers import cuda_of_variant
@@ -60,6 +61,7 @@ class NoPin:
     cause: str = "no-wheel-for-platform"
 
 
+@lru_cache(maxsize=4096)
 def pin_for(package: str, place: Place) -> Pin | NoPin:
     """The release of a package that goes with a torch build.
 
@@ -173,6 +175,7 @@ def _admits(specifier: str, release: TorchRelease) -> bool:
     return _in(specifier, release.version)
 
 
+@lru_cache(maxsize=1024)
 def _in(specifier: str, version: str) -> bool:
     from packaging.specifiers import SpecifierSet  # only a plan needs it
 

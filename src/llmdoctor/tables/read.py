@@ -15,12 +15,24 @@ else:
     import tomli as tomllib
 
 
+_read: list[str] = []
+
+
 @cache
 def read_table(name: str) -> dict[str, Any]:
     """Parse ``profiles/tables/NAME.toml``; NAME may hold a folder, as in ``wheels/x``."""
     text = (profiles_dir() / "tables" / f"{name}.toml").read_text(encoding="utf-8")
     table: dict[str, Any] = tomllib.loads(text)
+    _read.append(name)
     return table
+
+
+def dates_read() -> dict[str, str]:
+    """The tables read so far, by name, and the day (ISO) on which their sources were last read.
+
+    After a judgement these are the tables that it rests on. Texts about causes carry no date.
+    """
+    return {name: table_date(name) for name in sorted(_read) if "table" in read_table(name)}
 
 
 def table_date(name: str) -> str:

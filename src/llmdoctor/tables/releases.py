@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -144,6 +144,7 @@ class TorchRelease:
         return self.cudnn_by_variant.get(variant, self.cudnn)
 
 
+@lru_cache(maxsize=256)
 def torch_release(version: str) -> TorchRelease:
     """The release of "2.9.1", "2.9.1+cu126" or "2.9" (its newest patch).
 

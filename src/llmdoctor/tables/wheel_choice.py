@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from itertools import groupby
 
 from llmdoctor.tables.drivers import cuda_of_variant
@@ -61,8 +61,8 @@ def find_wheel(
     release = torch_release(torch)
     if not variant.startswith("cu"):
         return WheelMatch(None, ((package, f"it needs a CUDA build of torch; this is {variant}"),))
-    catalogue = wheels_of(package)
-    if not catalogue:
+    releases = _releases(package)
+    if not releases:
         return WheelMatch(None, ((package, "the catalogue has no wheels of that name"),))
 
     cuda = cuda_of_variant(variant)
@@ -72,7 +72,7 @@ def find_wheel(
     )
     rejected = []
     survivors: list[Wheel] = []
-    for label, wheels in _by_release(catalogue):
+    for label, wheels in releases:
         fitting = wheels
         for demand in demands:
             kept = [wheel for wheel in fitting if demand.fits(wheel)]
@@ -206,12 +206,15 @@ def _notes(wheel: Wheel, cuda: str, os: str, glibc: str | None) -> Iterable[str]
         yield f"its name does not say which glibc it needs (here: {glibc or 'unknown'})"
 
 
-def _by_release(wheels: Iterable[Wheel]) -> Iterable[tuple[str, list[Wheel]]]:
-    """Group by origin and version: official first, the newest first."""
+@cache
+def _releases(package: str) -> tuple[tuple[str, list[Wheel]], ...]:
+    """A package's wheels by origin and version: official first, the newest first."""
     ordered = sorted(
-        wheels, key=lambda w: (w.origin == "official", numbers(w.version)), reverse=True
+        wheels_of(package),
+        key=lambda w: (w.origin == "official", numbers(w.version)),
+        reverse=True,
     )
-    return ((label, list(group)) for label, group in groupby(ordered, key=_label))
+    return tuple((label, list(group)) for label, group in groupby(ordered, key=_label))
 
 
 def _label(wheel: Wheel) -> str:

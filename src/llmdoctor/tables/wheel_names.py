@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from llmdoctor.tables.read import numbers
 
@@ -50,12 +51,7 @@ class WheelName:
 
     def runs_platform(self, os: str, arch: str) -> bool:
         """Whether the tags name this system (linux or windows) and processor."""
-        tags = self.platform_tag.split(".")
-        if os == "windows":
-            return {"x86_64": "win_amd64", "aarch64": "win_arm64"}.get(arch) in tags
-        return os == "linux" and any(
-            tag.endswith(f"_{arch}") and tag.startswith(("linux_", "manylinux")) for tag in tags
-        )
+        return _runs_platform(self.platform_tag, os, arch)
 
     @property
     def glibc(self) -> str | None:
@@ -96,4 +92,14 @@ def parse_wheel_name(filename: str) -> WheelName:
         python_tag=wheel["python"],
         abi_tag=wheel["abi"],
         platform_tag=wheel["platform"],
+    )
+
+
+@lru_cache(maxsize=1024)
+def _runs_platform(platform_tag: str, os: str, arch: str) -> bool:
+    tags = platform_tag.split(".")
+    if os == "windows":
+        return {"x86_64": "win_amd64", "aarch64": "win_arm64"}.get(arch) in tags
+    return os == "linux" and any(
+        tag.endswith(f"_{arch}") and tag.startswith(("linux_", "manylinux")) for tag in tags
     )

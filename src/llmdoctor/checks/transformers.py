@@ -1,0 +1,176 @@
+"""HF: Transformers and peft against what they stand on, beyond what their metadata says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from llmdoctor.checks._facts import parts, usable_torch
+from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
+from llmdoctor.checks._remedies import install
+from llmdoctor.checks._versions import allows
+from llmdoctor.finding import Finding
+
+if TYPE_CHECKING:
+    from llmdoctor.tables import Transformers
+
+# What a report's list of packages leaves open: the range that Transformers asks for.
+_RANGES = (
+    ("huggingface-hub", "hub", "hf-hub-version-conflict"),
+    ("tokenizers", "tokenizers", "tokenizers-version-conflict"),
+)
+
+
+@check("HF001", cause="torch-too-old-for-transformers", readers=("environment",))
+def torch_too_old_for_transformers(case: Case) -> Answer:
+    """PyTorch is too old for the installed Transformers.
+
+    What: Compares torch with the lowest release that this Transformers works with.
+
+    Why: Transformers does not require torch, so installers do not compare them. With an older one
+    it prints "Disabling PyTorch" and goes on as if there were none: models cannot be imported.
+
+    Remedy: Install the profile, or a Transformers of the time of that torch.
+
+    Known problems: Transformers releases before and after the table are not judged.
+    """
+    torch = usable_torch(case)
+    package = case.machine.environment.package("transformers")
+    if package is None or torch is None or torch.version is None:
+        return Skip("Transformers or torch is not installed")
+    known = _release(package.version)
+    if known is None:
+        return Skip(f"Transformers {package.version} is not in the table")
+    if allows(known.torch, torch.version) is not False:
+        return None
+    return finding(
+        torch_too_old_for_transformers,
+        f"Transformers {package.version} needs torch{known.torch}, and torch {torch.version} is "
+        "installed.",
+        evidence=(f"transformers {package.version}", f"torch {torch.version}"),
+        where=case.machine.environment.path,
+        remedy=install(case, "Install a torch and a Transformers that were resolved together."),
+    )
+
+
+@check("HF002", cause="torch-too-old-torch-load-cve", severity="warning", readers=("environment",))
+def torch_load_refused(case: Case) -> Answer:
+    """Transformers refuses to load checkpoints with this torch.
+
+    What: Compares torch with the release from which Transformers trusts torch.load.
+
+    Why: torch.load before 2.6 runs code from a file even with weights_only=True (CVE-2025-32434).
+    So Transformers raises an error for every checkpoint that is not safetensors; trainers cannot
+    resume either, since they keep the optimizer's state in such a file.
+
+    Remedy: Install torch 2.6 or newer, or use the model's safetensors files.
+
+    Known problems: None for models whose repository has safetensors.
+    """
+    torch = usable_torch(case)
+    package = case.machine.environment.package("transformers")
+    if package is None or torch is None or torch.version is None:
+        return Skip("Transformers or torch is not installed")
+    from llmdoctor.tables.read import read_table
+
+    rule = read_table("transformers")["torch_load"]
+    if parts(package.version) < parts(rule["since"]):
+        return None
+    if allows(rule["torch"], torch.version) is not False:
+        return None
+    known = _release(package.version)
+    if known is not None and allows(known.torch, torch.version) is False:
+        return Skip("follows from the torch that is too old altogether (HF001)")
+    return finding(
+        torch_load_refused,
+        f"Transformers {package.version} asks for torch{rule['torch']} to read anything but "
+        f"safetensors; torch {torch.version} is installed.",
+        evidence=(f"transformers {package.version}", f"torch {torch.version}"),
+        where=case.machine.environment.path,
+        remedy=install(case, "Install a torch that Transformers trusts."),
+    )
+
+
+@check("HF003", cause="peft-transformers-mismatch", readers=("environment",))
+def peft_imports_missing(case: Case) -> Answer:
+    """peft imports what this Transformers does not have.
+
+    What: Compares peft and Transformers by a table of the classes that peft imports from it.
+
+    Why: peft's metadata names no range for Transformers, so installers put any two together. The
+    import of peft then ends with "cannot import name ...", and so does that of Transformers'
+    trainer and of diffusers, which import peft when it is there.
+
+    Remedy: Install a peft of the time of that Transformers.
+
+    Known problems: Only what is imported at once is known, not what fails later.
+    """
+    environment = case.machine.environment
+    peft, transformers = environment.package("peft"), environment.package("transformers")
+    if peft is None or transformers is None:
+        return Skip("peft or Transformers is not installed")
+    from llmdoctor.tables.read import read_table
+
+    for row in read_table("transformers")["peft"]:
+        affected = allows(row["peft"], peft.version)
+        if affected and allows(row["transformers"], transformers.version) is False:
+            return finding(
+                peft_imports_missing,
+                f"peft {peft.version} imports {row['imports']}, which Transformers has only in "
+                f"{row['transformers']}; {transformers.version} is installed.",
+                evidence=(f"peft {peft.version}", f"transformers {transformers.version}"),
+                where=environment.path,
+                remedy=install(case, "Install a peft and a Transformers of the same time."),
+            )
+    return None
+
+
+@check("HF004", cause="hf-hub-version-conflict", readers=("environment",))
+def outside_transformers_range(case: Case) -> Answer:
+    """A package is outside the range of the installed Transformers.
+
+    What: Where the metadata of Transformers is not there (a pasted list of packages), compares
+    huggingface-hub and tokenizers with the range that the table has for that Transformers.
+
+    Why: Transformers checks both when it is imported, and refuses to start.
+
+    Remedy: Install the profile: it resolves these packages together.
+
+    Known problems: Releases between two rows of the table are judged by the older row.
+    """
+    package = case.machine.environment.package("transformers")
+    if package is None:
+        return Skip("Transformers is not installed")
+    if package.requires:
+        return Skip("judged by its own metadata (PKG002)")
+    known = _release(package.version)
+    if known is None:
+        return Skip(f"Transformers {package.version} is not in the table")
+    return tuple(_outside(case, package.version, known))
+
+
+def _outside(case: Case, version: str, known: Transformers) -> Iterator[Finding]:
+    environment = case.machine.environment
+    for name, field, cause in _RANGES:
+        specifier: str | None = getattr(known, field)
+        other = environment.package(name)
+        if specifier and other and allows(specifier, other.version) is False:
+            yield finding(
+                outside_transformers_range,
+                f"Transformers {version} requires {name}{specifier}, and {name} {other.version} "
+                "is installed.",
+                title=f"{name} is outside the range of the installed Transformers",
+                cause=cause,
+                evidence=(f"transformers {version}", f"{name} {other.version}"),
+                where=environment.path,
+                remedy=install(case, "Install versions that were resolved together."),
+            )
+
+
+def _release(version: str) -> Transformers | None:
+    from llmdoctor.tables import UnknownTransformers, transformers_release
+
+    try:
+        return transformers_release(version)
+    except UnknownTransformers:
+        return None
