@@ -31,9 +31,17 @@ def names(log: str, known: dict[str, Cause]) -> list[str]:
 def test_a_cause_comes_before_its_consequences_however_certain_these_are() -> None:
     known = {
         "symptom": cause(sign("it failed badly", confidence="certain")),
-        "root": cause(sign("the reason is here", confidence="possible"), consequences=("symptom",)),
+        "root": cause(sign("the reason is here"), consequences=("symptom",)),
     }
     assert names("it failed badly\nthe reason is here", known) == ["root", "symptom"]
+
+
+def test_what_is_merely_possible_has_no_symptoms() -> None:
+    known = {
+        "symptom": cause(sign("it failed badly", confidence="certain")),
+        "root": cause(sign("perhaps", confidence="possible"), consequences=("symptom",)),
+    }
+    assert names("it failed badly\nperhaps", known) == ["symptom", "root"]
 
 
 def test_the_more_certain_comes_first_then_the_earlier() -> None:

@@ -122,6 +122,7 @@ _BINARY: dict[str, Callable[[str, str], bool]] = {
     "older": lambda one, other: _ordered(one, other) < 0,
     "newer": lambda one, other: _ordered(one, other) > 0,
     "other-major": lambda one, other: numbers(one)[:1] != numbers(other)[:1],
+    "same-major": lambda one, other: numbers(one)[:1] == numbers(other)[:1],
     "too-new-for": _too_new,
     "at-least": _at_least,
     "above": _above,

@@ -41,15 +41,17 @@ class Named:
 def judge(seen: Seen, facts: Facts, known: Mapping[str, Cause]) -> tuple[Named, ...]:
     """The causes that the log shows, best first.
 
-    A cause that another one's consequences list comes after it, whatever their confidence: it is
-    its last symptom. Then the more certain ones come first, then those that show earlier.
+    A cause that another one's consequences list comes after it, however certain it is: it is only
+    its symptom. What is merely possible has no symptoms. Then the more certain ones come first,
+    then those that show earlier.
     """
     found: dict[str, Named] = {}
     for slug, cause in known.items():
         shown = [match for sign in cause.sign if (match := _match(sign, seen, facts))]
         if shown:
             found[slug] = _named(slug, cause, shown, facts)
-    followed = {name for slug in found for name in symptoms(slug, known)}
+    roots = [slug for slug, named in found.items() if named.confidence != "possible"]
+    followed = {name for slug in roots for name in symptoms(slug, known)}
     return tuple(
         sorted(
             found.values(),

@@ -123,15 +123,17 @@ class Scanner:
                 continue
             done = place = max(place, match.end())
             if match.end() > block.carried:
-                found.append(_sighting(block, match))
+                found.append(_sighting(block, match, template.words))
         if not found:
             del self._seen[template]
 
 
-def _sighting(block: _Block, match: re.Match[str]) -> Sighting:
+def _sighting(block: _Block, match: re.Match[str], words: frozenset[str]) -> Sighting:
     captures = {
         name: block.written(*match.span(name)) for name, value in match.groupdict().items() if value
     }
+    for name in words & captures.keys():
+        captures[name] = captures[name].split()[0].rstrip(".")
     before = block.joined[max(0, match.start() - _FRAMES) : match.start()]
     if (place := max(before.rfind(package) for package in _PACKAGES)) >= 0:
         name = re.match(r"\w+", before[place + len(_PACKAGES[0]) :])

@@ -27,6 +27,7 @@ _KINDS = {
     "archs": r"(?:(?:sm|compute)_\d{2,3}(?:[af](?![a-z]))?[,;'\"]*)+",  # sm_80, 'compute_90a'
     "gpu": "",  # a name of the GPU table, see `_gpu`
 }
+_WORDS = ("number", "version", "word")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ class Template:
     def literal(self) -> str:
         """The longest fixed part, squeezed: where it is not, the message is not."""
         return max((squeezed(part) for part in _fixed(self.text)), key=len)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The names of holes that hold one word: it ends where white space is, in the log."""
+        holes = _HOLE.finditer(self.text)
+        return frozenset(hole["name"] for hole in holes if hole["kind"] in _WORDS)
 
     @cached_property
     def opens_with_hole(self) -> bool:

@@ -111,9 +111,9 @@ def _encoding(head: bytes) -> str:
         return "utf-16"
     half = max(len(sample) // 2, 1)
     encoding = "utf-8-sig"
-    if sample[1::2].count(0) > 0.4 * half > 4 * sample[::2].count(0):
+    if sample[1::2].count(0) > max(0.4 * half, 2 * sample[::2].count(0)):
         encoding = "utf-16-le"
-    elif sample[::2].count(0) > 0.4 * half > 4 * sample[1::2].count(0):
+    elif sample[::2].count(0) > max(0.4 * half, 2 * sample[1::2].count(0)):
         encoding = "utf-16-be"
     text = sample.decode(encoding, "replace")
     strange = sum(character < " " and character not in "\t\n\f\r\x08\x1b" for character in text)

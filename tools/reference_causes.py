@@ -1,0 +1,58 @@
+# ruff: noqa: INP001 - a part of the program `reference.py`
+"""The reference page of causes: what can be wrong, how a log shows it, and the way out."""
+
+from __future__ import annotations
+
+import shlex
+
+from llmdoctor.explain.causes import Cause, causes
+from llmdoctor.explain.judge import fill
+
+HEAD = """# Causes
+
+What `llmdoctor explain` names in a log, and what findings of `llmdoctor check` refer to. One file
+each in `profiles/tables/causes/`; a new cause is a new file. `{...}` in a message stands for a part
+that varies; white space and line breaks in it do not matter.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    known = causes()
+    listed = [f"- [{slug}](#{slug}): {fill(cause.title, {})}" for slug, cause in known.items()]
+    sections = [section(slug, cause) for slug, cause in known.items()]
+    return "\n".join([HEAD, *listed, "", *sections])
+
+
+def section(slug: str, cause: Cause) -> str:
+    """One cause."""
+    lines = [f"## {slug}", "", f"{fill(cause.title, {})}.", "", text(cause.explanation), ""]
+    lines += [f"**Remedy** ({cause.remedy.safety}): {fill(cause.remedy.summary, {})}.", ""]
+    if cause.remedy.commands:
+        commands = [shlex.join(fill(word, {}) for word in argv) for argv in cause.remedy.commands]
+        lines += ["```console", *(f"$ {command}" for command in commands), "```", ""]
+    if cause.consequences:
+        names = ", ".join(f"[{name}](#{name})" for name in cause.consequences)
+        lines += [f"Where it shows, these are its symptoms: {names}.", ""]
+    lines += ["| message | confidence | printed by |", "|---|---|---|"]
+    for sign in cause.sign:
+        for message in sign.text:
+            lines.append(f"| {code(message)} | {sign.confidence} | {cell(sign.source)} |")
+    return "\n".join([*lines, "", f"See {cause.url}", ""])
+
+
+def text(explanation: str) -> str:
+    """A paragraph on one line, the way Markdown takes it."""
+    return " ".join(fill(explanation, {}).split())
+
+
+def code(message: str) -> str:
+    """A message as code in a cell of a table."""
+    fence = "``" if "`" in message else "`"
+    pad = " " if message.startswith("`") or message.endswith("`") else ""
+    return fence + pad + cell(message) + pad + fence
+
+
+def cell(words: str) -> str:
+    """Words in a cell of a table."""
+    return words.replace("|", "\\|")
