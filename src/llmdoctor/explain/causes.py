@@ -44,9 +44,28 @@ class Sign:
     when: tuple[str, ...] = ()
 
     @functools.cached_property
+    def shows(self) -> tuple[Template, ...]:
+        """`text`, parsed."""
+        return tuple(map(Template, self.text))
+
+    @functools.cached_property
+    def beside(self) -> tuple[Template, ...]:
+        """`also`, parsed."""
+        return tuple(map(Template, self.also))
+
+    @functools.cached_property
+    def against(self) -> tuple[Template, ...]:
+        """`unless`, parsed."""
+        return tuple(map(Template, self.unless))
+
+    @property
     def templates(self) -> tuple[Template, ...]:
-        """What to look for, `text` first."""
-        return tuple(Template(text) for text in (*self.text, *self.also, *self.unless))
+        """Everything to look for.
+
+        Raises:
+            ValueError: one of them could not be searched for.
+        """
+        return (*self.shows, *self.beside, *self.against)
 
     @functools.cached_property
     def conditions(self) -> tuple[Condition, ...]:

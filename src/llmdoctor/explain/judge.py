@@ -72,12 +72,12 @@ class _Match:
 
 def _match(sign: Sign, seen: Seen, facts: Facts) -> _Match | None:
     """Where a sign shows, if it does."""
-    if any(seen.get(Template(text)) for text in sign.unless):
+    said = [sighting for template in sign.shows for sighting in seen.get(template, ())]
+    if not said or any(template in seen for template in sign.against):
         return None
-    beside = [seen.get(Template(text), ()) for text in sign.also]
+    beside = [seen.get(template, ()) for template in sign.beside]
     if not all(beside):
         return None
-    said = [sighting for text in sign.text for sighting in seen.get(Template(text), ())]
     for sighting in sorted(said, key=lambda sighting: sighting.line):
         support = tuple(sightings[0] for sightings in beside)
         values = dict(facts)
