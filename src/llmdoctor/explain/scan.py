@@ -136,8 +136,7 @@ def _sighting(block: _Block, match: re.Match[str], words: frozenset[str]) -> Sig
         captures[name] = captures[name].split()[0].rstrip(".")
     before = block.joined[max(0, match.start() - _FRAMES) : match.start()]
     if (place := max(before.rfind(package) for package in _PACKAGES)) >= 0:
-        name = re.match(r"\w+", before[place + len(_PACKAGES[0]) :])
-        if name:
-            captures["frame"] = name[0]
+        if package := re.match(r"\w+", before[place + len(_PACKAGES[0]) :]):
+            captures["frame"] = package[0]
     row = block.row(match.start())
     return Sighting(block.numbers[row], block.texts[row].strip()[:SHOWN], captures)
