@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any, ClassVar
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmdoctor.explain import scan
 from llmdoctor.explain.scan import Scanner, Sighting
 from llmdoctor.explain.template import Template
 from llmdoctor.explain.text import squeezed
@@ -81,6 +85,32 @@ def test_a_message_across_two_blocks_is_seen_once(monkeypatch: pytest.MonkeyPatc
 
 def test_memory_does_not_grow_with_the_number_of_sightings() -> None:
     assert len(look("no kernel image", "no kernel image\n" * 5000)) < 100
+
+
+class Counted(Template):
+    """Writes down how much text each run of its pattern was given."""
+
+    given: ClassVar[list[int]] = []
+
+    @property
+    def pattern(self) -> Any:
+        return self
+
+    def search(self, text: str, begin: int, end: int) -> re.Match[str] | None:
+        self.given.append(end - begin)
+        return Template(self.text).pattern.search(text, begin, end)
+
+
+@pytest.mark.parametrize("half", ["too old (found version x ", "RTX 5090 too old (found version "])
+def test_a_log_that_is_made_to_be_slow_costs_as_much_as_it_is_long(half: str) -> None:
+    Counted.given.clear()
+    scanner = Scanner([Counted("{gpu} too old (found version {found:number}) {*} at last")])
+    for number in range(100):
+        scanner.feed(number, half * 300)
+    scanner.sightings()
+    blocks = 100 * 300 * len(half) / scan.BLOCK + 1
+    assert len(Counted.given) <= blocks * scan.TRIED
+    assert max(Counted.given) < 3000
 
 
 @pytest.mark.parametrize(
