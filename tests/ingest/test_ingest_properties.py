@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,29 +50,3 @@ def test_any_mixture_of_reports_gives_a_machine_that_can_be_written_down(text: s
     machine = read(text)
     if machine is not None:
         assert wire.load(Machine, wire.dump(machine)) == machine
-
-
-UNITS = {
-    "long lines": "a: " * 1400 + "\n",
-    "brackets": "GCC version: " + "(a) " * 1000 + "\n",
-    "escapes": "\x1b[0000;" * 500,
-    "tags": "<details " * 400 + "\n",
-    "comments": "<!-- ",
-    "entities": "&amp;" * 800 + "\n",
-    "numbers": "Platform: Linux-" + "1-" * 2000 + "\n",
-    "json": '{"schema": 1, "a": [',
-    "short lines": "k: v\n",
-    "one line": "[pip3] ",
-}
-
-
-@pytest.mark.parametrize("name", UNITS)
-def test_twice_the_text_takes_at_most_about_twice_the_time(name: str) -> None:
-    def seconds(size: int) -> float:
-        text = EVERY["SMI_610"] + UNITS[name] * (size // len(UNITS[name]))
-        began = time.process_time()
-        read(text)
-        return time.process_time() - began
-
-    small, large = seconds(10_000_000), seconds(20_000_000)
-    assert large < 3.5 * small + 0.5
