@@ -53,6 +53,7 @@ def noise(size: int) -> Iterator[bytes]:
 
 
 def main() -> None:
+    """Print both tables."""
     for path in map(Path, sys.argv[1:] or sorted(map(str, CASES.glob("*.json")))):
         accuracy(path)
     explain([b"warm\n"])

@@ -2,7 +2,8 @@
 
     python benchmarks/ingest.py
 
-Prints, for texts that are made to be slow, the CPU seconds for 5 and 10 MB and their ratio: about 2.
+Prints, for texts that are made to be slow, the CPU seconds for 5 and 10 MB, and their ratio, which
+should be about 2.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def seconds(unit: str, size: int) -> float:
 
 
 def main() -> None:
+    """Print the table."""
     for name, unit in UNITS.items():
         small, large = seconds(unit, 5_000_000), seconds(unit, 10_000_000)
         print(f"{name:12} {small:6.2f} s {large:6.2f} s  ratio {large / small:.1f}")
