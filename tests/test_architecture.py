@@ -20,8 +20,10 @@ LONGEST = 350  # lines of a module
 FLOORS = {
     "words": (
         "__init__",  # the version
+        "deep",
         "errors",
         "finding",
+        "hardware",
         "machine",
         "plan",
         "profile",
@@ -32,6 +34,7 @@ FLOORS = {
     ),
     "door": (
         "paths",  # where the package's own data lies
+        "records",
         "system",
     ),
     "eyes": (
@@ -89,7 +92,8 @@ ALLOWED = {
     ("cli.output", "signal"): "turns SIGTERM into the interrupt that every command cleans up after",
     ("cli.output", "pathlib.Path"): "writes the report where --output says",
     ("paths", "pathlib.Path"): "finds the package's own data",
-    ("profiles", "pathlib.Path"): "reads the package's own profiles, and those that a user names",
+    ("profiles.packages", "pathlib.Path"): "looks for the profiles of installed packages",
+    ("profiles.places", "pathlib.Path"): "reads our own profiles, and those that a user names",
     ("smoke", "pathlib.Path"): "names the package's own program",
     ("sources", "urllib.request.url2pathname"): "turns a file address into a path; asks nobody",
     ("verify", "pathlib.Path"): "names the package's own program",

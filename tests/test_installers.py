@@ -7,11 +7,20 @@ from dataclasses import replace
 
 import pytest
 
+from llmdoctor import tables
 from llmdoctor.installers import CLEARED, Installer, Job, manifest
 from llmdoctor.installers.pip import Pip
-from llmdoctor.installers.uv import Uv, compile_command, environment, platform_options
+from llmdoctor.installers.uv import (
+    Uv,
+    compile_command,
+    environment,
+    platform_environment,
+    platform_options,
+)
 from llmdoctor.pip_config import PipConfig
 from llmdoctor.plan import Change, Requirement, Resolved, Run, Source, Step, Write
+from llmdoctor.tables.read import numbers
+from llmdoctor.tags import macos_version
 from llmdoctor.target import assume
 
 if sys.version_info >= (3, 11):
@@ -267,6 +276,20 @@ def test_uv_never_builds_while_it_resolves() -> None:
 def test_another_machine_is_named_to_uv(pairs: str, platform: str, python: str) -> None:
     options = platform_options(assume([pairs]))
     assert options == ("--python-platform", platform, "--python-version", python)
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "arm64"])
+def test_uv_is_told_a_macos_on_which_the_newest_torch_installs(arch: str) -> None:
+    target = assume([f"os=macos,arch={arch}"])
+    version = platform_environment(target)["MACOSX_DEPLOYMENT_TARGET"]
+    assert version == macos_version()
+    needed = [numbers(release.macos) for release in tables.torch_releases()]
+    assert max(needed) <= numbers(str(version))
+
+
+@pytest.mark.parametrize("pairs", ["os=windows", "os=linux", "arch=aarch64", "wsl=2"])
+def test_no_other_system_is_given_a_macos(pairs: str) -> None:
+    assert platform_environment(assume([pairs])) == {}
 
 
 # --- the manifest

@@ -12,7 +12,7 @@ from packaging.specifiers import SpecifierSet
 from llmdoctor import tables
 from llmdoctor.errors import ProfileError, UsageError
 from llmdoctor.paths import profiles_dir
-from llmdoctor.profiles import builtin, find, parse
+from llmdoctor.profiles import builtin, find
 
 STACK = """\
 schema = 1
@@ -89,6 +89,29 @@ def test_a_profile_of_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
         ('title = "Mine"', "title = 3", r"\$\.title: expected str, got int 3"),
         ("[torch]", "disk = 2.5\n[torch]", r"\$\.disk: expected int, got float 2\.5"),
         ("[torch]", "checked = 2026-01-01\n[torch]", r"\$: unknown key 'checked'"),
+        ("[torch]", 'extend = "cpu"\n[torch]', r"unknown key 'extend'; did you mean 'extends'"),
+        ("[torch]", 'origin = "me"\n[torch]', r"\$: unknown key 'origin'"),
+        ("[torch]", "extends = 3\n[torch]", r"\$\.extends: expected"),
+        ("[torch]", 'remove = ["numpy"]\n[torch]', r"\$\.remove: there is nothing"),
+        ('name = "mine"', 'name = "my stack"', r"\$\.name: expected letters"),
+        ('name = "mine"', 'name = "mine.toml"', r"'mine\.toml' would be looked for as a file"),
+        ('name = "mine"', 'name = "cpu"', r"ships with llmdoctor is called 'cpu': rename yours"),
+        ('name = "mine"', "name = []", r"\$\.name: expected str"),
+        ('"2.9.1"', '"9.9"', r"\$\.torch\.version: torch 9\.9 is not in the table of .*it knows 2"),
+        ('"2.9.1"', '"2.9"', r"\$\.torch\.version: expected one release such as '2\.9\.1'"),
+        ('"2.9.1"', '"2.9.1+cu126"', r"\$\.torch\.version: expected one release such as"),
+        ('"cu126", ', '"cu118", ', r"\$\.torch\.variants\[0\]: .*no build 'cu118'.* cu126"),
+        ('spec = ">=1.26"', 'origin = "wheel"', r"\[0\]\.origin: .*no 'numpy', only .*flash-attn"),
+        (
+            'spec = ">=1.26"',
+            'origin = "table"',
+            r"\[0\]\.origin: .*no 'numpy', only bitsandbytes, ",
+        ),
+        ('"numpy"\nspec = ">=1.26"', '"xformers"\norigin = "triton"', r"'xformers', only triton"),
+        ('"numpy"', '"torchao"\norigin = "table"', r"packages\[0\]\.spec: .*leave one of them out"),
+        ("[torch]\n", "[hardware]\n[torch]\n", r"\$\.hardware: missing key"),
+        ("[[packages]]", "[" * 2000, r"mine\.toml is not valid TOML: "),
+        ("[[packages]]", "<<<<<<< here\n[[packages]]", r"conflict markers .*line 14"),
         ('reason = "it', 'reasn = "it', r"\$\.torch: unknown key 'reasn'; did you mean 'reason'"),
         ('kind = "stack"', 'kind = "stak"', r"\$\.kind: expected one of 'stack', 'addon'"),
         ('kind = "stack"', 'kind = "addon"', r"\$\.torch: a stack has a \[torch\] table"),
@@ -116,12 +139,14 @@ def test_a_damaged_profile_is_named_with_its_file_and_place(
         find(str(file))
     assert str(file) in caught.value.message
     assert caught.value.exit_code == 2
+    assert caught.value.next_command == f"llmdoctor profiles {file}"  # reads it again
 
 
-def test_a_newer_schema_is_said_before_its_new_keys_are_called_unknown() -> None:
-    newer = STACK.replace("schema = 1", 'schema = 2\nnew_in_two = "x"')
+def test_a_newer_schema_is_said_before_its_new_keys_are_called_unknown(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(STACK.replace("schema = 1", 'schema = 2\nnew_in_two = "x"'))
     with pytest.raises(ProfileError, match="schema is 2, this llmdoctor reads 1") as caught:
-        parse(newer, "mine.toml")
+        find(str(file))
     assert caught.value.next_command == "llmdoctor --version"
 
 
@@ -132,11 +157,15 @@ def test_a_profile_that_is_not_text_is_said_to_be_that(tmp_path: Path) -> None:
         find(str(file))
 
 
-@pytest.mark.parametrize("name", ["gone.toml", "folder.toml"])
-def test_a_profile_file_that_cannot_be_read_is_a_usage_error(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("gone.toml", "no such file or directory"), ("folder.toml", "is a directory")],
+)
+def test_a_profile_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, why: str) -> None:
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(UsageError, match=f"cannot read the profile .*{name}") as caught:
+    with pytest.raises(ProfileError, match=f"cannot read .*{name}: {why}") as caught:
         find(str(tmp_path / name))
+    assert caught.value.exit_code == 2
     assert caught.value.next_command == "llmdoctor profiles"
 
 

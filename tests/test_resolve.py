@@ -11,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 
 from llmdoctor import profiles, tables, tags
 from llmdoctor.errors import UsageError
+from llmdoctor.machine import Gpu
 from llmdoctor.plan import Choice
 from llmdoctor.profile import Exclusion, Profile, TorchPin, Want
 from llmdoctor.resolve import marker_environment, python_range, resolve
@@ -86,7 +87,7 @@ def test_the_build_that_fits(names: str, pairs: str, torch: str, variant: str) -
     [
         ("mainline", "gpu=RTX 4090,driver=520.61.05", "driver-too-old", "525.60.13 or newer"),
         ("mainline", "gpu=RTX 4090,driver=none", "driver-missing", "no NVIDIA driver answers"),
-        ("mainline", "gpu=Tesla K80,driver=470.57", "driver-too-old", "this one is 470.57"),
+        ("mainline", "gpu=Tesla K80,driver=470.57", "gpu-dropped-by-torch", "capability 3.7"),
         ("mainline", "gpu=Tesla K80,driver=535.1", "gpu-dropped-by-torch", "capability 3.7"),
         ("legacy", "gpu=RTX 5090,driver=570.86", "gpu-too-new-for-torch", "capability 12.0"),
         ("mainline", "glibc=2.17", "glibc-too-old", "needs glibc 2.28, this system has 2.17"),
@@ -224,8 +225,9 @@ def test_an_alternative_is_offered(names: str, pairs: str, instead: tuple[str, .
     assert not choice.feasible
     assert instead in {item.profiles for item in choice.alternatives}
     for item in choice.alternatives:
-        if " driver" not in item.text:  # that one needs what the machine has not got yet
+        if item.fits_here:
             assert choose(" ".join(item.profiles), pairs).feasible
+            assert "(torch " in item.text
 
 
 def test_a_build_that_was_asked_for_is_the_only_one_tried() -> None:
@@ -532,3 +534,141 @@ def test_a_build_for_another_machine_still_has_to_exist_for_this_system() -> Non
 def test_a_gpu_that_is_there_is_judged_also_where_none_is_needed() -> None:
     choice = choose("mainline", "gpu=GTX 1080 Ti", variant="cu128", allow=["no-gpu"])
     assert causes(choice) == {"gpu-dropped-by-torch"}
+
+
+# --- several GPUs of which some are lost
+
+
+def instead(choice: Choice) -> list[str]:
+    """The ways out that ask for something to be set or replaced."""
+    return [item.text for item in choice.alternatives if not item.fits_here]
+
+
+def only(indices: str, names: str, build: str) -> str:
+    order = "CUDA_DEVICE_ORDER=PCI_BUS_ID"  # else CUDA's numbers are not those of nvidia-smi
+    return f"with {order} CUDA_VISIBLE_DEVICES={indices}: {names} alone, torch {build}"
+
+
+def test_each_part_of_a_mixed_machine_that_works_is_named_with_its_numbers_and_build() -> None:
+    choice = choose("mainline", "gpu=GTX 1080 Ti,gpu=RTX 5090,driver=580.95.05")
+    assert instead(choice) == [
+        only("0", "GTX 1080 Ti", "2.9.1+cu126"),
+        only("1", "RTX 5090", "2.9.1+cu128"),
+    ]
+    assert all(item.profiles == ("mainline",) for item in choice.alternatives[:2])
+    kepler = choose("mainline", "gpu=RTX 4090,gpu=Tesla K80,gpu=Tesla T4,gpu=Tesla K20")
+    assert instead(kepler) == [only("0,2", "RTX 4090 and Tesla T4", "2.9.1+cu126")]
+
+
+def test_every_gpu_that_a_build_loses_is_named_with_it() -> None:
+    choice = choose("mainline", "gpu=Tesla K80,gpu=Tesla T4,gpu=Tesla K20,gpu=Tesla K80")
+    text = choice.reasons[0].text
+    assert "no kernels for Tesla K80 (compute capability 3.7) and Tesla K20" in text
+    assert text.count("Tesla K80") == 1
+
+
+def test_a_gpu_that_an_addon_does_not_serve_can_be_hidden_from_it() -> None:
+    choice = choose("mainline flashattn", "gpu=GTX 1080 Ti,gpu=RTX 4090,driver=580.95.05")
+    assert instead(choice) == [only("1", "RTX 4090", "2.9.1+cu126")]
+    alone = choose("flashattn", "gpu=GTX 1080 Ti,gpu=RTX 4090,driver=580.95.05")
+    assert instead(alone) == [only("1", "RTX 4090", "2.9.1+cu126")]
+    assert alone.alternatives[0].profiles == ("mainline", "flashattn")
+
+
+def test_a_gpu_that_nobody_knows_can_be_hidden_too() -> None:
+    target = assume(["gpu=RTX 4090,driver=560.35.03"])
+    target = replace(target, gpus=(*target.gpus, Gpu(1, "Unheard Of")))
+    choice = resolve([MAINLINE], KNOWN, target)
+    assert codes(choice) >= {"gpu-unknown"}
+    assert instead(choice) == [only("0", "RTX 4090", "2.9.1+cu126")]
+
+
+def test_what_does_not_hang_on_one_gpu_is_not_answered_with_the_others() -> None:
+    old = choose("mainline", "gpu=GTX 1080 Ti,gpu=RTX 5090,python=3.9")
+    assert instead(old) == []
+    stale = choose("mainline", "gpu=GTX 1080 Ti,gpu=RTX 4090,driver=470.57")
+    assert [text.partition(":")[0] for text in instead(stale)] == ["with a newer NVIDIA driver"]
+
+
+# --- what a driver can help
+
+
+JETSON = "arch=aarch64,glibc=2.39,gpu=Jetson AGX Thor,driver="
+
+
+@pytest.mark.parametrize(
+    ("pairs", "variant"),
+    [(JETSON + "580.00", "cu130"), (JETSON + "575.00", None), ("gpu=B200,driver=580.00", "cu128")],
+)
+def test_the_driver_of_jetpack_is_judged_as_its_branch_and_no_other_is(
+    pairs: str, variant: str | None
+) -> None:
+    assert choose("mainline", pairs).variant == variant
+    assert not choose("mainline", "gpu=B200,driver=580.00", variant="cu130").feasible
+
+
+@pytest.mark.parametrize("machine", ["gpu=Tesla K80", "gpu=Tesla K80,driver=none"])
+def test_a_gpu_that_no_build_serves_is_said_before_the_driver(machine: str) -> None:
+    choice = choose("mainline", machine)
+    assert choice.reasons[0].code == "gpu-architecture"
+    assert instead(choice) == []
+
+
+def test_an_unknown_gpu_without_a_driver_lacks_the_driver_first() -> None:
+    target = replace(
+        assume(["os=linux"]), driver_missing=True, gpus=(Gpu(0, "NVIDIA device 2684"),)
+    )
+    assert "driver-missing" in causes(resolve([MAINLINE], KNOWN, target))
+
+
+def with_cuda_11() -> Profile:
+    return replace(MAINLINE, python="", torch=TorchPin("2.6.0", ("cu118",), "own", "a test"))
+
+
+def test_a_driver_that_has_forgotten_one_of_the_gpus_is_not_proposed() -> None:
+    machine = assume(["gpu=Tesla K80,gpu=RTX 4090,driver=470.57"])  # 8.9 runs from 520 on
+    choice = resolve([with_cuda_11()], KNOWN, machine)
+    assert "driver-too-old" in codes(choice)
+    assert not [text for text in instead(choice) if "newer NVIDIA driver" in text]
+    alone = resolve([with_cuda_11()], KNOWN, assume(["gpu=Tesla K80,driver=418.87"]))
+    (text,) = instead(alone)
+    assert "need 450.80.02 or newer, and the 470 branch is the last for Tesla K80" in text
+
+
+def test_the_last_branch_of_a_gpu_refuses_nothing() -> None:
+    assert choose("mainline", "gpu=GTX 1080 Ti,driver=595.71.05").feasible
+    assert resolve([with_cuda_11()], KNOWN, assume(["gpu=Tesla K80,driver=999"])).feasible
+
+
+# --- gates, and platforms that the index of the CPU builds serves alone
+
+
+def test_a_gate_names_the_wheel_behind_it() -> None:
+    behind = choose("mainline flashattn", GH200, allow=["arm64-flash-attn"])
+    wheel = next(item for item in behind.requirements if item.source == "wheel")
+    filename = str(wheel.url).rpartition("/")[2].replace("%2B", "+")
+    refused = choose("mainline flashattn", GH200)
+    gates = [reason.text for reason in refused.reasons if reason.code == "arm64-flash-attn"]
+    assert len(gates) == 1
+    assert gates[0].endswith(f"which takes {filename})")
+    assert any("SDPA" in item.text for item in refused.alternatives)
+
+
+def test_a_gate_says_where_there_is_no_wheel_behind_it() -> None:
+    choice = choose("mainline flashattn", JETSON + "580.00")
+    assert any(
+        re.search(r"--allow arm64-flash-attn, but no prebuilt flash-attn wheel", reason.text)
+        for reason in choice.reasons
+    )
+
+
+@pytest.mark.parametrize(
+    ("python", "feasible"), [("3.10", False), ("3.11", True), ("3.13", True), ("3.14", False)]
+)
+def test_windows_on_arm64_has_the_cpu_build_of_some_pythons(python: str, feasible: bool) -> None:
+    choice = choose("cpu", f"os=windows,arch=arm64,python={python}")
+    assert choice.feasible is feasible
+    assert choice.variant == ("cpu" if feasible else None)
+    if not feasible:
+        assert "has wheels for Python 3.11, 3.12, 3.13" in choice.reasons[0].text
+    assert tables.pypi_default_variant("2.13.0", "windows", "aarch64") is None

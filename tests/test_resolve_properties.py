@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -38,6 +39,7 @@ STACKS = tuple(profile for profile in KNOWN if profile.kind == "stack")
 CAUSES = {path.stem for path in (profiles_dir() / "tables" / "causes").glob("*.toml")}
 
 
+@cache
 def raw(name: str) -> dict[str, Any]:
     return tomllib.loads((profiles_dir() / "tables" / f"{name}.toml").read_text("utf-8"))
 
@@ -66,11 +68,18 @@ COMMON = st.sampled_from(
 )  # fmt: skip
 DRIVERS = (
     "390.157", "470", "470.256.02", "525", "525.53", "525.60.13", "527.41", "535.183.01", "550",
-    "560.94", "570", "570.26", "572.16", "575.57.08", "576.02", "580", "580.65.06", "580.88",
+    "560.94", "570", "570.26", "572.16", "575.57.08", "576.02", "580", "580.00", "580.65.06",
+    "580.88",
     "595.71.05", "999",
 )  # fmt: skip
 GLIBCS = ("2.12", "2.17", "2.27", "2.28", "2.31", "2.34", "2.35", "2.39", "2.42")
 USUAL = ("3.10", "3.11", "3.12", "3.13", "3.14")
+
+
+def numbered(gpus: Sequence[Gpu]) -> tuple[Gpu, ...]:
+    return tuple(replace(gpu, index=index) for index, gpu in enumerate(gpus))
+
+
 TARGETS = st.builds(
     Target,
     os=st.sampled_from(["linux"] * 4 + ["windows"] * 2 + ["macos", "freebsd", "unknown"]),
@@ -82,8 +91,8 @@ TARGETS = st.builds(
     driver=st.none() | st.sampled_from(DRIVERS),
     driver_missing=st.sampled_from([False] * 5 + [True]),
     gpus=COMMON.map(lambda gpu: (gpu,))
-    | st.lists(GPUS | st.sampled_from(UNKNOWN), max_size=3).map(tuple)
-    | st.lists(COMMON, max_size=2).map(tuple),
+    | st.lists(GPUS | st.sampled_from(UNKNOWN), max_size=3).map(numbered)
+    | st.lists(COMMON, max_size=3).map(numbered),
     wsl=st.sampled_from([None] * 4 + [1, 2]),
     ram=st.sampled_from([None, None, 10**8, 10**10]),
     assumed=st.booleans(),
@@ -174,7 +183,10 @@ def against_torch(choice: Choice) -> list[str]:
             here and limit.get("version", choice.torch) == choice.torch
         ):
             wrong.append("Python of this patch or platform")
-    wrong += [] if platform in row["pypi"] else ["platform"]
+    if variant == "cpu" and (elsewhere := places_of_the_cpu_index(row)).keys() == {platform}:
+        wrong += [] if target.python in elsewhere[platform] else ["Python on this platform"]
+    else:
+        wrong += [] if platform in row["pypi"] else ["platform"]
     if target.os == "linux":
         needed = row.get("glibc_variant", {}).get(variant, row["glibc"].get(target.arch))
         if target.musl or (target.glibc and number(target.glibc) < number(needed)):
@@ -191,6 +203,10 @@ def against_torch(choice: Choice) -> list[str]:
     return wrong + against_driver(target, variant)
 
 
+def places_of_the_cpu_index(row: dict[str, Any]) -> dict[str, list[str]]:
+    return {place["on"]: place["python"] for place in row.get("cpu_index", ())}
+
+
 def against_driver(target: Target, variant: str) -> list[str]:
     if not target.gpus:
         return []
@@ -199,7 +215,9 @@ def against_driver(target: Target, variant: str) -> list[str]:
     if target.driver is None:
         return []
     os = "windows" if target.wsl else target.os
-    here = age(target.driver)
+    branches = {cc for row in DRIVER["jetpack"] for cc in row["capabilities"]}
+    by_branch = not branches.isdisjoint({gpu.compute_capability for gpu in target.gpus})
+    here = age(target.driver.partition(".")[0] if by_branch else target.driver)
     (floor,) = (row[os] for row in DRIVER["floor"] if row["cuda"] == variant[2:4] and os in row)
     known = [
         row[os]
@@ -237,12 +255,30 @@ def against_wheel(item: plan.Requirement, choice: Choice) -> list[str]:
         if own is None or own != cxx11_abi(row, variant, target.arch):
             wrong.append("C++ ABI")
     entry = WHEELS[str(item.url)]
+    if target.os == "linux" and target.glibc and filename.endswith(f"-linux_{target.arch}.whl"):
+        needed = glibc_of_the_build(item.name, str(version.public), target.arch, entry.origin)
+        wrong += [] if number(target.glibc) >= number(needed) else ["glibc of its build"]
     cuda = f"{local[1]}.{local[2]}" if local[2] else cuda_of(variant)
     for gpu in target.gpus:
         capability = str(gpu.compute_capability)
         if not serves(entry.architectures or (), capability, cuda) or capability in entry.wrong:
             wrong.append(f"kernels for {gpu.name}")
     return wrong
+
+
+def glibc_of_the_build(package: str, version: str, arch: str, origin: str) -> str:
+    """What a wheel that promises nothing asks for, by the table of its publisher."""
+    table = raw(
+        f"wheels/{'flash-attn-community' if origin == 'community' else f'{package}-official'}"
+    )
+    rows = [
+        row
+        for row in table["glibc"]
+        if row.get("package", package) == package
+        and row.get("arch", arch) == arch
+        and number(row["since"]) <= number(version)
+    ]
+    return str(rows[-1]["version"])
 
 
 def against_pin(item: plan.Requirement, choice: Choice) -> list[str]:
@@ -395,7 +431,21 @@ def test_what_is_offered_instead_works(
         if found := re.search(r"these builds need ([\d.]+) or newer", item.text):
             updated = replace(target, driver=found[1], driver_missing=False)
             assert resolve(there, KNOWN, updated, variant=variant, allow=allow).feasible
+            last = [
+                row["branch"]
+                for row, gpu in itertools.product(DRIVER["last"], target.gpus)
+                if gpu.compute_capability in row["capabilities"]
+            ]
+            assert all(number(found[1])[0] <= int(branch) for branch in last)
+        elif found := re.search(r"CUDA_VISIBLE_DEVICES=([\d,]+): .*, torch (.*)$", item.text):
+            kept = set(found[1].split(","))
+            seen = replace(target, gpus=tuple(g for g in target.gpus if str(g.index) in kept))
+            fewer = resolve(there, KNOWN, seen, variant=variant, allow=allow)
+            assert 0 < len(seen.gpus) < len(target.gpus)
+            assert f"{fewer.torch}+{fewer.variant}" == found[2]
+            assert against_plan(fewer) == []
         else:
+            assert item.fits_here
             assert resolve(there, KNOWN, target, allow=allow).feasible
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from llmdoctor import tables
@@ -161,7 +163,7 @@ def test_the_windows_floor_of_cuda_13_is_a_branch_and_says_it_is_unverified() ->
 
 def test_a_floor_nobody_read_is_none() -> None:
     assert tables.driver_floor("14.0", "linux") is None
-    assert tables.driver_floor("10.2", "linux") is None
+    assert tables.driver_floor("8.0", "linux") is None
     assert tables.driver_floor("12.6", "macos") is None
 
 
@@ -350,3 +352,38 @@ def test_no_triton_is_said_with_its_reason(
     answer = tables.triton_for(torch, os, arch, python)
     assert isinstance(answer, NoTriton)
     assert why in answer.reason
+
+
+# --- the ends of drivers
+
+
+@pytest.mark.parametrize(
+    ("capability", "branch"),
+    [("3.7", "470"), ("5.2", "580"), ("6.1", "580"), ("7.0", "580"), ("7.5", None), ("12.0", None)],
+)
+def test_the_last_driver_branch_of_a_generation(capability: str, branch: str | None) -> None:
+    assert tables.last_driver_branch(capability) == branch
+
+
+def test_no_gpu_ends_before_it_begins() -> None:
+    for _, capability in tables.gpu_names():
+        first, last = tables.gpu_driver(capability, "linux"), tables.last_driver_branch(capability)
+        assert first is None or last is None or tables.compare_driver(first.version, last) <= 0
+
+
+def test_the_chips_of_jetson_alone_have_drivers_of_jetpack() -> None:
+    jetson = {cc for name, cc in tables.gpu_names() if tables.driver_of_jetpack(cc)}
+    assert jetson == {"8.7", "11.0"}
+    names = [name for name, cc in tables.gpu_names() if cc in jetson]
+    assert all(re.search("Jetson|Orin|Thor", name) for name in names)
+
+
+# --- what the index of the CPU builds serves alone
+
+
+def test_windows_on_arm64_has_a_cpu_build_and_nothing_else() -> None:
+    release = tables.torch_release("2.13.0")
+    assert release.publishes("cpu", "windows", "aarch64")
+    assert release.python_on("windows", "aarch64") == ("3.11", "3.12", "3.13")
+    assert not release.publishes("cu130", "windows", "aarch64")
+    assert not tables.torch_release("2.6.0").publishes("cpu", "windows", "aarch64")

@@ -64,7 +64,8 @@ def test_every_row_says_who_told_it_and_when(name: str) -> None:
 def test_every_build_names_a_source_and_a_code_list_that_exist_and_none_is_left_over() -> None:
     table = read_table("torch")
     builds = [build for row in table["release"] for build in row["builds"]]
-    assert {build["by"] for build in builds} == set(table["source"])
+    places = [place for row in table["release"] for place in row.get("cpu_index", ())]
+    assert {row["by"] for row in (*builds, *places)} == set(table["source"])
     assert {build["code"] for build in builds if "code" in build} == set(table["code"])
     for source in table["source"].values():
         assert source["text"]

@@ -261,11 +261,44 @@ def test_an_old_glibc_is_not_given_a_wheel_that_promises_a_newer_one() -> None:
         find_wheel("flash-attn", *aarch64, "2.31"),
     )
     assert new.best is not None
-    assert old.best is not None
     assert new.best.glibc == "2.34"
-    # A name without a manylinux tag promises nothing, which is said.
-    assert old.best.platform_tag == "linux_aarch64"
-    assert any("does not say which glibc it needs (here: 2.31)" in note for note in old.notes)
+    assert old.best is None
+    why = reason_for(old, "flash-attn 2.8.3, community")
+    assert why == "none for glibc 2.31 (needs 2.34)"
+
+
+@pytest.mark.parametrize(
+    ("package", "torch", "glibc", "version"),
+    [
+        ("flash-attn", "2.6.0", "2.32", "2.8.3.post1"),
+        ("flash-attn", "2.6.0", "2.31", "2.7.4.post1"),  # built on Ubuntu 20.04
+        ("flash-attn", "2.6.0", "2.17", "2.8.3"),  # the community's, which promises 2.17
+        ("mamba-ssm", "2.6.0", "2.32", "2.3.1"),
+        ("mamba-ssm", "2.6.0", "2.31", None),
+        ("causal-conv1d", "2.6.0", "2.31", None),
+    ],
+)
+def test_a_wheel_without_a_promise_is_not_taken_below_the_glibc_of_its_build(
+    package: str, torch: str, glibc: str, version: str | None
+) -> None:
+    match = find_wheel(package, torch, "cu124", "3.12", "linux", "x86_64", glibc)
+    assert (match.best.version if match.best else None) == version
+    if glibc != "2.32":
+        why = dict(match.rejected).values()
+        assert f"none for glibc {glibc} (needs 2.32)" in why
+
+
+def test_a_wheel_without_a_promise_says_what_is_known_of_its_build() -> None:
+    match = find_wheel("flash-attn", "2.6.0", "cu124", "3.12", "linux", "x86_64", None)
+    assert match.best is not None
+    assert match.best.glibc is None
+    said = "does not say which glibc it needs, by what is known of its build 2.32 (here: unknown)"
+    assert any(said in note for note in match.notes)
+
+
+def test_every_linux_wheel_has_a_glibc_and_no_windows_wheel_has_one() -> None:
+    for wheel in EVERY:
+        assert (wheel.needs_glibc is None) == wheel.platform_tag.startswith("win"), wheel.filename
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ast
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -72,7 +74,7 @@ class Case:
 
     def owned(self) -> list[Profile]:
         """The user's own among them."""
-        return [profiles.parse(text, self.name) for text in self.own]
+        return [_own(text) for text in self.own]
 
     def target(self) -> Target:
         """The machine of the row."""
@@ -86,6 +88,14 @@ class Case:
         return resolve.resolve(
             self.wanted(), known, self.target(), variant=self.variant, allow=self.allow
         )
+
+
+@cache
+def _own(text: str) -> Profile:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "own.toml")
+        path.write_text(text, "utf-8")
+        return profiles.find(str(path))
 
 
 CASES = [

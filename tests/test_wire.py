@@ -15,6 +15,7 @@ from llmdoctor.finding import Finding, Verdict
 from llmdoctor.machine import Gpu, Machine
 from llmdoctor.plan import Run, SetAside, Smoke, Snapshot, Step, Tell, Verify, Write
 from llmdoctor.profile import Profile
+from support.machines import MACHINES
 
 some = settings(deadline=None, max_examples=50)
 STEPS = st.one_of(
@@ -35,7 +36,7 @@ def through_json(value: object) -> Any:
 
 
 @some
-@given(st.from_type(Machine))
+@given(MACHINES)
 def test_a_machine_survives_json(machine: Machine) -> None:
     assert wire.load(Machine, through_json(machine)) == machine
 

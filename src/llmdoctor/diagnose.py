@@ -16,8 +16,11 @@ from llmdoctor.redact import redact, redact_text, redact_verdict
 from llmdoctor.system import System
 
 if TYPE_CHECKING:  # without a wish there is no profile and no choice, and each costs milliseconds
+    from collections.abc import Callable
+
+    from llmdoctor.deep import Deep
     from llmdoctor.plan import Choice, Target
-    from llmdoctor.profile import Profile
+    from llmdoctor.profiles import Wish
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,19 @@ def catalogue() -> tuple[Check, ...]:
     return CHECKS
 
 
-def diagnose(system: System, question: Question) -> Report:
-    """Look and judge. What names a person or a device is taken out of what was judged."""
-    wanted = _wanted(question.profiles)
+def diagnose(
+    system: System, question: Question, deeper: Callable[[Machine], Deep] | None = None
+) -> Report:
+    """Look and judge. What names a person or a device is taken out of what was judged.
+
+    `deeper` looks at the live machine's environment from inside, such as `probe.deep.look_inside`.
+    """
+    wish = _wish(system, question)
+    wanted = wish.wanted if wish else ()
     machine = _machine(system, question)
-    case = Case(machine, wanted, _choice(wanted, machine))
+    if deeper is not None:
+        machine = replace(machine, deep=deeper(machine))
+    case = Case(machine, wanted, _choice(wish, machine))
     verdicts = checks.run_checks(case, select=question.select, ignore=question.ignore)
     can, cannot = checks.capabilities(case)
     if question.snapshot is not None:  # as it was written down, on whatever machine that was
@@ -91,17 +102,17 @@ def _machine(system: System, question: Question) -> Machine:
     return machine
 
 
-def _wanted(names: tuple[str, ...]) -> tuple[Profile, ...]:
-    if not names:
-        return ()
+def _wish(system: System, question: Question) -> Wish | None:
+    if not question.profiles:
+        return None
     from llmdoctor import profiles
 
-    return tuple(profiles.find(name) for name in names)
+    return profiles.wish(question.profiles, absolute(system, question.project))
 
 
-def _choice(wanted: tuple[Profile, ...], machine: Machine) -> Choice | None:
+def _choice(wish: Wish | None, machine: Machine) -> Choice | None:
     unsaid = {note.reader for note in machine.notes if note.status == "unsaid"}
-    if not wanted or ("nvidia" in unsaid and Case(machine, wanted).wants_gpu):
+    if wish is None or ("nvidia" in unsaid and Case(machine, wish.wanted).wants_gpu):
         return None
     from llmdoctor import profiles, target
     from llmdoctor.plan import Target
@@ -109,9 +120,9 @@ def _choice(wanted: tuple[Profile, ...], machine: Machine) -> Choice | None:
 
     # without an environment, the Python that a target has by default
     python = machine.environment.version or Target().python
-    known = tuple(profiles.builtin().values())
     asked = target.of_machine(machine, python)
-    return resolve(wanted, known, _filled(asked, unsaid) if unsaid else asked)
+    choice = resolve(wish.wanted, wish.known, _filled(asked, unsaid) if unsaid else asked)
+    return profiles.combined(choice, wish.known)
 
 
 def _filled(asked: Target, unsaid: set[str]) -> Target:

@@ -11,20 +11,61 @@ Sizes are bytes. Versions are strings as their source writes them. Compute capab
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from llmdoctor.hardware import (
+    Cpu,
+    Cuda,
+    Disk,
+    Gpu,
+    Host,
+    Libc,
+    Library,
+    Memory,
+    Nvidia,
+    PciDevice,
+    Reading,
+    Toolkit,
+    private,
+)
+
+if TYPE_CHECKING:  # only a look from inside needs its words
+    from llmdoctor.deep import Deep
+
+__all__ = [
+    "MARK",
+    "SCHEMA",
+    "Cpu",
+    "Cuda",
+    "Disk",
+    "Environment",
+    "Gpu",
+    "Host",
+    "Libc",
+    "Library",
+    "Lock",
+    "Machine",
+    "Memory",
+    "Note",
+    "Nvidia",
+    "Package",
+    "PciDevice",
+    "Project",
+    "Quoted",
+    "Reading",
+    "Status",
+    "Tool",
+    "Toolkit",
+    "Torch",
+    "TorchPlace",
+    "minor_of",
+    "private",
+]
 
 SCHEMA = 1
 MARK = ".llmdoctor"  # a file in an environment: the run of ours that made or changed it last
 
 Status = Literal["denied", "failed", "timeout", "unsaid"]
-
-
-def private(role: Literal["path", "text", "variable", "secret"]) -> dict[str, str]:
-    """Mark a field for `redact.redact`.
-
-    A path, a sentence that may quote one, a variable's value, or what never leaves the machine.
-    """
-    return {"private": role}
 
 
 def minor_of(python: str) -> str:
@@ -40,143 +81,6 @@ class Note:
     reader: str
     status: Status
     detail: str = field(metadata=private("text"))
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One source's answer to a question that several sources answer."""
-
-    source: str
-    value: str
-
-
-@dataclass(frozen=True)
-class Libc:
-    """The C library that binary wheels are tagged for."""
-
-    name: Literal["glibc", "musl"]
-    version: str
-
-
-@dataclass(frozen=True)
-class Host:
-    """Operating system and what it runs in: `wsl` is 1 or 2, `container` names the kind."""
-
-    system: str = "unknown"  # linux, windows, macos
-    arch: str = "unknown"  # as wheels spell it: x86_64, aarch64, arm64
-    distribution: str | None = None
-    distribution_version: str | None = None
-    kernel: str | None = None
-    libc: Libc | None = None
-    wsl: int | None = None
-    container: str | None = None
-
-
-@dataclass(frozen=True)
-class Cpu:
-    """The processor; `threads` counts what the system schedules on."""
-
-    model: str | None = None
-    vendor: str | None = None
-    threads: int | None = None
-    flags: tuple[str, ...] = ()  # only the instruction sets that LLM kernels ask for
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Main memory; `limit` is the control group's, where one is set."""
-
-    total: int | None = None
-    available: int | None = None
-    swap: int | None = None
-    limit: int | None = None
-    shm: int | None = None  # size of /dev/shm
-
-
-@dataclass(frozen=True)
-class Disk:
-    """Room where something will be written."""
-
-    role: str  # environment, home, temp, cache
-    path: str = field(metadata=private("path"))
-    total: int = 0
-    free: int = 0
-    writable: bool = True
-
-
-@dataclass(frozen=True)
-class PciDevice:
-    """A display or 3D controller on the PCI bus, seen with or without a driver."""
-
-    address: str
-    vendor: str  # "10de" is NVIDIA
-    device: str
-    driver: str | None = None  # the kernel module that holds it
-
-
-@dataclass(frozen=True)
-class Gpu:
-    """One NVIDIA GPU as `source` describes it."""
-
-    index: int
-    name: str
-    compute_capability: str | None = None
-    memory: int | None = None
-    uuid: str | None = field(default=None, metadata=private("secret"))
-    pci: str | None = None
-    mig: bool | None = None
-    source: str = "nvml"
-
-
-@dataclass(frozen=True)
-class Nvidia:
-    """What every source says about NVIDIA hardware and its driver.
-
-    `driver` and `cuda` (the highest CUDA the driver speaks) are rival readings; `gpus` comes from
-    the best source that answered. `errors` are the words of sources that are there and fail.
-    """
-
-    driver: tuple[Reading, ...] = ()
-    cuda: tuple[Reading, ...] = ()
-    gpus: tuple[Gpu, ...] = ()
-    pci: tuple[PciDevice, ...] = ()
-    device_nodes: tuple[str, ...] = ()
-    library: str | None = None  # the NVML library that the loader finds
-    errors: tuple[Reading, ...] = ()
-
-    @property
-    def driver_version(self) -> str | None:
-        """The version that the driver's own user-space library or kernel module gives."""
-        by_source = {reading.source: reading.value for reading in self.driver}
-        for source in ("nvml", "nvidia-smi", "/proc", "/sys", "assumed", "report"):
-            if source in by_source:
-                return by_source[source]
-        return None
-
-    @property
-    def present(self) -> bool:
-        """Whether any source has seen NVIDIA hardware."""
-        return bool(self.gpus) or any(device.vendor == "10de" for device in self.pci)
-
-
-@dataclass(frozen=True)
-class Toolkit:
-    """A CUDA toolkit on disk."""
-
-    path: str = field(metadata=private("path"))
-    version: str | None = None
-    nvcc: bool = False
-    source: str = "disk"
-
-
-@dataclass(frozen=True)
-class Cuda:
-    """CUDA toolkits; `nvcc` is the one that PATH finds and `home` what CUDA_HOME says."""
-
-    home: str | None = field(default=None, metadata=private("path"))
-    nvcc: str | None = field(default=None, metadata=private("path"))
-    nvcc_version: str | None = None
-    toolkits: tuple[Toolkit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -262,6 +166,8 @@ class Environment:
     # Paths of scripts in bin/ that start another Python than the environment's.
     stale_scripts: tuple[str, ...] = field(default=(), metadata=private("path"))
 
+    headers: bool | None = None  # Python.h is there for this Python; None: not looked for
+
     def package(self, name: str) -> Package | None:
         """The installed distribution of that normalised name."""
         return next((package for package in self.packages if package.name == name), None)
@@ -284,6 +190,28 @@ class Lock:
 
 
 @dataclass(frozen=True)
+class Quoted:
+    """A command line in a file of the project: a README, a Makefile, a CI job."""
+
+    file: str
+    line: int
+    text: str = field(metadata=private("text"))
+
+
+@dataclass(frozen=True)
+class TorchPlace:
+    """Where a project's manifest takes torch from; `explicit` and `limited` are for torch alone.
+
+    explicit: only packages that name the index get it. limited: markers say which platforms do.
+    """
+
+    name: str
+    url: str = field(metadata=private("text"))
+    explicit: bool = False
+    limited: bool = False
+
+
+@dataclass(frozen=True)
 class Project:
     """The project in the folder that was asked about."""
 
@@ -293,11 +221,18 @@ class Project:
     requires_python: str | None = None
     lock: Lock | None = None
     problem: str | None = field(default=None, metadata=private("text"))
+    groups: tuple[str, ...] = ()  # of dependencies, as Poetry names them
+    extras: tuple[str, ...] = ()
+    torch_places: tuple[TorchPlace, ...] = ()
+    commands: tuple[Quoted, ...] = ()  # that start Poetry
+    keyring: bool | None = None  # Poetry asks a desktop's keyring; None: not looked for
 
 
 @dataclass(frozen=True)
 class Machine:
     """One look at one machine."""
+
+    LATE: ClassVar = {"Deep": "llmdoctor.deep"}  # for `wire`
 
     schema: int = SCHEMA
     taken: str | None = None  # ISO 8601, UTC
@@ -307,11 +242,13 @@ class Machine:
     disks: tuple[Disk, ...] = ()
     nvidia: Nvidia = field(default_factory=Nvidia)
     cuda: Cuda = field(default_factory=Cuda)
+    libraries: tuple[Library, ...] = ()
     compilers: tuple[Tool, ...] = ()
     tools: tuple[Tool, ...] = ()
     environment: Environment = field(default_factory=Environment)
     project: Project | None = None
     variables: dict[str, str] = field(default_factory=dict, metadata=private("variable"))
+    deep: Deep | None = None  # what loading shows, where that was asked for
     notes: tuple[Note, ...] = ()
 
     def note(self, reader: str) -> Note | None:

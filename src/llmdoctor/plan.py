@@ -53,10 +53,15 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Alternative:
-    """What would work instead."""
+    """What would work instead.
+
+    `fits_here`: on the machine as it is, with nothing to be changed or set; `torch` and its build
+    are then named in the text.
+    """
 
     profiles: tuple[str, ...]
     text: str
+    fits_here: bool = False
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,33 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a profile comes from: filled in by its reader, never written in the profile.
+
+    `place` is its file: as typed for a file, else the whole path. `extends` are the profiles that
+    it builds on, by name, nearest first.
+    """
+
+    kind: Literal["builtin", "file", "project", "package"] = "builtin"
+    place: str = ""
+    package: str = ""  # "acme-profiles 1.0"
+    extends: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The same in words."""
+        words = {
+            "builtin": "shipped with llmdoctor",
+            "file": f"the file {self.place}",
+            "project": f"the project's {self.place}",
+            "package": f"the package {self.package}",
+        }[self.kind]
+        return (
+            f"{words}, extends {', which extends '.join(self.extends)}" if self.extends else words
+        )
+
+
+@dataclass(frozen=True)
 class Profile:
     """A stack (the torch anchor) or an add-on (combined with a stack)."""
 
@@ -104,3 +131,9 @@ class Profile:
     exclusions: tuple[Exclusion, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    origin: Origin = Origin()
+
+    @property
+    def spelled(self) -> str:
+        """How it is named on a command line: one in a file of its own by that file's path."""
+        return self.origin.place if self.origin.kind == "file" else self.name

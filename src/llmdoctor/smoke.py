@@ -6,13 +6,13 @@ costs that row; the rest go on in a fresh child.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from llmdoctor import wire
 from llmdoctor.installers import CLEARED
 from llmdoctor.proof import Proof, SmokeRow
+from llmdoctor.records import last_words, parse_records
 from llmdoctor.system import Completed, System
 
 PROGRAM = Path(__file__).parent / "inside" / "smoke"
@@ -37,7 +37,7 @@ def prove(
     globs = [word for glob in only for word in ("--only", glob)]
     listed = system.run((*command, "--list", *globs), env=CLEARED, timeout=60.0)
     if not listed.ok:
-        return Proof(problem=f"{python} cannot run the smoke test: {_last_words(listed)}")
+        return Proof(problem=f"{python} cannot run the smoke test: {last_words(listed)}")
     left = _names(listed)
     rows: list[SmokeRow] = []
     environment: dict[str, object] = {}
@@ -53,7 +53,7 @@ def prove(
         started = [record["row"] for record in _of_type(records, "start", whole=True)]
         if len(started) == len(finished):  # it died before its first row, or between two
             where = _importing(records)
-            text = f"the smoke test ended {where}: {_last_words(done)}"
+            text = f"the smoke test ended {where}: {last_words(done)}"
             return Proof(tuple(rows), environment, text)
         rows.append(_died(started[-1], done))
         seen = {"/".join((row.backend, row.kernel, row.mode, row.dtype)) for row in rows}
@@ -85,13 +85,7 @@ def _one_child(
         env = {**CLEARED, "TMPDIR": folder, "TEMP": folder, "TMP": folder}
         done = system.run((*command, "--out", out, *globs), env=env, timeout=seconds)
         text = system.read_text(out) or ""
-    records = []
-    for line in text.splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:  # the last line of a child that died while writing it
-            break
-    return records, done
+    return parse_records(text), done
 
 
 def _of_type(
@@ -131,10 +125,4 @@ def _died(identity: object, done: Completed) -> SmokeRow:
     assert isinstance(identity, dict)
     outcome = "timeout" if done.problem == "timeout" else "crash"
     fields = {key: identity[key] for key in _IDENTITY}
-    return wire.load(SmokeRow, {**fields, "outcome": outcome, "detail": _last_words(done)})
-
-
-def _last_words(done: Completed) -> str:
-    words = (done.err.strip() or done.out.strip()).splitlines()
-    ended = done.problem or f"exit code {done.code}"
-    return f"{ended}: {words[-1]}" if words else ended
+    return wire.load(SmokeRow, {**fields, "outcome": outcome, "detail": last_words(done)})

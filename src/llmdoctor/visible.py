@@ -52,6 +52,24 @@ def visible(machine: Machine) -> Visible:
     return Visible(tuple(seen), f"CUDA_VISIBLE_DEVICES hides {names}" if hidden else None)
 
 
+def unknown_entry(machine: Machine) -> str | None:
+    """The entry of CUDA_VISIBLE_DEVICES at which CUDA stops reading, counted from 1: "2 (7)".
+
+    A UUID is not quoted: it names a device. None where each entry names a GPU or that is not known.
+    """
+    gpus = machine.nvidia.gpus
+    entries = machine.variables.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    for place, entry in enumerate((part.strip() for part in entries), 1):
+        number = re.fullmatch(r"-?[0-9]+", entry) is not None
+        if entry.startswith("MIG-"):
+            return None
+        if not number and any(gpu.uuid is None for gpu in gpus):
+            return None
+        if not any(_is_meant(gpu, entry, number=number) for gpu in gpus):
+            return f"{place} ({entry})" if number else f"{place}"
+    return None
+
+
 def _is_meant(gpu: Gpu, entry: str, *, number: bool) -> bool:
     if number:
         return gpu.index == int(entry)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import importlib
 import types
 import typing
 from typing import Any, TypeVar
@@ -117,7 +118,10 @@ def _load_union(kinds: tuple[Any, ...], data: object, path: str) -> object:
 
 @functools.cache
 def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+    """The types of a class's fields; `LATE` names those whose module is imported only now."""
+    late: dict[str, str] = getattr(kind, "LATE", {})
+    found = {name: getattr(importlib.import_module(module), name) for name, module in late.items()}
+    return typing.get_type_hints(kind, localns=found or None)
 
 
 def _names(values: typing.Iterable[object]) -> str:

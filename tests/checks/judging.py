@@ -51,6 +51,12 @@ def venv(*packages: Package, torch: str | None = None, python: str = "3.12.4") -
     )
 
 
+def named(text: str) -> Package:
+    """A package by "name version", as lists of packages are."""
+    name, version = text.split(" ")
+    return Package(name, version)
+
+
 def case(machine: Machine, *names: str) -> Case:
     """What `check --profile NAME…` judges: the profiles, and what the resolver makes of them."""
     if not names:

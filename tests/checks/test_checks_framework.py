@@ -13,17 +13,35 @@ from llmdoctor.checks import CHECKS, Case, Check, run_checks
 from llmdoctor.checks._framework import Answer, Skip, check, finding
 from llmdoctor.errors import UsageError
 from llmdoctor.finding import Finding
-from llmdoctor.machine import Machine, Note
+from llmdoctor.machine import Machine, Note, Package, Tool
 
 FAMILIES = {
     "host": ("HOST",),
+    "surroundings": ("HOST",),
     "driver": ("DRV",),
+    "driver_state": ("DRV",),
     "driver_version": ("DRV",),
     "gpu": ("GPU",),
+    "gpu_sharing": ("GPU",),
+    "compat": ("DRV",),
+    "cuda": ("CUDA",),
+    "compilers": ("CUDA",),
+    "shadowing": ("CUDA",),
     "python": ("PY",),
+    "intruders": ("PY",),
     "torch": ("TORCH",),
     "packages": ("PKG",),
+    "misfits": ("PKG",),
+    "extensions": ("EXT",),
+    "bitsandbytes": ("EXT",),
+    "kernels": ("EXT",),
+    "attention": ("ATTN",),
+    "transformers": ("HF",),
+    "deep": ("DEEP",),
+    "deep_gpu": ("DEEP",),
+    "deep_imports": ("DEEP",),
     "poetry": ("POETRY", "LOCK"),
+    "poetry_use": ("POETRY",),
     "project": ("PROJ",),
     "profile": ("PROFILE",),
 }
@@ -88,13 +106,14 @@ def test_codes_are_unique_and_every_check_of_a_family_module_is_in_the_list() ->
 
 def test_checks_run_from_the_hardware_up() -> None:
     families = list(dict.fromkeys(one.code.rstrip("0123456789") for one in CHECKS))
-    order = "HOST DRV GPU PY TORCH PKG POETRY LOCK PROJ PROFILE"
+    order = "HOST DRV GPU CUDA PY TORCH PKG EXT ATTN HF DEEP POETRY LOCK PROJ PROFILE"
     assert families == order.split()
 
 
 def test_readers_are_fields_of_the_machine() -> None:
-    fields = set(Machine.__dataclass_fields__)
-    assert {reader for one in CHECKS for reader in one.readers} <= fields
+    # and what a report can leave out of one: see `ingest.assemble`
+    known = {*Machine.__dataclass_fields__, "driver", "files", "packages", "pci", "torch"}
+    assert {reader for one in CHECKS for reader in one.readers} <= known
 
 
 def test_documentation_is_split_into_its_sections() -> None:
@@ -135,7 +154,10 @@ def test_every_reader_that_failed_skips_its_checks() -> None:
 
 def test_select_and_ignore_take_prefixes() -> None:
     chosen = run_checks(Case(Machine()), select=["DRV", "gpu001"], ignore=["DRV00"])
-    assert [verdict.code for verdict in chosen] == ["DRV010", "GPU001"]
+    assert [verdict.code for verdict in chosen] == [
+        *("DRV011", "DRV012", "DRV013", "DRV014", "DRV015", "DRV010", "DRV016"),
+        "GPU001",
+    ]
     assert len(run_checks(Case(Machine()))) == len(CHECKS)
 
 
@@ -154,8 +176,21 @@ def test_a_misspelled_ignore_is_refused_too() -> None:
 
 
 def test_a_healthy_machine_has_no_finding_and_no_crash() -> None:
+    packages = {
+        "transformers": "5.0.0",
+        "peft": "0.18.0",
+        "accelerate": "1.12.0",
+        "flash-attn": "2.8.3+cu12torch2.9cxx11abitrue",
+        "torchvision": "0.24.1+cu126",
+        "triton": "3.5.1",
+        "numpy": "2.3.5",
+        "bitsandbytes": "0.49.2",
+    }
     machine = Machine(
-        host=LINUX, nvidia=driver("550.54.14", RTX_4090), environment=venv(torch="2.9.1+cu126")
+        host=LINUX,
+        nvidia=driver("550.54.14", RTX_4090),
+        compilers=(Tool("gcc", "/usr/bin/gcc", "11.4.0"),),
+        environment=venv(*map(Package, packages, packages.values()), torch="2.9.1+cu126"),
     )
     for names in ((), ("mainline",), ("mainline", "flashattn")):
         verdicts = run_checks(case(machine, *names))
@@ -167,7 +202,8 @@ def test_judging_imports_no_torch_and_no_packaging_where_plain_numbers_do() -> N
         "import sys\n"
         "from llmdoctor.checks import Case, capabilities, run_checks\n"
         "from llmdoctor.machine import Environment, Machine, Package, Torch\n"
-        "requires = ('huggingface-hub<2.0,>=1.3', 'numpy>=1.17', 'safetensors', 'torch>=2.4; extra == \"torch\"')\n"
+        'odd = \'hf-xet>=1.6; platform_machine == "x86_64" or platform_machine == "arm64"\'\n'
+        "requires = (odd, 'huggingface-hub<2.0,>=1.3', 'numpy>=1.17', 'safetensors', 'torch>=2.4; extra == \"torch\"')\n"
         "packages = (Package('transformers', '5.0.0', requires), Package('numpy', '2.3.1'), Package('safetensors', '0.7.0'))\n"
         "torch = Torch('2.9.1+cu126', '12.6')\n"
         "e = Environment('venv', '.venv', version='3.12.1', packages=packages, torch=torch)\n"

@@ -11,6 +11,7 @@ from checks.judging import (
     RTX_4090,
     RTX_5090,
     T4,
+    WINDOWS,
     case,
     driver,
     judge,
@@ -173,6 +174,19 @@ def test_capabilities_follow_the_least_capable_gpu() -> None:
     can, cannot = capabilities(case(machine))
     assert can[0].startswith("LoRA in fp16 with SDPA: Tesla T4")
     assert "FlashAttention 2: no, compute capability 7.5 is below 8.0" in cannot
+
+
+def test_quantised_weights_and_mamba_are_told_too() -> None:
+    can, _ = capabilities(case(HEALTHY))
+    assert "4-bit weights and QLoRA (bitsandbytes): compute capability 8.9" in can
+    assert "Mamba kernels: compute capability 8.9" in can
+    pascal = replace(HEALTHY, nvidia=driver("580.65.06", GTX_1080_TI))
+    assert "Mamba kernels: no, compute capability 6.1 is below 7.5" in capabilities(case(pascal))[1]
+
+
+def test_kernels_that_nobody_builds_for_windows() -> None:
+    windows = replace(HEALTHY, host=WINDOWS)
+    assert "Mamba kernels: no, there are none for windows" in capabilities(case(windows))[1]
 
 
 def test_capabilities_without_a_gpu_without_a_look_and_with_the_cpu_profile() -> None:

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
-from checks.judging import LINUX, WINDOWS, judge, only, remedy, venv
+from checks.judging import LINUX, RTX_4090, WINDOWS, driver, judge, named, only, remedy, venv
 from llmdoctor.checks._versions import allows, split_requirement
-from llmdoctor.machine import Environment, Machine, Package
+from llmdoctor.machine import Environment, Machine, Note, Package
 
 
 def on(*packages: Package, **changes: object) -> Machine:
@@ -96,6 +97,138 @@ def test_a_missing_requirement_is_an_error_and_a_missing_torch_has_its_own_check
     machine = on(Package("peft", "0.18.0", requires=("safetensors", "torch>=1.13")))
     finding = only(judge("PKG002", machine))
     assert (finding.title, finding.cause) == ("peft misses safetensors", "safetensors-missing")
+
+
+def test_a_package_without_metadata_is_named_with_what_is_missing() -> None:
+    finding = only(judge("PKG001", on(Package("attrs", "26.1.0", metadata=False))))
+    assert finding.evidence == ("attrs 26.1.0: no METADATA",)
+
+
+def test_a_package_whose_files_are_gone_is_an_error_in_conda_too() -> None:
+    gone = Package("peft", "0.18.0", present=False)
+    finding = only(judge("PKG001", on(gone, kind="conda")))
+    assert (finding.severity, finding.evidence) == ("error", ("peft 0.18.0",))
+    assert judge("PKG001", on(gone, kind="system")).outcome == "pass"
+
+
+def test_where_there_is_no_pip_uv_reinstalls() -> None:
+    bare = Package("attrs", "26.1.0", record=False)
+    assert remedy(only(judge("PKG001", on(bare)))).commands[0][:3] == ("uv", "pip", "install")
+    with_pip = on(bare, Package("pip", "26.3"))
+    assert remedy(only(judge("PKG001", with_pip))).commands[0][1:3] == ("-m", "pip")
+
+
+def test_what_a_report_leaves_out_is_skipped_not_passed() -> None:
+    machine = replace(on(Package("peft", "0.18.0")), notes=(Note("files", "unsaid", "x"),))
+    assert [judge(code, machine).outcome for code in ("PKG001", "PKG002")] == ["skip", "skip"]
+
+
+@pytest.mark.parametrize(
+    ("library", "version", "cause", "severity"),
+    [
+        ("nvidia-nvjitlink-cu12", "12.1.105", "nvjitlink-ld-library-path", "error"),
+        ("nvidia-cudnn-cu12", "8.9.2.26", None, "warning"),
+        ("nvidia-nccl-cu12", "2.29.1", None, "note"),  # newer: often on purpose
+    ],
+)
+def test_cuda_libraries_that_are_not_those_of_torch(
+    library: str, version: str, cause: str | None, severity: str
+) -> None:
+    pins = {
+        "nvidia-nvjitlink-cu12": "12.6.85",
+        "nvidia-cudnn-cu12": "9.5.1.17",
+        "nvidia-nccl-cu12": "2.27.5",
+    }
+    marker = 'platform_system == "Linux" and platform_machine == "x86_64"'
+    torch = Package("torch", "2.9.1", requires=(f"{library}=={pins[library]}; {marker}",))
+    finding = only(judge("PKG002", on(torch, Package(library, version))))
+    assert (finding.cause, finding.severity) == (cause, severity)
+    assert judge("PKG002", on(torch, Package(library, pins[library]))).outcome == "pass"
+
+
+def test_a_missing_cuda_library_is_an_error_and_a_missing_triton_is_by_design() -> None:
+    torch = Package("torch", "2.9.1", requires=("nvidia-cudnn-cu12==9.5.1.17", "triton==3.5.1"))
+    finding = only(judge("PKG002", on(torch)))
+    assert (finding.title, finding.severity) == ("torch misses nvidia-cudnn-cu12", "error")
+
+
+def test_a_package_that_forbids_numpy_2_has_that_cause() -> None:
+    package = Package("deepspeed", "0.14.0", requires=("numpy<2",))
+    finding = only(judge("PKG002", on(package, Package("numpy", "2.1.0"))))
+    assert (finding.cause, finding.severity) == ("numpy2-abi", "warning")
+    other = Package("mistral-common", "1.13.1", requires=("numpy<2.4",))
+    finding = only(judge("PKG002", on(other, Package("numpy", "2.4.1"))))
+    assert (finding.cause, finding.severity) == (None, "warning")
+
+
+def test_vllm_was_compiled_for_the_torch_that_it_pins() -> None:
+    vllm = Package("vllm", "0.11.0", requires=("torch==2.8.0",))
+    finding = only(judge("PKG002", on(vllm, Package("torch", "2.9.1"))))
+    assert (finding.cause, finding.severity) == ("ext-abi-mismatch", "error")
+
+
+FULL = tuple(
+    named(text)
+    for text in ("torch 2.9.1+cu126", "transformers 5.0.0", "peft 0.18.0", "accelerate 1.12.0")
+)
+
+
+def gpu(*packages: Package) -> Machine:
+    environment = venv(*packages)
+    return Machine(host=LINUX, nvidia=driver("580.65.06", RTX_4090), environment=environment)
+
+
+def test_a_wanted_package_that_is_missing_is_said() -> None:
+    finding = only(judge("PKG007", gpu(*FULL), "mainline", "flashattn"))
+    assert (finding.cause, finding.severity) == ("flash-attn-requested-not-installed", "error")
+    assert finding.evidence == ("flash-attn is not installed",)
+    mamba = only(judge("PKG007", gpu(*FULL), "mamba"))
+    assert mamba.evidence == ("causal-conv1d is not installed", "mamba-ssm is not installed")
+    assert mamba.cause is None
+
+
+def test_what_is_wanted_and_there_passes() -> None:
+    assert judge("PKG007", gpu(*FULL), "mainline").outcome == "pass"
+    assert judge("PKG007", gpu(*FULL, Package("flash-attn", "2.8.3")), "flashattn").outcome == (
+        "pass"
+    )
+
+
+def test_nothing_is_missed_without_a_wish_without_torch_or_where_it_cannot_fit() -> None:
+    assert judge("PKG007", gpu(*FULL)).outcome == "skip"
+    assert "TORCH001" in (judge("PKG007", gpu(), "flashattn").reason or "")
+    no_gpu = Machine(host=LINUX, environment=venv(*FULL))
+    assert judge("PKG007", no_gpu, "flashattn").outcome == "skip"
+    listed = replace(gpu(*FULL), notes=(Note("packages", "unsaid", "x"),))
+    assert judge("PKG007", listed, "flashattn").outcome == "skip"
+
+
+MARKERS = st.sampled_from(
+    [
+        'platform_system == "Linux"',
+        "platform_system == 'Linux' and platform_machine == 'x86_64'",
+        '(platform_system != "Windows") and python_version < "3.13"',
+        'python_version >= "3.10" and python_full_version < "3.12.4"',
+        'sys_platform == "win32" or python_version < "3.9"',
+        'python_version in "3.11 3.12"',
+        '"linux" in sys_platform',
+        'platform_machine == "aarch64" and extra == "x"',
+    ]
+)
+
+
+@given(MARKERS, st.sampled_from(["3.9.1", "3.11.9", "3.12.4", "3.13.0"]), st.booleans())
+def test_markers_are_judged_as_packaging_judges_them(marker: str, python: str, linux: bool) -> None:
+    variables = {
+        "python_version": ".".join(python.split(".")[:2]),
+        "python_full_version": python,
+        "sys_platform": "linux" if linux else "win32",
+        "platform_system": "Linux" if linux else "Windows",
+        "platform_machine": "x86_64" if linux else "AMD64",
+        "extra": "",
+    }
+    expected = Marker(marker).evaluate(dict(variables))
+    assert (split_requirement(f"six; {marker}", variables) is not None) is expected
 
 
 RELEASES = st.lists(st.integers(0, 30), min_size=1, max_size=3).map(

@@ -2,12 +2,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from checks.judging import ARM, LINUX, RTX_4090, WINDOWS, driver, judge, only, venv
+import pytest
+
+from checks.judging import (
+    ARM,
+    LINUX,
+    MACOS,
+    RTX_4090,
+    WINDOWS,
+    driver,
+    judge,
+    only,
+    remedy,
+    venv,
+)
 from llmdoctor.machine import (
     Environment,
     Gpu,
     Host,
     Machine,
+    Note,
     Nvidia,
     Package,
     PciDevice,
@@ -120,3 +134,63 @@ def test_a_release_is_not_taken_for_one_whose_number_it_begins() -> None:
     assert finding.severity == "warning"
     same = Machine(host=LINUX, environment=venv(torch="2.9.1+cu126"))
     assert only(judge("TORCH005", same, "mainline")).severity == "note"
+
+
+def alloc(torch: str, **variables: str) -> Machine:
+    return replace(on(venv(torch=torch)), variables=variables)
+
+
+SEGMENTS = "expandable_segments:True"
+
+
+@pytest.mark.parametrize(
+    ("torch", "words"),
+    [
+        ("2.8.0+cu126", "does not read PYTORCH_ALLOC_CONF"),
+        ("2.9.1+cu126", "expandable_segments from the former name only"),
+    ],
+)
+def test_allocator_settings_that_do_not_reach_this_torch(torch: str, words: str) -> None:
+    finding = only(judge("TORCH006", alloc(torch, PYTORCH_ALLOC_CONF=SEGMENTS)))
+    assert finding.severity == "warning"
+    assert words in finding.detail
+    assert "PYTORCH_CUDA_ALLOC_CONF" in remedy(finding).summary
+
+
+def test_two_names_with_two_values_are_said_and_with_one_are_right() -> None:
+    two = alloc("2.13.0+cu130", PYTORCH_ALLOC_CONF=SEGMENTS, PYTORCH_CUDA_ALLOC_CONF="x:1")
+    assert "different values" in only(judge("TORCH006", two)).detail
+    same = alloc("2.9.1+cu126", PYTORCH_ALLOC_CONF=SEGMENTS, PYTORCH_CUDA_ALLOC_CONF=SEGMENTS)
+    assert judge("TORCH006", same).outcome == "pass"
+
+
+def test_allocator_settings_that_are_read_pass() -> None:
+    assert judge("TORCH006", alloc("2.13.0+cu130", PYTORCH_ALLOC_CONF=SEGMENTS)).outcome == "pass"
+    other = alloc("2.9.1+cu126", PYTORCH_ALLOC_CONF="max_split_size_mb:128")
+    assert judge("TORCH006", other).outcome == "pass"
+    former = alloc("2.8.0+cu126", PYTORCH_CUDA_ALLOC_CONF=SEGMENTS)
+    assert judge("TORCH006", former).outcome == "pass"
+
+
+def test_allocator_settings_are_not_judged_unset_unsaid_or_without_cuda() -> None:
+    assert judge("TORCH006", alloc("2.9.1+cu126")).reason == "PYTORCH_ALLOC_CONF is not set"
+    report = replace(alloc("2.9.1+cu126"), notes=(Note("variables", "unsaid", "not said"),))
+    assert judge("TORCH006", report).reason == "could not look: not said"
+    assert judge("TORCH006", alloc("2.9.1+cpu", PYTORCH_ALLOC_CONF=SEGMENTS)).outcome == "skip"
+
+
+def test_packages_for_a_gpu_beside_a_cpu_torch_are_a_warning() -> None:
+    idle = venv(Package("flash-attn", "2.8.3"), torch="2.9.1+cpu")
+    finding = only(judge("TORCH007", on(idle, Nvidia())))
+    assert (finding.cause, finding.severity) == ("torch-cpu-wheel", "warning")
+    assert finding.evidence == ("flash-attn 2.8.3",)
+    assert "TORCH003" in (judge("TORCH007", on(idle)).reason or "")
+    assert judge("TORCH007", on(idle, Nvidia()), "cpu").outcome == "skip"
+
+
+def test_a_cpu_torch_without_such_packages_and_a_cuda_torch_pass() -> None:
+    assert judge("TORCH007", on(venv(torch="2.9.1+cpu"), Nvidia())).outcome == "pass"
+    cuda = venv(Package("flash-attn", "2.8.3"), torch="2.9.1+cu126")
+    assert judge("TORCH007", on(cuda, Nvidia())).outcome == "skip"
+    mac = on(venv(Package("bitsandbytes", "0.50.2"), torch="2.9.1+cpu"), Nvidia(), MACOS)
+    assert judge("TORCH007", mac).outcome == "pass"

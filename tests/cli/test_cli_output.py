@@ -99,7 +99,8 @@ def test_a_plan_s_document_has_the_contract_s_keys(
     for rejected in document["rejected"]:
         assert rejected.keys() == {"candidate", "reason"}
     for other in document["alternatives"]:
-        assert other.keys() == {"profiles", "text"}
+        assert other.keys() >= {"profiles", "text"}
+        assert other["fits_here"] is (other["profiles"] == ["cpu"])  # no other driver is there
 
 
 def test_a_smoke_s_document_has_the_contract_s_keys(desk: Desk) -> None:

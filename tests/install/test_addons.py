@@ -147,6 +147,21 @@ def test_a_windows_machine_is_planned_from_here_with_every_package(
     assert "triton" not in packages
 
 
+def test_a_mac_is_planned_from_here_with_the_torch_that_only_a_newer_macos_takes(
+    world: World,
+) -> None:
+    """By itself uv resolves for macOS 13; torch's wheels ask for 14 since 2.12."""
+    tag = "cp312-none-macosx_14_0_arm64"
+    mac = fake_torch(world.folder, "2.13.0", None, tag=tag, local_in_metadata=False)
+    world.index.add("simple", mac)
+    plan = world.json(
+        "plan", "--profile", "cpu", "--assume", "os=macos,arch=arm64,python=3.12", "--resolve"
+    )
+    assert plan["feasible"]
+    packages = {package["name"]: package["version"] for package in plan["packages"]}
+    assert packages["torch"] == "2.13.0"
+
+
 @needs_linux
 def test_without_the_torch_index_the_default_indexs_own_build_is_taken_and_named(
     with_gpu: Workstation,

@@ -21,6 +21,9 @@ _CPU_LINUX = (
 )
 _MEMORY = "MemTotal:       32768000 kB\nMemAvailable:   16384000 kB\nSwapTotal:       8192000 kB\n"
 
+RUNTIME = ("msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll")
+LONG_PATHS = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem"
+
 
 def windows_11() -> Described:
     """Windows 11 with an RTX 4090, a venv with torch cu126, and no NVML for the doctor."""
@@ -60,12 +63,16 @@ def windows_11() -> Described:
             **dist_info(site, "torch", "2.9.1+cu126", tag="cp312-cp312-win_amd64", sep="\\"),
             **dist_info(site, "transformers", "4.57.1", tag="py3-none-any", sep="\\"),
             **torch_files(site, "2.9.1+cu126", "12.6", sep="\\"),
+            **{f"C:\\Windows\\System32\\{name}": "" for name in RUNTIME},
         },
         programs={"nvidia-smi": smi, "nvcc": f"{cuda}\\bin\\nvcc.exe"},
         answers={
             ask: row,
             smi: table,
             f"{python} -m cpuinfo --json": json.dumps(cpu),
+            f"reg query {LONG_PATHS} /v LongPathsEnabled": (
+                f"\r\n{LONG_PATHS}\r\n    LongPathsEnabled    REG_DWORD    0x1\r\n\r\n"
+            ),
         },
         environ={
             "CUDA_PATH": cuda,

@@ -111,3 +111,49 @@ def test_denied_metadata_leaves_the_name_and_one_note() -> None:
     }  # fmt: skip
     (note,) = notes
     assert "and 1 more" in note.detail
+
+
+def test_the_wheel_that_an_address_named_is_kept_without_its_folders(env: Path) -> None:
+    wheel = "flash_attn-2.8.3%2Bcu12torch2.8cxx11abiTRUE-cp312-cp312-linux_x86_64.whl"
+    url = f"https://user:secret@example.org/releases/v2.8.3/{wheel}"
+    venvs.install_fake_dist(env, "flash_attn", "2.8.3", direct_url={"url": url})
+    (package,) = read(env).packages
+    assert package.origin == wheel.replace("%2B", "+")
+
+
+def test_an_origin_that_is_no_wheel_is_left_out(env: Path) -> None:
+    venvs.install_fake_dist(env, "six", "1.17.0", direct_url={"url": "file:///src/six"})
+    assert read(env).packages[0].origin is None
+
+
+def test_missing_metadata_and_missing_files_are_told(env: Path) -> None:
+    venvs.without_file(venvs.install_fake_dist(env, "attrs", "26.1.0"), "METADATA")
+    venvs.install_fake_dist(env, "peft", "0.18.0", files={})
+    venvs.install_fake_dist(env, "numpy", "2.3.1")
+    venvs.install_fake_dist(env, "any-other", "1.0", files={})  # need not be imported by that name
+    found = {p.name: (p.metadata, p.present) for p in read(env).packages}
+    assert found == {
+        "attrs": (False, True),
+        "peft": (True, False),
+        "numpy": (True, True),
+        "any-other": (True, True),
+    }
+
+
+def test_an_editable_package_lies_elsewhere(env: Path) -> None:
+    origin = {"url": "file:///src", "dir_info": {"editable": True}}
+    venvs.install_fake_dist(env, "peft", "0.18.0", files={}, direct_url=origin)
+    assert read(env).packages[0].present
+
+
+def test_the_libraries_of_bitsandbytes_are_listed(env: Path) -> None:
+    names = ("libbitsandbytes_cpu.so", "libbitsandbytes_cuda126.so")
+    files = {f"bitsandbytes/{name}": "" for name in (*names, "__init__.py")}
+    venvs.install_fake_dist(env, "bitsandbytes", "0.49.2", files=files)
+    assert read(env).packages[0].libraries == names
+
+
+def test_the_folders_of_an_interrupted_pip_are_leftovers_too(env: Path) -> None:
+    (venvs.site_packages(env) / "~orch").mkdir()
+    (venvs.site_packages(env) / "-odd-name").mkdir()  # somebody's own
+    assert read(env).leftovers == (str(venvs.site_packages(env) / "~orch"),)

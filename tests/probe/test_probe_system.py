@@ -113,16 +113,16 @@ def test_caches_on_different_disks_are_both_listed() -> None:
         spaces={"/models": Space(10, 5, writable=True), "/fast/uv": Space(20, 5, writable=False)},
     )
     found = read_disks(door(machine), guarded(), "/home/ann/project/.venv")
-    assert [(d.role, d.path, d.total) for d in found if d.role == "cache"] == [
-        ("cache", "/models", 10),
+    assert [(d.role, d.path, d.total) for d in found if d.role in ("cache", "models")] == [
         ("cache", "/fast/uv", 20),
+        ("models", "/models", 10),
     ]
-    assert {disk.role for disk in found} == {"environment", "home", "temp", "cache"}
+    assert [disk.role for disk in found] == ["environment", "home", "temp", "cache", "models"]
 
 
 def test_caches_on_one_disk_are_listed_once() -> None:
     found = read_disks(door(Described()), guarded(), "/home/ann/project/.venv")
-    assert [disk.path for disk in found if disk.role == "cache"] == ["/home/ann/.cache/huggingface"]
+    assert [disk.path for disk in found[3:]] == ["/home/ann/.cache/uv"]
     assert found[0].free == ROOM.free
 
 

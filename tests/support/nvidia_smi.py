@@ -121,7 +121,7 @@ def fake_nvidia_smi(
 
 
 def _row(index: int, gpu: Gpu, driver: str) -> dict[str, str]:
-    mig = {None: "[N/A]", False: "Disabled", True: "Enabled"}[gpu.mig]
+    mig = "[N/A]" if gpu.mig is None else "Disabled" if gpu.mig is False else "Enabled"
     return {
         "index": str(index),
         "name": gpu.name,

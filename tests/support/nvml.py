@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _SOURCE = Path(__file__).with_name("nvml") / "fakenvml.c"
@@ -18,7 +18,8 @@ class Gpu:
     """One GPU of a fake driver.
 
     *memory_mib* is None where the driver does not say it (unified memory, as on a GB10), *mig* is
-    None on a GPU without MIG. Without a *uuid* or *pci_bus_id* ("00000000:65:00.0") one is made up
+    None on a GPU without MIG, else how many instances there are (False is off). *code* is the
+    nvmlReturn_t of asking for this GPU: 4 no permission, 15 lost. Without a *uuid* or *pci_bus_id* ("00000000:65:00.0") one is made up
     from the position.
     """
 
@@ -27,13 +28,14 @@ class Gpu:
     compute_capability: str
     uuid: str | None = None
     pci_bus_id: str | None = None
-    mig: bool | None = None
+    mig: int | bool | None = None
+    code: int = 0
 
     def numbered(self, index: int) -> Gpu:
         """The same GPU with the made-up parts filled in."""
         uuid = self.uuid or f"GPU-00000000-0000-0000-0000-{index:012x}"
         bus_id = self.pci_bus_id or f"00000000:{index + 1:02X}:00.0"
-        return Gpu(self.name, self.memory_mib, self.compute_capability, uuid, bus_id, self.mig)
+        return replace(self, uuid=uuid, pci_bus_id=bus_id)
 
 
 RTX_4090 = Gpu("NVIDIA GeForce RTX 4090", 24564, "8.9")
@@ -74,19 +76,25 @@ def nvml_env(
     init: int = 0,
     hang: bool = False,
     crash: bool = False,
+    fabric: int = 0,
 ) -> dict[str, str]:
     """The variables to add to a child's environment: it then loads *library* as its NVML.
 
     *cuda* is NVML's integer (12020 = CUDA 12.2). *init* is the nvmlReturn_t of nvmlInit: 9 is
-    "driver not loaded", 18 "library and kernel module differ".
+    "driver not loaded", 18 "library and kernel module differ". *fabric* is the state of NVSwitch's
+    fabric: 1 not started, 2 in progress, 3 completed.
     """
     parts = [f"driver={driver}", f"cuda={cuda}"]
     for index, gpu in enumerate(gpus):
         whole = gpu.numbered(index)
         memory = "" if whole.memory_mib is None else str(whole.memory_mib)
-        mig = {None: "", False: "off", True: "on"}[whole.mig]
-        fields = (whole.name, memory, whole.compute_capability, whole.uuid, whole.pci_bus_id, mig)
+        # 0 is on without instances; False is off, and equals it
+        mig = "off" if whole.mig is False else "" if whole.mig is None else str(int(whole.mig))
+        where = (whole.uuid, whole.pci_bus_id)
+        fields = (whole.name, memory, whole.compute_capability, *where, mig, whole.code)
         parts.append("gpu=" + ",".join(map(str, fields)))
+    if fabric:
+        parts.append(f"fabric={fabric}")
     if init:
         parts.append(f"init={init}")
     parts += [f"{word}=1" for word, wanted in (("hang", hang), ("crash", crash)) if wanted]

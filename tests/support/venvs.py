@@ -166,6 +166,13 @@ def duplicate_dist(env: Path, name: str, ghost: str, live: str) -> tuple[Path, P
     return install_fake_dist(env, name, ghost), install_fake_dist(env, name, live)
 
 
+def spoil_shebang(env: Path, name: str = "pip", python: str = "/gone/.venv/bin/python") -> Path:
+    """A script in bin/ that names the Python of another place, as a copied one does. POSIX only."""
+    script = add_script(env, name)
+    script.write_text(f"#!{python}\nprint()\n")
+    return script
+
+
 def without_file(folder: Path, name: str) -> Path:
     """Take one file (RECORD, METADATA, WHEEL) away from a dist-info folder; return the folder."""
     (folder / name).unlink()

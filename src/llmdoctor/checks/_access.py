@@ -13,8 +13,17 @@ Access: TypeAlias = Literal[
     "works", "mismatch", "wsl1", "container", "unloaded", "missing", "failing", "absent", "unknown"
 ]
 
+# A reason that has a check of its own, as far as a source's error tells it.
+Trouble: TypeAlias = Literal["fabric", "compat", "unknown", "denied", "lost"]
+
 # Words of NVML, nvidia-smi and the CUDA runtime. A reading holds either the text or the constant.
-_MISMATCH = ("driver/library version mismatch", "lib_rm_version_mismatch", "error 803")
+_MISMATCH = (
+    "driver/library version mismatch",
+    "lib_rm_version_mismatch",
+    "librmversionmismatch",
+    "error 803",
+    "unsupported display driver",
+)
 _UNLOADED = (
     "driver not loaded",
     "driver_not_loaded",
@@ -22,6 +31,19 @@ _UNLOADED = (
     "can't communicate with the nvidia driver",
 )
 _NO_DRIVER = ("no nvidia driver",)
+_TOO_OLD = ("driver on your system is too old", "driver version is insufficient")
+_BROKEN = ("cudagetdevicecount", "cuda driver initialization failed", "can't initialize nvml")
+# What CUDA, NVML and nvidia-smi say where a check of its own knows the reason.
+_TROUBLES: dict[Trouble, tuple[str, ...]] = {
+    "fabric": ("error 802", "system not yet initialized", "system_not_ready"),
+    "compat": ("error 804", "forward compatibility was attempted"),
+    "unknown": ("error 999", "cuda unknown error"),
+    "denied": (
+        "nvmlinit: nvmlerror_nopermission",
+        "failed to initialize nvml: insufficient permissions",
+    ),
+    "lost": ("gpu is lost", "gpu_is_lost", "gpuislost", "fallen off the bus"),
+}
 
 # The bus and the kernel module see hardware, also in a container: no program can use it by that.
 _KERNEL_SOURCES = ("pci", "/proc", "/sys")
@@ -46,6 +68,8 @@ def gpu_access(case: Case) -> Access:
         return "mismatch"
     if host.wsl == 1:
         return "wsl1"
+    if trouble(machine) in ("fabric", "compat", "unknown"):  # CUDA's own words, GPUs or not
+        return "failing"
     if any(gpu.source not in _KERNEL_SOURCES for gpu in nvidia.gpus):
         return "works"
     seen = nvidia.present or bool(nvidia.driver) or (_hides_bus(machine) and bool(nvidia.library))
@@ -59,15 +83,19 @@ def gpu_access(case: Case) -> Access:
 
 def _driver_state(case: Case, *, seen: bool) -> Access:
     """Why no GPU answers on the machine itself; `seen`: hardware or a kernel module is there."""
-    nvidia = case.machine.nvidia
+    machine, nvidia = case.machine, case.machine.nvidia
+    own = tuple(reading for reading in nvidia.errors if reading.source != "torch")
     if not seen:
+        torch = machine.environment.torch
+        if machine.note("pci") and torch and torch.cuda and machine.cuda.nvcc_version:
+            return "missing"  # nobody looked at the bus, and CUDA was installed for a GPU
         if any(reading.source in _KERNEL_SOURCES for reading in nvidia.errors):
             return "unknown"
-        if not (_hides_bus(case.machine) and requires_gpu(case)):
+        if not (_hides_bus(machine) and requires_gpu(case)):
             return "absent"
-    if says(case.machine, _UNLOADED):
+    if says(machine, _UNLOADED):
         return "unloaded"
-    if nvidia.errors:
+    if own:
         return "failing"
     if all(reading.source in _KERNEL_SOURCES for reading in nvidia.driver):
         return "missing"
@@ -75,17 +103,44 @@ def _driver_state(case: Case, *, seen: bool) -> Access:
 
 
 def access_or_skip(case: Case) -> Access | Skip:
-    """The same, for a check that has nothing to say without a look, or where no GPU is wanted."""
+    """The same, for a check that has nothing to say without a look, or where no GPU is wanted.
+
+    What torch or a tool says of CUDA is enough of a look, where a report leaves the hardware out.
+    """
     if not case.wants_gpu:
         return Skip("the CPU profile uses no GPU")
+    if reason := unseen(case.machine):
+        return Skip(reason)
     access = gpu_access(case)
     return Skip(_WHY[access]) if access == "unknown" else access
+
+
+def unseen(machine: Machine) -> str | None:
+    """Why nothing can be said of driver and GPU: nobody looked, and no error tells of them."""
+    note = machine.note("nvidia")
+    if note is None or (note.status == "unsaid" and _tells(machine)):
+        return None
+    return f"could not look: {note.detail}"
+
+
+def _tells(machine: Machine) -> bool:
+    return trouble(machine) is not None or says(machine, (*_MISMATCH, *_TOO_OLD, *_BROKEN))
+
+
+def too_old(machine: Machine) -> bool:
+    """Whether torch said that the driver is too old for it."""
+    return says(machine, _TOO_OLD)
 
 
 def why_no_gpu(case: Case) -> str | None:
     """What keeps CUDA programs from a GPU, in words; None when nothing does."""
     access = gpu_access(case)
     return None if access == "works" else _WHY[access]
+
+
+def trouble(machine: Machine) -> Trouble | None:
+    """What the errors name, where that is one of the reasons with a check of its own."""
+    return next((name for name, words in _TROUBLES.items() if says(machine, words)), None)
 
 
 def says(machine: Machine, words: Iterable[str]) -> bool:

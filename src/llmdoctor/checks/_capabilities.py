@@ -14,7 +14,11 @@ _FEATURES = (
     ("flash_attn_2", "FlashAttention 2"),
     ("flash_attn_3", "FlashAttention 3"),
     ("fp8", "FP8 weights"),
+    ("bitsandbytes", "4-bit weights and QLoRA (bitsandbytes)"),
+    ("mamba", "Mamba kernels"),
 )
+# Kernels that nobody builds for another system. WSL counts as Linux.
+_ON_LINUX = ("mamba",)
 
 
 def capabilities(case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -41,10 +45,10 @@ def capabilities(case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
     known = [(gpu, cc) for gpu in gpus if (cc := capability(gpu))]
     if len(known) < len(gpus):
         return (), ("GPU: unknown, its compute capability is not in the table",)
-    return _of_gpu(*min(known, key=lambda pair: parts(pair[1])))
+    return _of_gpu(*min(known, key=lambda pair: parts(pair[1])), case.machine.host.system)
 
 
-def _of_gpu(gpu: Gpu, cc: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _of_gpu(gpu: Gpu, cc: str, system: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     from llmdoctor.tables import feature
 
     bf16 = feature("bf16")
@@ -52,7 +56,9 @@ def _of_gpu(gpu: Gpu, cc: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     cannot = [] if bf16.works_on(cc) else [f"bf16: no, {_below(cc, bf16.minimum)}"]
     for name, words in _FEATURES:
         needed = feature(name)
-        if needed.works_on(cc):
+        if name in _ON_LINUX and system != "linux":
+            cannot.append(f"{words}: no, there are none for {system}")
+        elif needed.works_on(cc):
             can.append(f"{words}: compute capability {cc}")
         elif parts(cc) < parts(needed.minimum):
             cannot.append(f"{words}: no, {_below(cc, needed.minimum)}")

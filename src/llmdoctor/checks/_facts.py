@@ -14,7 +14,7 @@ from llmdoctor.machine import Gpu, Machine, Torch
 
 if TYPE_CHECKING:
     from llmdoctor.profile import TorchPin
-    from llmdoctor.tables import TorchRelease
+    from llmdoctor.tables import DriverFloor, TorchRelease
 
 
 def requires_gpu(case: Case) -> bool:
@@ -45,6 +45,12 @@ def usable_torch(case: Case) -> Torch | None:
     return torch if torch and torch.problem is None and torch.version else None
 
 
+def cuda_major(torch: Torch) -> int | None:
+    """The CUDA major that torch is built for; None for other builds, and where nobody said it."""
+    numbers = parts(torch.cuda or "")
+    return numbers[0] if numbers else None
+
+
 def release_of(version: str) -> TorchRelease | None:
     """What the table knows of that torch; None for one that it lacks."""
     from llmdoctor.tables import UnknownRelease, torch_release
@@ -73,9 +79,36 @@ def driver_readings(machine: Machine) -> tuple[str, ...]:
     return tuple(f"driver {reading.value} ({reading.source})" for reading in machine.nvidia.driver)
 
 
+def errors_said(machine: Machine) -> tuple[str, ...]:
+    """Every source's error, in its own words, as evidence."""
+    return tuple(f"{reading.source}: {reading.value}" for reading in machine.nvidia.errors)
+
+
+def hardware_seen(machine: Machine) -> tuple[str, ...]:
+    """NVIDIA's devices on the bus, as evidence."""
+    return tuple(
+        f"PCI {device.address} {device.vendor}:{device.device} "
+        f"({device.driver or 'no kernel module'})"
+        for device in machine.nvidia.pci
+        if device.vendor == "10de"
+    )
+
+
 def driver_os(machine: Machine) -> str:
     """Whose driver versions count: under WSL the driver is the one of Windows."""
     return "windows" if machine.host.wsl else machine.host.system
+
+
+def driver_floor_unmet(case: Case) -> DriverFloor | None:
+    """The driver that the installed torch's CUDA needs, where the one here is older; else None."""
+    torch, machine = usable_torch(case), case.machine
+    driver = machine.nvidia.driver_version
+    if torch is None or torch.cuda is None or driver is None:
+        return None
+    from llmdoctor.tables import compare_driver, driver_floor
+
+    floor = driver_floor(torch.cuda, driver_os(machine))
+    return floor if floor and compare_driver(driver, floor.version) < 0 else None
 
 
 def parts(version: str) -> tuple[int, ...]:

@@ -6,6 +6,15 @@ from llmdoctor.checks._access import gpu_access
 from llmdoctor.checks._framework import Case
 from llmdoctor.finding import Remedy
 
+# Add-ons whose profile has the package under its own name.
+_PROFILES = {
+    "flash-attn": "flashattn",
+    "mamba-ssm": "mamba",
+    "causal-conv1d": "mamba",
+    "xformers": "xformers",
+    "bitsandbytes": "bitsandbytes",
+}
+
 
 def install_command(case: Case, *options: str, env: bool = True) -> tuple[str, ...]:
     """`llmdoctor install` for the wanted profiles, or for the stack that suits the machine."""
@@ -19,6 +28,15 @@ def install_command(case: Case, *options: str, env: bool = True) -> tuple[str, .
 def install(case: Case, summary: str, *options: str) -> Remedy:
     """Let llmdoctor install what fits: an existing environment is snapshot first."""
     return Remedy(summary, "ask", (install_command(case, *options),))
+
+
+def replace(case: Case, name: str) -> Remedy:
+    """Another build of a package: its own profile where there is one, else what suits here."""
+    profile = _PROFILES.get(name)
+    if profile and profile not in {wanted.name for wanted in case.profiles}:
+        command = ("llmdoctor", "install", "--profile", profile, *_env(case))
+        return Remedy("Install the wheel that was built for the torch here.", "ask", (command,))
+    return install(case, "Install packages that were built for each other.")
 
 
 def new_environment(case: Case, summary: str) -> Remedy:

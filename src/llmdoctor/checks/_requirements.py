@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -60,8 +61,11 @@ def unmet(machine: Machine) -> Iterator[Unmet]:
 def requirements(package: Package, variables: dict[str, str]) -> Iterator[tuple[str, str]]:
     """The judged requirements that apply in this environment: (normalised name, specifier)."""
     for text in package.requires:
+        name = _name(text)
+        if name not in ON and not _is_library(package.name, name):
+            continue  # its marker may take a parser, which costs more than every check
         found = split_requirement(text, variables)
-        if found and (found[0] in ON or _is_library(package.name, found[0])):
+        if found:
             yield found
 
 
@@ -74,6 +78,12 @@ def pins_torch(machine: Machine, package: Package) -> bool:
 def of_environment(environment: Environment, *names: str) -> tuple[Package, ...]:
     """The installed ones of these packages."""
     return tuple(package for name in names if (package := environment.package(name)))
+
+
+def _name(text: str) -> str:
+    """The name at the start of a requirement, normalised; "" for a text that is none."""
+    match = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", text)
+    return re.sub(r"[-_.]+", "-", match[1]).lower() if match else ""
 
 
 def _missed(package: str, name: str) -> bool:

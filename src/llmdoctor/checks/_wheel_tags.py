@@ -33,9 +33,9 @@ def misfit(tags: tuple[str, ...], python: str | None, host: Host) -> Misfit | No
     Also None where that cannot be said: no tags, or an unknown Python or system. The wrong that
     is told is the slightest: a tag whose platform fits is nearer than one for another system.
     """
-    if python is None or host.system == "unknown" or host.arch == "unknown":
+    if not re.match(r"3\.\d", python or "") or "unknown" in (host.system, host.arch):
         return None
-    found = [_misfit(single, python, host) for tag in tags for single in _singles(tag)]
+    found = [_misfit(single, str(python), host) for tag in tags for single in _singles(tag)]
     if not found or None in found:
         return None
     order = ("glibc", "python", "platform")
@@ -60,14 +60,14 @@ def _misfit(tag: tuple[str, str, str], python: str, host: Host) -> Misfit | None
 
 
 def _runs(interpreter: str, abi: str, python: str) -> bool:
-    minor = minor_of(python)
-    free_threaded, number = minor.endswith("t"), int(minor.rstrip("t").partition(".")[2] or 0)
+    free_threaded = minor_of(python).endswith("t")
+    number = int(re.findall(r"\d+", python)[1])
     if interpreter in ("py3", "cp3"):
         return True
     match = _PYTHON.fullmatch(interpreter)
     if match is None:
         return False  # Python 2, PyPy
-    if abi == "none" or abi == "abi3":
+    if abi in ("none", "abi3", "abi3t"):  # abi3t is the stable ABI of both builds (PEP 803)
         return int(match[1]) <= number and not (abi == "abi3" and free_threaded)
     return int(match[1]) == number and abi.endswith("t") is free_threaded
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from llmdoctor.checks._access import access_or_skip, gpu_access
-from llmdoctor.checks._facts import driver_os, driver_readings, requires_gpu, wants_cuda
+from llmdoctor.checks._access import access_or_skip, gpu_access, trouble, unseen
+from llmdoctor.checks._facts import (
+    driver_os,
+    driver_readings,
+    errors_said,
+    hardware_seen,
+    requires_gpu,
+    wants_cuda,
+)
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import get_driver
 from llmdoctor.finding import Remedy
-from llmdoctor.machine import Machine
 
 WSL_LIBRARIES = "/usr/lib/wsl/lib"
 
 
-@check("DRV001", cause="wsl1-no-gpu", readers=("host", "nvidia"))
+@check("DRV001", cause="wsl1-no-gpu", readers=("host",))
 def wsl1(case: Case) -> Answer:
     """WSL version 1 cannot reach a GPU.
 
@@ -24,9 +30,11 @@ def wsl1(case: Case) -> Answer:
 
     Known problems: A distribution with a kernel of its own making may not be recognised.
     """
-    access = access_or_skip(case)
-    if access != "wsl1":
-        return access if isinstance(access, Skip) else None
+    if not case.wants_gpu:
+        return Skip("the CPU profile uses no GPU")
+    if case.machine.host.wsl != 1:
+        reason = unseen(case.machine)
+        return Skip(reason) if reason else None
     return finding(
         wsl1,
         "Only WSL 2 passes the GPU through; here torch can use the CPU alone.",
@@ -39,7 +47,7 @@ def wsl1(case: Case) -> Answer:
     )
 
 
-@check("DRV002", cause="container-without-gpu", readers=("host", "nvidia"))
+@check("DRV002", cause="container-without-gpu", readers=("host",))
 def container_without_gpu(case: Case) -> Answer:
     """No GPU reaches this container.
 
@@ -68,7 +76,7 @@ def container_without_gpu(case: Case) -> Answer:
         "has a GPU cannot be seen from here.",
         evidence=(
             f"container: {host.container}",
-            *_hardware(case.machine),
+            *hardware_seen(case.machine),
             *driver_readings(case.machine),
         ),
         remedy=Remedy(
@@ -79,7 +87,7 @@ def container_without_gpu(case: Case) -> Answer:
     )
 
 
-@check("DRV003", cause="driver-missing", readers=("host", "nvidia"))
+@check("DRV003", cause="driver-missing", readers=("host",))
 def driver_missing(case: Case) -> Answer:
     """There is no working NVIDIA driver.
 
@@ -106,17 +114,23 @@ def driver_missing(case: Case) -> Answer:
         detail = "The GPU is held by nouveau, which does not run CUDA."
     elif nvidia.present:
         detail = "The machine has NVIDIA hardware, and nothing drives it."
+    elif case.machine.cuda.nvcc_version and not requires_gpu(case):
+        detail = "CUDA was installed here for a GPU, and neither a driver nor a GPU answers."
     else:
         detail = "A GPU profile is wanted, and neither a driver nor a GPU answers."
     return finding(
         driver_missing,
         f"{detail} torch cannot use the GPU.",
-        evidence=(*_hardware(case.machine), *driver_readings(case.machine), *_errors(case.machine)),
+        evidence=(
+            *hardware_seen(case.machine),
+            *driver_readings(case.machine),
+            *errors_said(case.machine),
+        ),
         remedy=get_driver(case),
     )
 
 
-@check("DRV004", cause="driver-userlib-mismatch-803", readers=("nvidia",))
+@check("DRV004", cause="driver-userlib-mismatch-803")
 def driver_mismatch(case: Case) -> Answer:
     """The NVIDIA kernel module and the driver's libraries do not match.
 
@@ -139,7 +153,7 @@ def driver_mismatch(case: Case) -> Answer:
         driver_mismatch,
         "The driver was updated while the old kernel module stayed loaded: no CUDA program "
         "can start until the machine restarts.",
-        evidence=(*driver_readings(case.machine), *_errors(case.machine)),
+        evidence=(*driver_readings(case.machine), *errors_said(case.machine)),
         remedy=Remedy(
             ("Restart the host, then this container." if inside else "Restart the machine.")
             + " Do not reinstall anything first."
@@ -147,7 +161,7 @@ def driver_mismatch(case: Case) -> Answer:
     )
 
 
-@check("DRV005", cause="driver-missing", readers=("nvidia",))
+@check("DRV005", cause="driver-missing")
 def driver_not_loaded(case: Case) -> Answer:
     """The NVIDIA driver is installed but not loaded.
 
@@ -170,7 +184,7 @@ def driver_not_loaded(case: Case) -> Answer:
         driver_not_loaded,
         "The driver's programs are there and cannot talk to the kernel module, so torch sees "
         "no GPU.",
-        evidence=(*_hardware(case.machine), *_errors(case.machine)),
+        evidence=(*hardware_seen(case.machine), *errors_said(case.machine)),
         remedy=Remedy(
             "Restart Windows, then install the driver again if the GPU stays away."
             if windows
@@ -180,7 +194,7 @@ def driver_not_loaded(case: Case) -> Answer:
     )
 
 
-@check("DRV006", cause="cuda-init-error", readers=("nvidia",))
+@check("DRV006", cause="cuda-init-error")
 def driver_failing(case: Case) -> Answer:
     """The NVIDIA driver answers with an error.
 
@@ -196,10 +210,16 @@ def driver_failing(case: Case) -> Answer:
     access = access_or_skip(case)
     if access != "failing":
         return access if isinstance(access, Skip) else None
+    if trouble(case.machine) or case.machine.nvidia.denied:
+        return Skip("what the driver says has a check of its own")
     return finding(
         driver_failing,
         "The GPU is there, and the driver does not give access to it.",
-        evidence=(*_hardware(case.machine), *driver_readings(case.machine), *_errors(case.machine)),
+        evidence=(
+            *hardware_seen(case.machine),
+            *driver_readings(case.machine),
+            *errors_said(case.machine),
+        ),
         remedy=Remedy(
             "Restart the machine. On Linux, `sudo dmesg` shows the reason on lines with NVRM."
         ),
@@ -263,17 +283,4 @@ def wsl_library_off_path(case: Case) -> Answer:
         remedy=Remedy(
             f"`echo {WSL_LIBRARIES} | sudo tee /etc/ld.so.conf.d/ld.wsl.conf && sudo ldconfig`"
         ),
-    )
-
-
-def _errors(machine: Machine) -> tuple[str, ...]:
-    return tuple(f"{reading.source}: {reading.value}" for reading in machine.nvidia.errors)
-
-
-def _hardware(machine: Machine) -> tuple[str, ...]:
-    return tuple(
-        f"PCI {device.address} {device.vendor}:{device.device} "
-        f"({device.driver or 'no kernel module'})"
-        for device in machine.nvidia.pci
-        if device.vendor == "10de"
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from llmdoctor.checks._access import why_no_gpu
+from llmdoctor.checks._access import gpu_access, too_old, unseen, why_no_gpu
 from llmdoctor.checks._facts import (
+    driver_floor_unmet,
     driver_os,
     driver_readings,
+    errors_said,
     parts,
     pin,
     requires_gpu,
@@ -13,10 +15,12 @@ from llmdoctor.checks._facts import (
 )
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import get_driver, install_command
-from llmdoctor.finding import Remedy
+from llmdoctor.checks.compat import foreign_libcuda
+from llmdoctor.finding import Finding, Remedy
+from llmdoctor.machine import Torch
 
 
-@check("DRV008", cause="driver-too-old", readers=("nvidia", "environment"))
+@check("DRV008", cause="driver-too-old", readers=("environment",))
 def driver_too_old_for_torch(case: Case) -> Answer:
     """The NVIDIA driver is too old for the installed torch.
 
@@ -29,26 +33,34 @@ def driver_too_old_for_torch(case: Case) -> Answer:
     Remedy: Update the driver, or install a torch built with an older CUDA.
 
     Known problems: On data-centre GPUs the package cuda-compat lets a newer CUDA run on an older
-    driver; its folder on LD_LIBRARY_PATH turns the error into a warning.
+    driver; where it is found, or a report says that torch sees the GPU, this is a warning.
     """
     if not case.wants_gpu:
         return Skip("the CPU profile uses no GPU")
     torch, machine = usable_torch(case), case.machine
     if torch is None or torch.cuda is None:
         return Skip("no CUDA build of torch is installed")
-    if why := why_no_gpu(case):
+    if reason := unseen(machine):
+        return Skip(reason)
+    from llmdoctor.tables import driver_floor
+
+    driver, floor = machine.nvidia.driver_version, driver_floor(torch.cuda, driver_os(machine))
+    if driver is None and too_old(machine):  # torch's own words, which give no driver version
+        return _said_too_old(case, torch, floor.version if floor else None)
+    if gpu_access(case) != "unknown" and (why := why_no_gpu(case)):
         return Skip(f"no GPU can be used: {why}")
-    driver = machine.nvidia.driver_version
     if driver is None:
         return Skip("the driver's version is not known")
-    from llmdoctor.tables import compare_driver, driver_floor
-
-    floor = driver_floor(torch.cuda, driver_os(machine))
     if floor is None:
         return Skip(f"the driver that CUDA {torch.cuda} needs here is not in the table")
-    if compare_driver(driver, floor.version) >= 0:
+    if driver_floor_unmet(case) is None:
         return None
-    compat = "compat" in machine.variables.get("LD_LIBRARY_PATH", "")
+    # A look at the libraries, the variable alone, or a report in which torch has found the GPU.
+    compat = (
+        foreign_libcuda(machine) is not None
+        or "compat" in machine.variables.get("LD_LIBRARY_PATH", "")
+        or any(item.source == "torch.cuda.is_available" for item in machine.nvidia.cuda)
+    )
     remedy = get_driver(case, floor.version)
     return finding(
         driver_too_old_for_torch,
@@ -64,6 +76,16 @@ def driver_too_old_for_torch(case: Case) -> Answer:
             (install_command(case),),
         ),
         url=floor.source if floor.source.startswith("https://") else None,
+    )
+
+
+def _said_too_old(case: Case, torch: Torch, floor: str | None) -> Finding:
+    return finding(
+        driver_too_old_for_torch,
+        f"torch {torch.version} says that the driver is too old for its CUDA {torch.cuda}"
+        + (f", which needs driver {floor} or newer." if floor else "."),
+        evidence=errors_said(case.machine),
+        remedy=get_driver(case, floor),
     )
 
 

@@ -64,7 +64,8 @@ def no_torch_for_platform(case: Case) -> Answer:
 def glibc_too_old(case: Case) -> Answer:
     """The C library is older than the wanted torch needs.
 
-    What: Compares the system's glibc with the manylinux tag of the wanted torch's wheels.
+    What: Compares the system's glibc with the manylinux tag of the wanted torch's wheels; without
+    a wanted profile, with those of the newest torch in the table.
 
     Why: A wheel for a newer glibc is not offered to an older system at all; forced in, it fails
     on import with "version GLIBC_2.xx not found".
@@ -73,14 +74,19 @@ def glibc_too_old(case: Case) -> Answer:
 
     Known problems: Prebuilt extension wheels (flash-attn) may need a still newer glibc than torch.
     """
-    version = wanted_torch(case)
-    if version is None:
-        return Skip("no profile with a torch was asked for")
-    release, libc = release_of(version), case.machine.host.libc
-    if release is None:
-        return Skip(f"torch {version} is not in the table")
+    version, libc = wanted_torch(case), case.machine.host.libc
     if libc is None or libc.name != "glibc":
         return Skip("this system has no glibc")
+    wish = version is not None
+    if version is None:
+        if usable_torch(case) is None:
+            return Skip("no profile with a torch was asked for, and none is installed")
+        from llmdoctor.tables import torch_releases
+
+        version = torch_releases()[-1].version
+    release = release_of(version)
+    if release is None:
+        return Skip(f"torch {version} is not in the table")
     variant = case.choice.variant if case.choice else None
     needed = release.glibc(case.machine.host.arch, variant)
     if needed is None:
@@ -91,6 +97,8 @@ def glibc_too_old(case: Case) -> Answer:
         glibc_too_old,
         f"torch {version} needs glibc {needed}, and this system has {libc.version}: "
         "installers will find no matching wheel.",
+        title=None if wish else "The C library is older than newer torch releases need",
+        severity=None if wish else "note",
         evidence=(f"glibc {libc.version}", f"torch {version} needs glibc {needed}"),
         remedy=Remedy(
             "Use a newer distribution, or a container image with a newer one. "
@@ -255,7 +263,9 @@ def not_writable(case: Case) -> Iterator[Finding]:
                 title=f"The {role} is not writable",
                 severity="error" if disk.role in ("environment", "temp") else "warning",
                 where=disk.path,
-                remedy=Remedy("Get write permission there, or choose another folder with --env."),
+                remedy=Remedy("Set HF_HOME to a folder of your own, or get write permission there.")
+                if disk.role == "models"
+                else Remedy("Get write permission there, or choose another folder with --env."),
             )
 
 
@@ -264,6 +274,7 @@ _ROLES = {
     "home": "home folder",
     "temp": "temporary folder",
     "cache": "package cache",
+    "models": "cache of models",
 }
 
 
@@ -277,6 +288,12 @@ def wanted_disk(case: Case) -> int:
 def _make_room(case: Case, disk: Disk) -> Remedy:
     if disk.role == "cache":
         return Remedy("Remove what the cache no longer needs.", "ask", (("uv", "cache", "prune"),))
+    if disk.role == "models":
+        return Remedy(
+            "Set HF_HOME to a folder on a larger disk, or remove models that are no longer used.",
+            "ask",
+            (("hf", "cache", "ls"),),
+        )
     if disk.role == "temp":
         variable = "TEMP" if case.machine.host.system == "windows" else "TMPDIR"
         return Remedy(f"Set {variable} to a folder on a larger disk, or free space there.")

@@ -36,7 +36,7 @@ def python_home_set(case: Case) -> Answer:
     )
 
 
-@check("PY009", cause=None, severity="warning", readers=("environment", "variables"))
+@check("PY009", cause=None, severity="warning", readers=("environment", "files"))
 def python_path_shadows(case: Case) -> Answer:
     """PYTHONPATH puts other packages before the environment's.
 

@@ -17,7 +17,8 @@ _WORDS = {
     "python": "Wheels for another Python are installed",
     "glibc": "Wheels for a newer glibc are installed",
 }
-# Families of which the CUDA 12 and the CUDA 13 wheel write the same files.
+# Families of which the CUDA 12 and the CUDA 13 wheel write the same files: nvidia/cudnn/lib and the
+# like, in which torch looks for both (`_preload_cuda_deps` in torch/__init__.py of 2.13.0).
 _SAME_FILES = ("nvidia-cudnn", "nvidia-nccl", "nvidia-nvshmem", "nvidia-cusparselt")
 _LIBRARY = re.compile(r"(nvidia-[a-z-]+?)(?:-cu(\d+))?")
 
@@ -153,11 +154,10 @@ def numpy_2_abi(case: Case) -> Answer:
     return finding(
         numpy_2_abi,
         f"NumPy {numpy.version} refuses their compiled parts.",
-        evidence=tuple(
-            f"{package.name} {package.version}: compiled for NumPy 2 from {since[package.name]} on"
-            for package in old
-        )
-        + (f"numpy {numpy.version}",),
+        evidence=(
+            *(f"{p.name} {p.version}: compiled for NumPy 2 from {since[p.name]} on" for p in old),
+            f"numpy {numpy.version}",
+        ),
         where=environment.path,
         remedy=Remedy(
             "Hold NumPy below 2 for them, or install current releases.",

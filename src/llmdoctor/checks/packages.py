@@ -189,8 +189,10 @@ def wanted_packages_missing(case: Case) -> Answer:
         return Skip("no profile was asked for, or it does not fit")
     if environment.kind in ("missing", "broken") or environment.package("torch") is None:
         return Skip("follows from the missing torch (TORCH001)")
-    names = (name.replace("_", "-") for profile in case.profiles for name in profile.imports)
-    missing = sorted({name for name in names if environment.package(name) is None})
+    names = {name.replace("_", "-") for profile in case.profiles for name in profile.imports}
+    # Windows' Triton is a package of another name
+    provided = {package.name.removesuffix("-windows") for package in environment.packages}
+    missing = sorted(names - provided)
     if not missing:
         return None
     return finding(

@@ -70,3 +70,90 @@ def python_outside_project(case: Case) -> Answer:
             (command,),
         ),
     )
+
+
+@check("PROJ003", cause=None, severity="warning", readers=("project",))
+def torch_source_for_everything(case: Case) -> Answer:
+    """The project takes every package from the PyTorch index too.
+
+    What: Looks whether the PyTorch index in pyproject.toml is for the packages that name it alone:
+    `priority = "explicit"` in Poetry, `explicit = true` in uv.
+
+    Why: That index holds old copies of common packages, and builds for another CUDA. Poetry asks
+    it for each package (slow, and it may take one from there); uv takes a package from the first
+    index that has it.
+
+    Remedy: Make it explicit, and name it at torch, torchvision and torchaudio.
+
+    Known problems: A project that installs nothing but torch is not harmed.
+    """
+    project = case.machine.project
+    if project is None or not project.torch_places:
+        return Skip("the project names no PyTorch index")
+    loose = [place for place in project.torch_places if not place.explicit]
+    if not loose:
+        return None
+    setting = 'priority = "explicit"' if project.tool == "poetry" else "explicit = true"
+    table = "tool.poetry.source" if project.tool == "poetry" else "tool.uv.index"
+    use = (
+        'torch = { version = "...", source = "%s" }'
+        if project.tool == "poetry"
+        else '[tool.uv.sources] torch = { index = "%s" }'
+    ) % loose[0].name
+    return finding(
+        torch_source_for_everything,
+        f"{loose[0].name} is asked for every package, not for torch alone.",
+        evidence=tuple(f"{place.name}: {place.url}" for place in loose),
+        where=project.root,
+        remedy=Remedy(
+            f"Add `{setting}` to it in [[{table}]], and name it where torch is wanted: `{use}`."
+        ),
+    )
+
+
+@check("PROJ004", cause="uv-index-variant-platform", severity="note", readers=("host", "project"))
+def torch_build_for_some_platforms(case: Case) -> Answer:
+    """The project's CUDA index of torch serves some platforms only.
+
+    What: Looks whether a uv project uses a CUDA index of PyTorch without a marker that says for
+    which platforms.
+
+    Why: uv locks for all platforms at once. That index has no wheel for macOS, so there the lock
+    cannot be installed: "can't be installed because it doesn't have a source distribution or wheel
+    for the current platform".
+
+    Remedy: Give the source a marker (`marker = "sys_platform == 'linux'"`), with the CPU index for
+    the rest; or say with `tool.uv.environments` what the project is for.
+
+    Known problems: A project that is used on one platform alone is not harmed.
+    """
+    project, host = case.machine.project, case.machine.host
+    if project is None or project.tool != "uv" or not project.torch_places:
+        return Skip("this is no uv project with a PyTorch index")
+    open_ended = [
+        place
+        for place in project.torch_places
+        if not place.limited and "/cu" in place.url.rpartition("/whl")[2]
+    ]
+    if not open_ended:
+        return None
+    here = host.system == "macos"
+    return finding(
+        torch_build_for_some_platforms,
+        f"{open_ended[0].url} has no wheels for macOS"
+        + (
+            ", which this is: the project cannot be installed here."
+            if here
+            else ", and no marker says that the project does not need them."
+        ),
+        severity="error" if here else None,
+        evidence=tuple(f"{place.name}: {place.url}" for place in open_ended),
+        where=project.root,
+        remedy=Remedy(
+            f'In [tool.uv.sources] write torch = [{{ index = "{open_ended[0].name}", marker = '
+            "\"sys_platform == 'linux' or sys_platform == 'win32'\" }], and lock again.",
+            "ask",
+            (("uv", "lock"),),
+        ),
+        url="https://docs.astral.sh/uv/guides/integration/pytorch/",
+    )

@@ -6,11 +6,15 @@ from llmdoctor.checks._access import gpu_access, why_no_gpu
 from llmdoctor.checks._facts import release_of, requires_gpu, usable_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import install
+from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Remedy
 from llmdoctor.visible import visible
 
 # What does nothing without torch: with one of these installed, a missing torch is a defect.
 NEED_TORCH = ("accelerate", "bitsandbytes", "flash-attn", "peft", "torchvision", "xformers")
+
+# What was installed for a GPU's sake: beside a CPU build of torch it is of no use.
+NEED_GPU = ("bitsandbytes", "causal-conv1d", "flash-attn", "mamba-ssm", "xformers")
 
 
 @check("TORCH001", cause="torch-missing", readers=("environment",))
@@ -189,3 +193,89 @@ def torch_not_wanted(case: Case) -> Answer:
         evidence=(f"torch {torch.version} ({torch.variant})",),
         remedy=install(case, "Install the profile."),
     )
+
+
+@check("TORCH006", cause=None, severity="warning", readers=("environment",))
+def allocator_settings(case: Case) -> Answer:
+    """The allocator's settings do not reach this torch.
+
+    What: Looks which of PYTORCH_ALLOC_CONF and PYTORCH_CUDA_ALLOC_CONF is set, and whether the
+    installed torch reads it.
+
+    Why: torch 2.9 renamed the variable. Older releases know the former name only, and the first
+    that know the new one do not apply expandable_segments from it on CUDA: the setting that was to
+    prevent "out of memory" is then ignored without a word.
+
+    Remedy: Set the name that this torch reads. Both names with one value are right everywhere.
+
+    Known problems: Some releases from 2.9 on warn that the former name is deprecated; it works.
+    """
+    torch, variables = usable_torch(case), case.machine.variables
+    new, old = variables.get("PYTORCH_ALLOC_CONF"), variables.get("PYTORCH_CUDA_ALLOC_CONF")
+    if torch is None or torch.version is None or torch.cuda is None:
+        return Skip("no CUDA build of torch is installed")
+    if new is None:
+        return None if old is not None else _without(case, "PYTORCH_ALLOC_CONF is not set")
+    from llmdoctor.tables.read import read_table
+
+    rule = read_table("companions")["allocator"]
+    unread = allows(f"<{rule['since']}", torch.version)
+    partly = allows(rule["partly"], torch.version) and "expandable_segments" in new
+    if old == new or not (unread or partly or old is not None):
+        return None
+    if old is not None:
+        detail = "Both names are set, to different values: which one counts depends on the torch."
+    elif unread:
+        detail = (
+            f"torch {torch.version} does not read PYTORCH_ALLOC_CONF (from {rule['since']} on)."
+        )
+    else:
+        detail = f"torch {torch.version} takes expandable_segments from the former name only."
+    return finding(
+        allocator_settings,
+        detail,
+        evidence=(
+            f"PYTORCH_ALLOC_CONF={new}",
+            *((f"PYTORCH_CUDA_ALLOC_CONF={old}",) if old is not None else ()),
+            f"torch {torch.version}",
+        ),
+        remedy=Remedy(
+            f"Set PYTORCH_CUDA_ALLOC_CONF to {new!r} as well." if old is None else "Keep one value."
+        ),
+    )
+
+
+@check("TORCH007", cause="torch-cpu-wheel", severity="warning", readers=("environment",))
+def gpu_packages_on_cpu_torch(case: Case) -> Answer:
+    """Packages for the GPU are installed beside a CPU build of PyTorch.
+
+    What: Looks for flash-attn, xFormers, bitsandbytes and Mamba's kernels beside a CPU build.
+
+    Why: They were installed for a GPU, and with this torch they are of no use: they do not import,
+    or they say that they were "compiled without GPU support".
+
+    Remedy: Install a CUDA build of torch, or ask for the CPU profile.
+
+    Known problems: bitsandbytes can do some of its work on the CPU.
+    """
+    torch, environment = usable_torch(case), case.machine.environment
+    if torch is None or torch.variant != "cpu" or not case.wants_gpu:
+        return Skip("there is no CPU build of torch, or it is wanted")
+    found = [package for name in NEED_GPU if (package := environment.package(name))]
+    if not found or case.machine.host.system == "macos":
+        return None
+    if gpu_access(case) == "works":
+        return Skip("follows from the CPU build of torch (TORCH003)")
+    return finding(
+        gpu_packages_on_cpu_torch,
+        f"torch {torch.version} never uses a GPU, and these need one.",
+        evidence=tuple(f"{package.name} {package.version}" for package in found),
+        where=environment.path,
+        remedy=install(case, "Install the build of torch that fits this machine."),
+    )
+
+
+def _without(case: Case, reason: str) -> Skip | None:
+    """A variable that is not there: no fault, unless nobody could look."""
+    note = case.machine.note("variables")
+    return Skip(f"could not look: {note.detail}") if note else Skip(reason)

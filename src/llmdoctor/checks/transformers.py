@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 from llmdoctor.checks._facts import parts, usable_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import install
 from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Finding
+from llmdoctor.machine import Package
 
-if TYPE_CHECKING:
-    from llmdoctor.tables import Transformers
-
-# What a report's list of packages leaves open: the range that Transformers asks for.
+# Package, its key in the table, its cause, and whether Transformers' own metadata names it: then
+# the table is for lists of packages without metadata only. accelerate is one of its extras.
 _RANGES = (
-    ("huggingface-hub", "hub", "hf-hub-version-conflict"),
-    ("tokenizers", "tokenizers", "tokenizers-version-conflict"),
+    ("huggingface-hub", "hub", "hf-hub-version-conflict", True),
+    ("tokenizers", "tokenizers", "tokenizers-version-conflict", True),
+    ("accelerate", "accelerate", None, False),
 )
 
 
@@ -41,11 +41,12 @@ def torch_too_old_for_transformers(case: Case) -> Answer:
     known = _release(package.version)
     if known is None:
         return Skip(f"Transformers {package.version} is not in the table")
-    if allows(known.torch, torch.version) is not False:
+    needed = known.get("torch", "")
+    if allows(needed, torch.version) is not False:
         return None
     return finding(
         torch_too_old_for_transformers,
-        f"Transformers {package.version} needs torch{known.torch}, and torch {torch.version} is "
+        f"Transformers {package.version} needs torch{needed}, and torch {torch.version} is "
         "installed.",
         evidence=(f"transformers {package.version}", f"torch {torch.version}"),
         where=case.machine.environment.path,
@@ -79,7 +80,7 @@ def torch_load_refused(case: Case) -> Answer:
     if allows(rule["torch"], torch.version) is not False:
         return None
     known = _release(package.version)
-    if known is not None and allows(known.torch, torch.version) is False:
+    if known is not None and allows(known.get("torch", ""), torch.version) is False:
         return Skip("follows from the torch that is too old altogether (HF001)")
     return finding(
         torch_load_refused,
@@ -93,7 +94,7 @@ def torch_load_refused(case: Case) -> Answer:
 
 @check("HF003", cause="peft-transformers-mismatch", readers=("environment",))
 def peft_imports_missing(case: Case) -> Answer:
-    """peft imports what this Transformers does not have.
+    """The installed peft imports what Transformers does not have.
 
     What: Compares peft and Transformers by a table of the classes that peft imports from it.
 
@@ -125,52 +126,55 @@ def peft_imports_missing(case: Case) -> Answer:
     return None
 
 
-@check("HF004", cause="hf-hub-version-conflict", readers=("environment",))
+@check("HF004", cause=None, readers=("environment",))
 def outside_transformers_range(case: Case) -> Answer:
     """A package is outside the range of the installed Transformers.
 
-    What: Where the metadata of Transformers is not there (a pasted list of packages), compares
-    huggingface-hub and tokenizers with the range that the table has for that Transformers.
+    What: Compares accelerate, which Transformers' metadata names for its extras only, with the
+    release that the Trainer asks for; and huggingface-hub and tokenizers, where the metadata is not
+    there (a pasted list of packages).
 
-    Why: Transformers checks both when it is imported, and refuses to start.
+    Why: Transformers checks the Hub client and tokenizers when it is imported, and refuses to
+    start; the Trainer refuses an older accelerate.
 
     Remedy: Install the profile: it resolves these packages together.
 
-    Known problems: Releases between two rows of the table are judged by the older row.
+    Known problems: Releases of Transformers that are not in the table are not judged.
     """
     package = case.machine.environment.package("transformers")
     if package is None:
         return Skip("Transformers is not installed")
-    if package.requires:
-        return Skip("judged by its own metadata (PKG002)")
     known = _release(package.version)
     if known is None:
         return Skip(f"Transformers {package.version} is not in the table")
-    return tuple(_outside(case, package.version, known))
+    return tuple(_outside(case, package, known))
 
 
-def _outside(case: Case, version: str, known: Transformers) -> Iterator[Finding]:
+def _outside(case: Case, package: Package, known: dict[str, Any]) -> Iterator[Finding]:
     environment = case.machine.environment
-    for name, field, cause in _RANGES:
-        specifier: str | None = getattr(known, field)
-        other = environment.package(name)
-        if specifier and other and allows(specifier, other.version) is False:
+    for name, key, cause, in_metadata in _RANGES:
+        specifier, other = known[key], environment.package(name)
+        if other is None or (in_metadata and package.requires):
+            continue  # absent, or judged by Transformers' own metadata (PKG002)
+        if allows(specifier, other.version) is False:
             yield finding(
                 outside_transformers_range,
-                f"Transformers {version} requires {name}{specifier}, and {name} {other.version} "
-                "is installed.",
+                f"Transformers {package.version} asks for {name}{specifier}, and {name} "
+                f"{other.version} is installed.",
                 title=f"{name} is outside the range of the installed Transformers",
                 cause=cause,
-                evidence=(f"transformers {version}", f"{name} {other.version}"),
+                severity=None if in_metadata else "warning",
+                evidence=(f"transformers {package.version}", f"{name} {other.version}"),
                 where=environment.path,
                 remedy=install(case, "Install versions that were resolved together."),
             )
 
 
-def _release(version: str) -> Transformers | None:
-    from llmdoctor.tables import UnknownTransformers, transformers_release
+def _release(version: str) -> dict[str, Any] | None:
+    """The table's row for that Transformers; None for one before or after the table."""
+    from llmdoctor.tables.read import read_table
 
-    try:
-        return transformers_release(version)
-    except UnknownTransformers:
-        return None
+    table = read_table("transformers")
+    newest = parts(table["table"]["newest"])[:2]
+    rows = [row for row in table["range"] if parts(row["since"]) <= parts(version)[:2] <= newest]
+    return rows[-1] if rows else None

@@ -1,4 +1,8 @@
-"""`llmdoctor check`: look and judge. No network, no writing, no import from the patient."""
+"""`llmdoctor check`: look and judge. No network, no writing, no import from the patient.
+
+With `--deep` the patient's own Python imports its packages; what these cache goes to a temporary
+folder that is gone afterwards.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.output import emit, put
+from llmdoctor.cli.output import emit, put, say
+from llmdoctor.errors import UsageError
 
 if TYPE_CHECKING:
+    from llmdoctor.diagnose import Question
+    from llmdoctor.finding import Report
     from llmdoctor.render.terminal import Paper
 
 _FAILING: dict[str, tuple[str, ...]] = {
@@ -27,6 +34,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     parser.add_argument(
         "--from", dest="saved", metavar="FILE", help="Judge a saved look or a report (- stdin)."
     )
+    parser.flag("--deep", text="Import the packages too, start CUDA, run a kernel on each GPU.")
     parser.repeatable("--select", "CODE", "Only these checks (a prefix); repeatable.")
     parser.repeatable("--ignore", "CODE", "Not these checks (a prefix); repeatable.")
     parser.choice("--fail-on", tuple(_FAILING), "From where on the exit code is 1.")
@@ -36,6 +44,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         "llmdoctor check",
         "llmdoctor check --profile mainline --profile flashattn",
         "llmdoctor check --env ~/comfy/.venv --format json",
+        "llmdoctor check --deep",
         "python -m torch.utils.collect_env | llmdoctor check --from -",
         "llmdoctor check --select TORCH --fail-on warning",
     )
@@ -48,6 +57,11 @@ def check(parser: Parser, words: Sequence[str]) -> int:
             put(f"{declared.code}  {declared.severity:7}  {declared.title}")
         return 0
 
+    if options.deep and options.saved is not None:
+        raise UsageError(
+            "--deep runs the environment's own Python, and with --from there is none to run",
+            next_command="llmdoctor check --deep",
+        )
     from llmdoctor import tables
     from llmdoctor.render import documents
     from llmdoctor.system.local import Local
@@ -63,7 +77,10 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         ignore=tuple(options.ignore),
     )
     system = ReadOnly(Local())
-    report = diagnose.diagnose(system, question)
+    if options.deep:
+        report = _from_inside(question, quiet=options.quiet)
+    else:
+        report = diagnose.diagnose(system, question)
     dates = tables.dates_read()
 
     def write(paper: Paper) -> None:
@@ -80,3 +97,26 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         line=diagnose.one_line(report) if options.quiet else None,
     )
     return int(report.worst in _FAILING[options.fail_on])
+
+
+def _from_inside(question: Question, *, quiet: bool) -> Report:
+    """The same with a look from inside, which says what it is doing: imports take seconds."""
+    from llmdoctor import diagnose
+    from llmdoctor.deep import Deep
+    from llmdoctor.machine import Machine
+    from llmdoctor.probe.deep import look_inside
+    from llmdoctor.probe.paths import absolute
+    from llmdoctor.system.local import Local
+    from llmdoctor.system.readonly import ReadOnly
+
+    local = Local()
+    system = ReadOnly(local)
+
+    def deeper(machine: Machine) -> Deep:
+        project = absolute(system, question.project)
+        with local.scratch() as folder:
+            return look_inside(
+                system, machine.environment, project, folder, (lambda _: None) if quiet else say
+            )
+
+    return diagnose.diagnose(system, question, deeper)

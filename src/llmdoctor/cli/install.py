@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llmdoctor.finding import Finding
     from llmdoctor.install import Prepared, Request
     from llmdoctor.plan import Plan
+    from llmdoctor.profile import Profile
     from llmdoctor.render.plans import Asked
     from llmdoctor.render.terminal import Paper
     from llmdoctor.system import System
@@ -136,10 +137,11 @@ def _request(options: Namespace) -> Request:
 
     if not options.profile:
         raise UsageError("which profile? give --profile", next_command="llmdoctor profiles")
-    _known_codes(options.allow)
+    wish = profiles.wish(options.profile)
+    _known_codes(options.allow, wish.known)
     return Request(
-        profiles=tuple(profiles.find(name) for name in options.profile),
-        known=tuple(profiles.builtin().values()),
+        profiles=wish.wanted,
+        known=wish.known,
         environment=options.env,
         python=options.python,
         installer=options.installer,
@@ -152,17 +154,16 @@ def _request(options: Namespace) -> Request:
     )
 
 
-def _known_codes(codes: Sequence[str]) -> None:
+def _known_codes(codes: Sequence[str], profiles: Sequence[Profile]) -> None:
     """See that every `--allow` names something that can be overridden.
 
     Raises:
         UsageError: one does not.
     """
-    from llmdoctor import profiles
     from llmdoctor.checks import CHECKS
     from llmdoctor.resolve import OVERRIDES
 
-    rules = {rule.code for profile in profiles.builtin().values() for rule in profile.exclusions}
+    rules = {rule.code for profile in profiles for rule in profile.exclusions}
     known = sorted({*rules, *OVERRIDES, *(check.code for check in CHECKS)})
     for code in codes:
         if code not in known:

@@ -23,9 +23,9 @@ def profiles(parser: Parser, words: Sequence[str]) -> int:
     from llmdoctor.system.local import Local
     from llmdoctor.system.readonly import ReadOnly
 
-    wanted = [catalogue.find(options.name)] if options.name else [*catalogue.builtin().values()]
+    wishes, broken = catalogue.one(options.name) if options.name else catalogue.every()
     system = ReadOnly(Local())
-    rows = fits(system, wanted)
+    rows = fits(system, wishes)
     fitting = [profile.name for profile, made in rows if made.choice.feasible]
     dates = tables.dates_read()
 
@@ -34,11 +34,11 @@ def profiles(parser: Parser, words: Sequence[str]) -> int:
             profile, made = rows[0]
             shown.one(profile, made, paper, spelled=options.name, verbose=options.verbose)
         else:
-            shown.table(rows, paper, verbose=options.verbose)
+            shown.table(rows, paper, broken=broken, verbose=options.verbose)
         terminal.ages(dates, system.now(), paper, verbose=options.verbose)
 
     emit(
-        documents.profiles(rows, dates, whole=options.name is not None),
+        documents.profiles(rows, dates, broken=broken, whole=options.name is not None),
         write,
         format=options.format,
         output=options.output,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from llmdoctor import closure, interpreters, pip_config, resolve, sources, tables, target
+from llmdoctor import closure, interpreters, pip_config, profiles, resolve, sources, tables, target
 from llmdoctor.errors import CannotFinishError
 from llmdoctor.install import patient
 from llmdoctor.install.request import Request
@@ -15,14 +15,16 @@ from llmdoctor.pip_config import PipConfig
 from llmdoctor.plan import Alternative, Choice, Plan, Reason, Rejected, Requirement, Source, Target
 from llmdoctor.probe import Subject, look
 from llmdoctor.profile import Profile
+from llmdoctor.profiles import Wish
 from llmdoctor.system import System
 
 
 def choose(request: Request, machine: Target) -> Choice:
     """What the resolver decides for that machine."""
-    return resolve.resolve(
+    choice = resolve.resolve(
         request.profiles, request.known, machine, variant=request.variant, allow=request.allow
     )
+    return profiles.combined(choice, request.known)
 
 
 def assumed(request: Request, machine: Target) -> Plan:
@@ -59,17 +61,15 @@ def resolved(system: System, request: Request, machine: Target) -> Plan:
     )
 
 
-def fits(system: System, wanted: Sequence[Profile]) -> list[tuple[Profile, Plan]]:
-    """What each profile would be on this machine, from the tables alone."""
-    from llmdoctor import profiles
-
+def fits(system: System, wishes: Sequence[Wish]) -> list[tuple[Profile, Plan]]:
+    """What the profile of each wish would be on this machine, from the tables alone."""
     machine = look(system, Subject(environment=None, python=None, project=system.cwd()))
     own = interpreters.ask(system, system.interpreter())
     version = own.version if isinstance(own, interpreters.Interpreter) else Target().python
     facts = target.of_machine(machine, machine.environment.version or version)
-    known = tuple(profiles.builtin().values())
     return [
-        (profile, Plan(resolve.resolve([profile], known, facts), ".venv")) for profile in wanted
+        (wish.wanted[0], Plan(choose(Request(wish.wanted, wish.known), facts), ".venv"))
+        for wish in wishes
     ]
 
 
@@ -104,7 +104,7 @@ def find(system: System, request: Request, choice: Choice, pip: PipConfig) -> Fo
             passed_over = Rejected(f"torch {choice.torch}+{choice.variant}", "no place offers it")
             choice = replace(other, rejected=(*other.rejected, passed_over))
     if source is None:
-        return _nowhere(choice, located)
+        return _nowhere(request, choice, located)
     requirements = tuple(
         replace(item, text=f"{item.name} @ {url}", url=url)
         if item.url and (url := sources.mirrored(item.url, system.environ)) != item.url
@@ -136,15 +136,16 @@ def _default_build(request: Request, choice: Choice) -> Choice | None:
         variant=default,
         allow=request.allow,
     )
-    return other if other.feasible else None
+    return profiles.combined(other, request.known) if other.feasible else None
 
 
-def _nowhere(choice: Choice, located: sources.Located) -> Choice:
+def _nowhere(request: Request, choice: Choice, located: sources.Located) -> Choice:
     """A feasible choice whose torch build no place offers."""
     build = f"torch {choice.torch}+{choice.variant}"
     asked = [Reason("no-source", f"{place.candidate}: {place.reason}") for place in located.asked]
     text = f"no place that was asked offers {build}"
-    flags = " ".join(f"--profile {name}" for name in choice.profiles)
+    spelled = {profile.name: profile.spelled for profile in request.known}
+    flags = " ".join(f"--profile {spelled.get(name, name)}" for name in choice.profiles)
     way_out = (
         f"`llmdoctor install {flags} --find-links DIR`, where DIR holds a downloaded wheel of "
         f"{build}; or `--index-url URL` of an index that has it"

@@ -31,7 +31,7 @@ class Request:
 
     def again(self, *more: str) -> str:
         """The same install, typed differently: for the next command of an error."""
-        words = [word for profile in self.profiles for word in ("--profile", profile.name)]
+        words = [word for profile in self.profiles for word in ("--profile", profile.spelled)]
         if self.environment != Request.environment and "--env" not in more:
             words += ["--env", self.environment]
         return shlex.join(["llmdoctor", "install", *words, *more])

@@ -15,7 +15,9 @@ from llmdoctor.probe.cuda import read_cuda
 from llmdoctor.probe.disks import read_disks
 from llmdoctor.probe.environment import read_environment
 from llmdoctor.probe.guard import Guard
+from llmdoctor.probe.headers import has_headers
 from llmdoctor.probe.host import read_host
+from llmdoctor.probe.libraries import read_libraries
 from llmdoctor.probe.locate import Place, Subject, locate
 from llmdoctor.probe.memory import read_memory
 from llmdoctor.probe.nvidia import read_nvidia
@@ -48,6 +50,10 @@ def look(system: System, subject: Subject) -> Machine:
     dot_venv = Place(join(system, folder, ".venv"))
     place = guard("environment")(dot_venv, locate, system, subject, project)
     unread = Environment("broken", place.path, place.executable, problem="it could not be read")
+    environment = guard("environment")(
+        unread, read_environment, system, place, guard("environment")
+    )
+    headers = guard("environment")(None, has_headers, system, environment)
     return Machine(
         taken=system.now(),
         host=guard("host")(Host(), read_host, system, guard("host")),
@@ -56,11 +62,10 @@ def look(system: System, subject: Subject) -> Machine:
         disks=guard("disks")((), read_disks, system, guard("disks"), place.path),
         nvidia=guard("nvidia")(Nvidia(), read_nvidia, system),
         cuda=guard("cuda")(Cuda(), read_cuda, system, guard("cuda")),
+        libraries=guard("libraries")((), read_libraries, system, environment, guard("libraries")),
         compilers=guard("compilers")((), read_compilers, system, guard("compilers")),
         tools=guard("tools")((), read_tools, system, guard("tools")),
-        environment=guard("environment")(
-            unread, read_environment, system, place, guard("environment")
-        ),
+        environment=replace(environment, headers=headers),
         project=project,
         variables=guard("variables")({}, read_variables, system),
         notes=tuple(notes),

@@ -48,6 +48,12 @@ def parse_cuda_header(text: str) -> str | None:
     return f"{int(match[1]) // 1000}.{int(match[1]) % 1000 // 10}" if match else None
 
 
+def parse_host_config(text: str) -> int | None:
+    """The newest GCC major that crt/host_config.h lets pass: above it the header is an error."""
+    match = re.search(r"^#[ \t]*if[ \t]+__GNUC__[ \t]*>[ \t]*([0-9]{1,3})\b", text, re.MULTILINE)
+    return int(match[1]) if match else None
+
+
 def parse_nvcc(text: str) -> str | None:
     """The release in `nvcc --version`."""
     match = re.search(r"release ([0-9]+\.[0-9]+)", text)
@@ -87,7 +93,15 @@ def _toolkit(system: System, source: str, place: str) -> Toolkit | None:
         version = _ask(system, nvcc)
     if version is None and not has_nvcc:
         return None
-    return Toolkit(path, version, has_nvcc, source)
+    header = system.read_text(join(system, path, "include", "crt", "host_config.h"), _HEADER_HEAD)
+    return Toolkit(
+        path,
+        version,
+        has_nvcc,
+        source,
+        gcc=parse_host_config(header) if header is not None else None,
+        stub=system.exists(join(system, path, "lib64", "stubs", "libcuda.so")),
+    )
 
 
 def _static_version(system: System, path: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Room where an install writes: the environment, home, temporary files, and the download caches."""
+"""Room that is written to: the environment, home, temporary files, packages' and models' caches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llmdoctor.system import System
 
 
 def read_disks(system: System, guard: Guard, environment: str) -> tuple[Disk, ...]:
-    """One entry for each role, and a second "cache" where the caches lie on different file systems.
+    """One entry for each role; "models" only where their cache lies elsewhere than the packages'.
 
     `environment` is the patient's folder, which need not exist yet.
     """
@@ -38,8 +38,8 @@ def _places(system: System, environment: str) -> list[tuple[str, str]]:
         ("environment", environment),
         ("home", home),
         ("temp", temp),
-        ("cache", models),
         ("cache", uv),
+        ("models", models),
     ]
 
 
@@ -50,4 +50,9 @@ def _disk(system: System, role: str, path: str) -> Disk | None:
 
 def _same_room(one: Disk, other: Disk) -> bool:
     # Free space moves between two looks; the size of a file system tells them apart well enough.
-    return (one.role, one.total, one.writable) == (other.role, other.total, other.writable)
+    kind = {"models": "cache"}
+    return (kind.get(one.role, one.role), one.total, one.writable) == (
+        kind.get(other.role, other.role),
+        other.total,
+        other.writable,
+    )

@@ -31,7 +31,7 @@ def read_environment(system: System, place: Place, guard: Guard) -> Environment:
     installed = read_packages(system, found.site_packages, guard)
     torch_package = _first(installed.packages, "torch")
     torch = guard(None, read_torch, system, found.site_packages, torch_package, found.version)
-    intruders = read_intruders(system, found, guard)
+    intruders = read_intruders(system, found, guard.named("files"))
     return replace(
         found,
         packages=installed.packages,

@@ -31,6 +31,10 @@ class Guard:
             self.note("failed", f"{type(error).__name__}: {error}")
         return otherwise
 
+    def named(self, reader: str) -> Guard:
+        """The same notes under another name: what fails here is not to take the rest with it."""
+        return Guard(reader, self._notes)
+
     def note(self, status: Status, detail: str) -> None:
         """Write down once that something could not be looked at."""
         note = Note(self._reader, status, detail)

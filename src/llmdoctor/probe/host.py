@@ -6,9 +6,21 @@ import re
 
 from llmdoctor.machine import Host, Libc
 from llmdoctor.probe.guard import Guard
+from llmdoctor.probe.nvidia_text import parse_tegra_release
+from llmdoctor.probe.paths import absolute, join
 from llmdoctor.system import System
 
 _ARCH = {"amd64": "x86_64", "x64": "x86_64", "x86-64": "x86_64", "arm64": "arm64"}
+_CERTIFICATES = (
+    "CURL_CA_BUNDLE",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+)
+_FILE_SYSTEM = r"HKLM\SYSTEM\CurrentControlSet\Control\FileSystem"
+# What torch's libraries load from the system: the Visual C++ runtime, and its OpenMP.
+_RUNTIME = ("msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll", "libomp140.x86_64.dll")
 _UNTOLD: tuple[str | None, str | None] = (None, None)
 _CGROUP_NAMES = (
     ("kubepods", "kubernetes"),
@@ -32,6 +44,10 @@ def read_host(system: System, guard: Guard) -> Host:
         libc=guard(None, _libc, system) if name.system == "linux" else None,
         wsl=wsl(name.release) if name.system == "linux" else None,
         container=guard(None, _container, system) if name.system == "linux" else None,
+        jetson=guard(None, _jetson, system) if name.system == "linux" else None,
+        lost_certificates=guard((), _lost_certificates, system),
+        long_paths=guard(None, _long_paths, system) if name.system == "windows" else None,
+        runtime_missing=guard((), _runtime_missing, system) if name.system == "windows" else (),
     )
 
 
@@ -99,6 +115,33 @@ def _libc(system: System) -> Libc | None:
     said = system.run([f"/lib/{loaders[0]}"], timeout=2.0).err
     match = re.search(r"Version (\d+\.\d+(?:\.\d+)?)", said)
     return Libc("musl", match[1] if match else "unknown")
+
+
+def _jetson(system: System) -> str | None:
+    text = system.read_text("/etc/nv_tegra_release", 200)
+    return None if text is None else parse_tegra_release(text)
+
+
+def _lost_certificates(system: System) -> tuple[str, ...]:
+    """Variables that make requests, pip, OpenSSL or curl trust a file, which is not there."""
+    environ = system.environ
+    return tuple(
+        name
+        for name in _CERTIFICATES
+        if environ.get(name) and not system.exists(absolute(system, environ[name]))
+    )
+
+
+def _long_paths(system: System) -> bool | None:
+    """Windows keeps the setting in its registry, and ships the program that reads it."""
+    done = system.run(["reg", "query", _FILE_SYSTEM, "/v", "LongPathsEnabled"], timeout=5.0)
+    match = re.search(r"LongPathsEnabled\s+REG_DWORD\s+0x([0-9a-fA-F]+)", done.out)
+    return int(match[1], 16) == 1 if match else None
+
+
+def _runtime_missing(system: System) -> tuple[str, ...]:
+    folder = join(system, system.environ.get("SystemRoot", "C:\\Windows"), "System32")
+    return tuple(name for name in _RUNTIME if not system.exists(join(system, folder, name)))
 
 
 def _container(system: System) -> str | None:

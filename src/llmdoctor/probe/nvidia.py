@@ -7,9 +7,10 @@ says the same.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import ParamSpec, TypeVar
+from typing import Literal, NamedTuple, ParamSpec, TypeVar
 
 from llmdoctor.errors import UnreadableError
 from llmdoctor.machine import Gpu, Nvidia, PciDevice, Reading
@@ -22,9 +23,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _INSIDE = PurePath(__file__).parent.parent / "inside"
+_OPENED = re.compile(r"/dev/(?:nvidia(?:\d+|ctl|-uvm)|dxg)")
 _LIMIT = 10.0  # seconds; a sick driver may take minutes or never answer
 _WSL = "/usr/lib/wsl/lib"
 _DISPLAY_CLASS = "0x03"
+_BRIDGE_CLASS = "0x0680"  # "other bridge": on NVIDIA's servers the NVSwitches
+_NVIDIA = "10de"
+_FABRIC_MANAGER = "/run/nvidia-fabricmanager/nv-fabricmanager.pid"
 
 
 class _Found:
@@ -51,7 +56,7 @@ def read_nvidia(system: System) -> Nvidia:
     proc = found.ask("/proc", None, _proc_driver, system) if posix else None
     sysfs = found.ask("/sys", None, _sys_driver, system) if posix else None
     listed = found.ask("/proc", (), _proc_gpus, system) if posix else ()
-    pci = found.ask("/sys", (), _pci_devices, system) if posix else ()
+    bus = found.ask("/sys", _Bus(), _bus, system) if posix else _Bus()
     nodes = found.ask("/dev", (), _device_nodes, system) if posix else ()
     library = found.ask("nvml", None, _library, system)
     nvml = found.ask("nvml", Answer(), _nvml, system, library) if library else Answer()
@@ -60,16 +65,27 @@ def read_nvidia(system: System) -> Nvidia:
     if nvml.driver is None:
         smi = found.ask("nvidia-smi", Answer(), _nvidia_smi, system)
         found.errors.extend(Reading("nvidia-smi", error) for error in smi.errors)
+    gpus = nvml.gpus or smi.gpus or listed
+    if posix and not gpus:
+        gpus = found.ask("/proc", (), _jetson_gpu, system)
     return Nvidia(
         driver=_readings(
             ("nvml", nvml.driver), ("nvidia-smi", smi.driver), ("/proc", proc), ("/sys", sysfs)
         ),
         cuda=_readings(("nvml", nvml.cuda), ("nvidia-smi", smi.cuda)),
-        gpus=nvml.gpus or smi.gpus or listed,
-        pci=pci,
+        gpus=gpus,
+        pci=bus.displays,
         device_nodes=nodes,
         library=library,
         errors=tuple(found.errors),
+        modules=found.ask("/sys", (), _modules, system) if posix else (),
+        denied=found.ask("/dev", (), _denied, system, nodes),
+        modprobe=found.ask("/dev", None, _modprobe, system) if posix else None,
+        nvswitches=bus.nvswitches,
+        fabric=nvml.fabric,
+        fabric_manager=found.ask("/proc", None, _fabric_manager, system)
+        if bus.nvswitches or nvml.fabric
+        else None,
     )
 
 
@@ -98,13 +114,23 @@ def _proc_gpus(system: System) -> tuple[Gpu, ...]:
     return tuple(gpus)
 
 
-def _pci_devices(system: System) -> tuple[PciDevice, ...]:
-    """Display and 3D controllers; other devices cost one small read each."""
-    devices = []
+class _Bus(NamedTuple):
+    """What of the PCI bus matters here."""
+
+    displays: tuple[PciDevice, ...] = ()
+    nvswitches: int = 0
+
+
+def _bus(system: System) -> _Bus:
+    """Display and 3D controllers, and NVSwitches; other devices cost one small read each."""
+    devices, nvswitches = [], 0
     root = "/sys/bus/pci/devices"
     for address in system.names(root) or ():
         place = f"{root}/{address}"
-        if not (system.read_text(f"{place}/class", 16) or "").startswith(_DISPLAY_CLASS):
+        kind = system.read_text(f"{place}/class", 16) or ""
+        if kind.startswith(_BRIDGE_CLASS):
+            nvswitches += _hex(system.read_text(f"{place}/vendor", 16)) == _NVIDIA
+        if not kind.startswith(_DISPLAY_CLASS):
             continue
         driver = system.real_path(f"{place}/driver")
         devices.append(
@@ -115,7 +141,7 @@ def _pci_devices(system: System) -> tuple[PciDevice, ...]:
                 driver=name_of(system, driver) if system.exists(f"{place}/driver") else None,
             )
         )
-    return tuple(devices)
+    return _Bus(tuple(devices), nvswitches)
 
 
 def _hex(text: str | None) -> str:
@@ -127,6 +153,39 @@ def _device_nodes(system: System) -> tuple[str, ...]:
         name for name in system.names("/dev") or () if name.startswith("nvidia") or name == "dxg"
     ]
     return tuple(f"/dev/{name}" for name in nodes if name != "nvidia-caps")  # a folder
+
+
+def _denied(system: System, nodes: tuple[str, ...]) -> tuple[str, ...]:
+    """The nodes that every CUDA program opens for reading and writing, and this user may not."""
+    needed = [node for node in nodes if _OPENED.fullmatch(node)]
+    spaces = ((node, system.space(node)) for node in needed)  # which also says what may be written
+    return tuple(node for node, space in spaces if space and not space.writable)
+
+
+def _modules(system: System) -> tuple[str, ...]:
+    names = ("nvidia", "nvidia_uvm")
+    return tuple(name for name in names if system.exists(f"/sys/module/{name}"))
+
+
+def _modprobe(system: System) -> bool:
+    """The driver's library runs it from this place to make device nodes; it is setuid."""
+    return system.exists("/usr/bin/nvidia-modprobe")
+
+
+def _fabric_manager(system: System) -> Literal["running", "stopped", "absent"]:
+    pid = (system.read_text(_FABRIC_MANAGER, 16) or "").strip()
+    if pid.isdigit() and system.exists(f"/proc/{pid}"):
+        return "running"
+    return "stopped" if system.exists("/usr/bin/nv-fabricmanager") else "absent"
+
+
+def _jetson_gpu(system: System) -> tuple[Gpu, ...]:
+    """The GPU of a Jetson is on no bus, and its older releases have no NVML: the board tells it."""
+    if not system.exists("/dev/nvmap"):  # in a container that got no GPU, or on another board
+        return ()
+    model = (system.read_text("/proc/device-tree/model", 256) or "").strip("\0\n ")
+    jetson = model.startswith("NVIDIA Jetson")
+    return (Gpu(0, model, source="device-tree"),) if jetson else ()
 
 
 def _library(system: System) -> str | None:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from llmdoctor.machine import Gpu
 
 QUERY = ("index", "name", "driver_version", "memory.total", "compute_cap", "uuid", "pci.bus_id")
 QUERY_OF_OLD_DRIVERS = tuple(field for field in QUERY if field != "compute_cap")
 
+Fabric: TypeAlias = Literal["not started", "in progress", "completed"]
+
+_FABRIC: dict[str, Fabric] = {
+    "not started": "not started",
+    "in progress": "in progress",
+    "completed": "completed",
+}
 _MIB = 1024 * 1024
 
 
@@ -21,6 +28,7 @@ class Answer(NamedTuple):
     cuda: str | None = None
     gpus: tuple[Gpu, ...] = ()
     errors: tuple[str, ...] = ()
+    fabric: Fabric | None = None
 
 
 def parse_nvml(text: str) -> Answer:
@@ -34,7 +42,8 @@ def parse_nvml(text: str) -> Answer:
         return Answer(errors=(f"no answer: {text.strip()[:200]!r}",))
     gpus = tuple(_nvml_gpu(number, item) for number, item in enumerate(_dicts(data.get("gpus"))))
     errors = tuple(_nvml_error(item) for item in _dicts(data.get("errors")))
-    return Answer(_text(data.get("driver")), _text(data.get("cuda")), gpus, errors)
+    fabric = _FABRIC.get(_text(data.get("fabric")) or "")
+    return Answer(_text(data.get("driver")), _text(data.get("cuda")), gpus, errors, fabric)
 
 
 def parse_nvidia_smi_csv(text: str, fields: tuple[str, ...]) -> Answer:
@@ -100,6 +109,12 @@ def parse_gpu_information(text: str, index: int) -> Gpu | None:
     )
 
 
+def parse_tegra_release(text: str) -> str | None:
+    """The release in /etc/nv_tegra_release: "# R36 (release), REVISION: 4.3, ..." is 36.4.3."""
+    match = re.search(r"R([0-9]+) \(release\), REVISION: ([0-9]+(?:\.[0-9]+)*)", text)
+    return f"{match[1]}.{match[2]}" if match else None
+
+
 def pci_address(text: str | None) -> str | None:
     """A PCI address as the kernel writes it ("0000:01:00.0"); NVML's domain has eight digits."""
     match = re.fullmatch(r"([0-9a-fA-F]{4,8}):([0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7])", text or "")
@@ -108,6 +123,7 @@ def pci_address(text: str | None) -> str | None:
 
 def _nvml_gpu(number: int, item: dict[str, object]) -> Gpu:
     index, memory, mig = item.get("index"), item.get("memory"), item.get("mig")
+    devices = item.get("mig_devices")
     return Gpu(
         index=index if isinstance(index, int) else number,
         name=_text(item.get("name")) or "unknown NVIDIA GPU",
@@ -116,6 +132,7 @@ def _nvml_gpu(number: int, item: dict[str, object]) -> Gpu:
         uuid=_text(item.get("uuid")),
         pci=pci_address(_text(item.get("pci"))),
         mig=mig if isinstance(mig, bool) else None,
+        mig_devices=devices if isinstance(devices, int) else None,
         source="nvml",
     )
 

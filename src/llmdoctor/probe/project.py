@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from llmdoctor.machine import Lock, Project
@@ -28,7 +29,26 @@ def read_project(system: System, folder: str) -> Project | None:
     if locked:
         lock, unhashable = _lock(system, join(system, folder, _LOCKS[tool]), tool, manifest)
         problem = problem or unhashable
-    return Project(folder, "pyproject.toml", tool, requires_python(manifest), lock, problem)
+    project = Project(folder, "pyproject.toml", tool, requires_python(manifest), lock, problem)
+    if not manifest or tool == "pip":
+        return project
+    from llmdoctor.probe import manifest as said
+
+    project = replace(
+        project,
+        groups=said.groups(manifest),
+        extras=said.extras(manifest),
+        torch_places=said.torch_places(manifest, tool),
+    )
+    if tool != "poetry":
+        return project
+    from llmdoctor.probe.quoted import asks_keyring, poetry_commands
+
+    return replace(
+        project,
+        commands=poetry_commands(system, folder),
+        keyring=asks_keyring(system, folder) if system.uname().system == "linux" else None,
+    )
 
 
 def requires_python(manifest: dict[str, Any]) -> str | None:

@@ -1,135 +1,138 @@
-"""Read profiles from TOML and find them by name."""
+"""Profiles by name, from wherever they come: ours, a file, the project, an installed package.
+
+`places` finds what is written, `extend` puts a profile together with those it builds on, `rules`
+says what is wrong with it. docs/reference/own-profiles.md is the same for those who write one.
+"""
 
 from __future__ import annotations
 
-import difflib
 import functools
-import re
-import sys
-from pathlib import Path
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from llmdoctor import tables, wire
 from llmdoctor.errors import ProfileError, UsageError
-from llmdoctor.paths import profiles_dir
-from llmdoctor.profile import SCHEMA, Profile, Want
+from llmdoctor.profile import Origin, Profile
+from llmdoctor.profiles import places
+from llmdoctor.profiles.combined import combined
+from llmdoctor.profiles.extend import read
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-_VARIANT = re.compile(r"cpu|cu[0-9]{3,}")
+__all__ = ["Broken", "Wish", "builtin", "combined", "every", "find", "one", "wish"]
 
 
-def parse(text: str, where: str) -> Profile:
-    """Build a profile from TOML text.
+@dataclass(frozen=True)
+class Wish:
+    """The profiles asked for, and all that a stack for them is looked for among."""
 
-    Raises:
-        ProfileError: names the file, the line or key, and what was expected there.
-    """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{where} is not valid TOML: {error}") from None
-    schema = data.get("schema", SCHEMA)
-    if isinstance(schema, int) and schema > SCHEMA:  # before its new keys are called unknown
-        raise ProfileError(
-            f"{where}: schema is {schema}, this llmdoctor reads {SCHEMA}: update it",
-            next_command="llmdoctor --version",
-        )
-    try:
-        profile = wire.load(Profile, data)
-        _check(profile)
-    except wire.WireError as error:
-        raise ProfileError(f"{where}: {error}") from None
-    return profile
+    wanted: tuple[Profile, ...]
+    known: tuple[Profile, ...]
 
 
-def _check(profile: Profile) -> None:
-    """What the types do not say. Raises WireError with the place, as the types do."""
-    if profile.schema != SCHEMA:
-        raise wire.WireError("$.schema", f"expected {SCHEMA}, got {profile.schema}")
-    if (profile.kind == "stack") != (profile.torch is not None):
-        raise wire.WireError("$.torch", "a stack has a [torch] table and an add-on has none")
-    _specifier("$.python", profile.python)
-    if profile.torch is not None:
-        if not profile.torch.variants:
-            raise wire.WireError("$.torch.variants", "expected at least one build")
-        for number, variant in enumerate(profile.torch.variants):
-            if not _VARIANT.fullmatch(variant):
-                place = f"$.torch.variants[{number}]"
-                raise wire.WireError(place, f"expected cpu or one like cu126, got {variant!r}")
-    if profile.feature is not None:
-        try:
-            tables.feature(profile.feature)
-        except KeyError as error:
-            raise wire.WireError("$.feature", str(error.args[0])) from None
-    for number, want in enumerate(profile.packages):
-        _check_want(f"$.packages[{number}]", want)
+@dataclass(frozen=True)
+class Broken:
+    """A profile that is there and cannot be used, and why."""
 
-
-def _check_want(place: str, want: Want) -> None:
-    from packaging.markers import InvalidMarker, Marker
-    from packaging.utils import InvalidName, canonicalize_name
-
-    try:
-        name = canonicalize_name(want.name, validate=True)
-    except InvalidName:
-        raise wire.WireError(f"{place}.name", f"no package is called {want.name!r}") from None
-    if name != want.name:  # one package under two names would be asked for twice
-        raise wire.WireError(f"{place}.name", f"write it {name!r}, got {want.name!r}")
-    _specifier(f"{place}.spec", want.spec)
-    if want.marker is not None:
-        try:
-            Marker(want.marker)
-        except InvalidMarker as error:
-            raise wire.WireError(f"{place}.marker", str(error).strip()) from None
-
-
-def _specifier(place: str, text: str) -> None:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-    try:
-        SpecifierSet(text)
-    except InvalidSpecifier as error:
-        raise wire.WireError(place, str(error)) from None
+    name: str
+    origin: Origin
+    error: str
 
 
 @functools.cache
 def builtin() -> dict[str, Profile]:
     """Every profile that llmdoctor ships, by name, in alphabetical order."""
-    found = {}
-    for path in sorted(profiles_dir().glob("*.toml")):
-        profile = parse(path.read_text("utf-8"), path.name)
-        if profile.name != path.stem:
-            raise ProfileError(f"{path.name}: name is {profile.name!r}, expected {path.stem!r}")
-        found[profile.name] = profile
-    return found
+    return {name: _shipped(name) for name in places.shipped()}
 
 
-def find(name: str) -> Profile:
+def find(word: str, project: str = ".") -> Profile:
     """The profile of that name, or the one in the TOML file of that path.
+
+    `project`: the folder in which, or above which, a project's own profiles are looked for.
 
     Raises:
         UsageError: no profile has that name; gives the nearest.
-        ProfileError: the file cannot be read as a profile.
+        ProfileError: it cannot be read as a profile.
     """
-    if name.endswith(".toml"):
+    entry = places.locate(word, project)
+    if entry is not None:
+        return builtin()[word] if entry.origin.kind == "builtin" else read(entry, project)
+    text, near = places.unknown(word, project)
+    again = shlex.join(["llmdoctor", "plan", "--profile", near]) if near else "llmdoctor profiles"
+    raise UsageError(text, next_command=again)
+
+
+def wish(words: Sequence[str], project: str = ".") -> Wish:
+    """The profiles of these words, with ours and the stacks that their add-ons name.
+
+    Raises:
+        UsageError, ProfileError: as `find`; two have one name; an add-on names no stack.
+    """
+    return _with_stacks(tuple(find(word, project) for word in words), project)
+
+
+def one(word: str, project: str = ".") -> tuple[tuple[Wish, ...], tuple[Broken, ...]]:
+    """The wish for one profile, in the shape of `every`. Raises what `wish` raises."""
+    return (wish([word], project),), ()
+
+
+def every(project: str = ".") -> tuple[tuple[Wish, ...], tuple[Broken, ...]]:
+    """Every profile that can be named, ours first, and those that are broken.
+
+    A broken one of somebody else is no reason against the others.
+    """
+    good = [Wish((profile,), tuple(builtin().values())) for profile in builtin().values()]
+    broken = []
+    for name, origin, problem in places.listed(project):
+        if problem:
+            broken.append(Broken(name, origin, problem))
+            continue
         try:
-            return parse(Path(name).read_text("utf-8"), name)
-        except OSError as error:
-            raise UsageError(
-                f"cannot read the profile {name}: {error.strerror}",
-                next_command="llmdoctor profiles",
-            ) from None
-        except UnicodeDecodeError as error:
-            raise ProfileError(f"{name} is not UTF-8 text: {error.reason}") from None
-    known = builtin()
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
-    raise UsageError(
-        f"no profile is called {name!r}{meant} (there are: {', '.join(known)})",
-        next_command=f"llmdoctor plan --profile {near[0]}" if near else "llmdoctor profiles",
-    )
+            good.append(wish([name], project))
+        except (ProfileError, UsageError) as error:
+            broken.append(Broken(name, origin, error.message))
+    return tuple(good), tuple(broken)
+
+
+def _shipped(name: str) -> Profile:
+    return read(places.ours(name), ".")
+
+
+def _with_stacks(wanted: tuple[Profile, ...], project: str) -> Wish:
+    found = {**builtin()}
+    for profile in wanted:
+        if found.setdefault(profile.name, profile) != profile:
+            both = f"{found[profile.name].spelled} and {profile.spelled}"
+            raise ProfileError(
+                f"{both} are two profiles of the name {profile.name!r}: rename one",
+                next_command=shlex.join(["llmdoctor", "profiles", profile.spelled]),
+            )
+    for profile in wanted:
+        for number, name in enumerate(profile.stacks):
+            place = f"$.stacks[{number}]"
+            found[name] = _stack(profile, place, found.get(name), name, project)
+    stacks = [profile for profile in wanted if profile.kind == "stack"]
+    return Wish(tuple(_also_on(profile, stacks) for profile in wanted), tuple(found.values()))
+
+
+def _also_on(addon: Profile, stacks: Sequence[Profile]) -> Profile:
+    """The add-on, which goes with whatever extends a stack that it goes with.
+
+    Whether its wheels exist for a torch that such a stack changes, the resolver looks up.
+    """
+    built_on = {stack.name: set(stack.origin.extends) for stack in stacks}
+    more = [name for name, below in built_on.items() if not below.isdisjoint(addon.stacks)]
+    return replace(addon, stacks=(*addon.stacks, *more)) if more else addon
+
+
+def _stack(profile: Profile, place: str, known: Profile | None, name: str, project: str) -> Profile:
+    """The stack of that name which an add-on says it goes with."""
+    try:
+        stack = known or find(name, project)
+        problem = None if stack.kind == "stack" else f"{name!r} is an add-on, expected a stack"
+    except (ProfileError, UsageError) as error:
+        problem = error.message
+    if problem is not None:
+        raise ProfileError(
+            f"{profile.origin.place}: {place}: {problem}",
+            next_command=shlex.join(["llmdoctor", "profiles", profile.spelled]),
+        )
+    return stack

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from llmdoctor.render.plans import Asked, alternatives, fits_here, machine, megabytes
+from llmdoctor.render.plans import Asked, alternatives, machine, megabytes
 from llmdoctor.render.terminal import Paper, command
 
 if TYPE_CHECKING:
     from llmdoctor.plan import Choice, Plan, Reason
     from llmdoctor.profile import Exclusion, Profile, Want
+    from llmdoctor.profiles import Broken
 
 # What is asked of a build of torch, in the order of the questions; what a profile says to a build
 # that fits comes after them. The build that came furthest shows what is really in the way.
@@ -23,13 +24,13 @@ _QUESTIONS = (
     "platform",
     "python",
     "libc",
+    "architectures-unknown",
+    "gpu-architecture",
     "wsl1",
     "driver-missing",
     "driver-unknown",
     "driver-too-old",
-    "architectures-unknown",
     "gpu-unknown",
-    "gpu-architecture",
 )
 _ORIGINS = {
     "triton": "the one that goes with the stack's torch",
@@ -42,7 +43,7 @@ _PLACES = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
 def decisive(choice: Choice) -> Reason:
     """The one reason why nothing of this choice can be installed."""
     wanted = (choice.profiles, choice.profiles[1:])
-    if any(item.profiles in wanted and not fits_here(item) for item in choice.alternatives):
+    if any(item.profiles in wanted and not item.fits_here for item in choice.alternatives):
         for reason in choice.reasons:  # another driver is all that is missing
             if reason.code.startswith("driver-"):
                 return reason
@@ -86,7 +87,13 @@ def where(exclusion: Exclusion) -> str:
     return " ".join(word for word in words if word) or "everywhere"
 
 
-def table(rows: Sequence[tuple[Profile, Plan]], paper: Paper, *, verbose: bool) -> None:
+def table(
+    rows: Sequence[tuple[Profile, Plan]],
+    paper: Paper,
+    *,
+    broken: Sequence[Broken] = (),
+    verbose: bool,
+) -> None:
     """Every profile on this machine: fits, and with what, or the one reason why not."""
     paper.line(f"profiles on this machine: {machine(rows[0][1].choice.target)}", "bold")
     width = 4 + max(len(profile.name) for profile, _ in rows)
@@ -96,6 +103,12 @@ def table(rows: Sequence[tuple[Profile, Plan]], paper: Paper, *, verbose: bool) 
         for profile, made in rows:
             if profile.kind == kind:
                 _row(profile, made.choice, paper, width, verbose=verbose)
+    if broken:
+        paper.line()
+        paper.line("broken", "bold")
+    for item in broken:
+        paper.item(f"✗ {item.name:{width - 3}}", f"from {item.origin.text}", "bold", 0)
+        paper.line(item.error, "red", width)
     paper.line()
     paper.line("one of them in full:")
     paper.verbatim("$ llmdoctor profiles mainline", "bold", 2)
@@ -104,6 +117,8 @@ def table(rows: Sequence[tuple[Profile, Plan]], paper: Paper, *, verbose: bool) 
 def _row(profile: Profile, choice: Choice, paper: Paper, width: int, *, verbose: bool) -> None:
     sign = "✓" if choice.feasible else "-"
     paper.item(f"{sign} {profile.name:{width - 3}}", profile.title, "bold", 0)
+    if profile.origin.kind != "builtin":
+        paper.line(f"from {profile.origin.text}", indent=width)
     _outcome(profile, choice, paper, width)
     if not choice.feasible and profile.kind == "addon":
         for other in choice.alternatives:
@@ -131,6 +146,7 @@ def one(profile: Profile, made: Plan, paper: Paper, *, spelled: str, verbose: bo
     kind = "stack" if profile.kind == "stack" else "add-on"
     paper.line(f"{profile.name} ({kind}): {profile.title}", "bold")
     paper.line(profile.summary, indent=2)
+    paper.line(f"from: {profile.origin.text}", indent=2)
     paper.line()
     paper.line(f"on this machine ({machine(choice.target)})", "bold")
     _outcome(profile, choice, paper, 2)
@@ -172,9 +188,11 @@ def _installs(profile: Profile, paper: Paper) -> None:
         paper.line(f"source: {torch.source}", "dim", 4)
     for want in profile.packages:
         paper.item("·", wanted(want))
-        paper.line(want.reason, indent=4)
-        checked = f", checked {want.checked}" if want.checked else ""
-        paper.line(f"source: {want.source}{checked}", "dim", 4)
+        if want.reason:  # those of users may say less than ours
+            paper.line(want.reason, indent=4)
+        if want.source:
+            checked = f", checked {want.checked}" if want.checked else ""
+            paper.line(f"source: {want.source}{checked}", "dim", 4)
 
 
 def _needs(profile: Profile, paper: Paper) -> None:
@@ -189,7 +207,8 @@ def needs(profile: Profile) -> list[str]:
 
     found = []
     if profile.python:
-        found.append(f"Python {profile.python}: {profile.python_reason}")
+        reason = f": {profile.python_reason}" if profile.python_reason else ""
+        found.append(f"Python {profile.python}{reason}")
     if profile.kind == "addon":
         names = ", ".join(profile.stacks)
         found.append(f"one of the stacks {names}" if names else "a stack: any that fits")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # a check's document needs none of the others' words
     from llmdoctor.journal import Entry
     from llmdoctor.plan import Plan, Requirement, Source, Step
     from llmdoctor.profile import Profile
+    from llmdoctor.profiles import Broken
     from llmdoctor.proof import Proof
 
 Document = dict[str, Any]
@@ -177,7 +178,11 @@ def smoke(proof: Proof) -> Document:
 
 
 def profiles(
-    rows: Sequence[tuple[Profile, Plan]], tables: Mapping[str, str], *, whole: bool
+    rows: Sequence[tuple[Profile, Plan]],
+    tables: Mapping[str, str],
+    *,
+    broken: Sequence[Broken] = (),
+    whole: bool,
 ) -> Document:
     """Profiles with their plan on a machine; `whole` with everything that is written in them."""
     from llmdoctor.render.catalogue import decisive, wheels
@@ -190,6 +195,7 @@ def profiles(
                 "kind": profile.kind,
                 "title": profile.title,
                 "summary": profile.summary,
+                "origin": wire.dump(profile.origin),
                 "fits": made.choice.feasible,
                 "with": list(made.choice.profiles),
                 "torch": made.choice.torch,
@@ -203,6 +209,7 @@ def profiles(
             }
             for profile, made in rows
         ],
+        "broken": wire.dump(broken),
         "tables": dict(tables),
     }
 

@@ -98,17 +98,10 @@ def alternatives(choice: Choice, paper: Paper, asked: Asked) -> None:
 
 def _is_a_command(other: Alternative, choice: Choice, asked: Asked) -> bool:
     """Whether other words are the way out, and not another machine or what the text says to add."""
-    if "`" in other.text:
+    if not other.fits_here:
         return False
-    if other.profiles not in (asked.profiles, choice.profiles):
-        return True
-    # The same profiles fit with another build, or else with another driver: then none is named.
-    return asked.forced and fits_here(other)
-
-
-def fits_here(other: Alternative) -> bool:
-    """Whether an alternative fits the machine as it is; its build of torch is then named."""
-    return "(torch " in other.text
+    # The same profiles fit with another build: the one that was forced is then left out.
+    return asked.forced or other.profiles not in (asked.profiles, choice.profiles)
 
 
 def _infeasible(choice: Choice, paper: Paper, asked: Asked, *, verbose: bool) -> None:

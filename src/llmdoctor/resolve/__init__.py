@@ -1,9 +1,10 @@
 """Choose the stack and the build of torch for a target, and say why: pure judgement over tables.
 
 The question for each build, in this order (`builds`): is it published for the platform, is there a
-wheel for the Python, does the C library suffice, does the driver carry its CUDA, does it have
-kernels for *every* GPU? Then each profile has its say (`addons`). The first build of the stack's
-list that passes is taken (`stacks`); where none does, `alternatives` says what would work instead.
+wheel for the Python, does the C library suffice, does the driver carry its CUDA and know every GPU,
+does it have kernels for *every* GPU? Then each profile has its say (`addons`). The first build of
+the stack's list that passes is taken (`stacks`); where none does, `alternatives` says what would
+work instead.
 """
 
 from __future__ import annotations

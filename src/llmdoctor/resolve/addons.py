@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
+from urllib.parse import unquote
 
 from llmdoctor import tables
 from llmdoctor.plan import Reason, Rejected, Requirement, Target
@@ -34,7 +35,10 @@ def against_profile(
         return Reason("memory", f"{text} (override: --allow memory)")
     for exclusion in profile.exclusions:
         if exclusion.code not in allow and _applies(exclusion, variant, target):
-            text = f"{profile.name}: {exclusion.reason} (override: --allow {exclusion.code})"
+            behind = _wheels_behind(profile, stack, variant, target)
+            text = (
+                f"{profile.name}: {exclusion.reason} (override: --allow {exclusion.code}{behind})"
+            )
             return Reason(exclusion.code, text, exclusion.cause)
     if profile.needs_gpu and variant == "cpu":
         text = f"{profile.name} needs an NVIDIA GPU and a CUDA build of torch"
@@ -51,6 +55,20 @@ def against_profile(
                     needed.cause,
                 )
     return None
+
+
+def _wheels_behind(profile: Profile, stack: Profile, variant: str, target: Target) -> str:
+    """What an override would take: ", which takes FILE" or ", but …"; "" where it is no wheel."""
+    assert stack.torch is not None
+    wishes = Wishes(stack.torch, variant, target)
+    files = []
+    for want in profile.packages:
+        if want.origin == "wheel" and (not want.marker or _holds(want.marker, target)):
+            item = wishes.find(want)
+            if isinstance(item, Reason):
+                return f", but {item.text}"
+            files.append(unquote(str(item.url)).rpartition("/")[2])
+    return f", which takes {' and '.join(files)}" if files else ""
 
 
 def _mb(count: int) -> str:
@@ -92,16 +110,16 @@ class Wishes:
         """Take in what the profile asks for, or say which of it cannot be had."""
         self.why += [Reason("note", f"{profile.name}: {note}") for note in profile.notes]
         for want in profile.packages:
-            target = self._target
-            if want.marker and not _marked(want.marker, target.python, target.os, target.arch):
+            if want.marker and not _holds(want.marker, self._target):
                 continue
-            item = self._find(want)
+            item = self.find(want)
             if isinstance(item, Reason):
                 return item
             self._keep(item)
         return None
 
-    def _find(self, want: Want) -> Requirement | Reason:
+    def find(self, want: Want) -> Requirement | Reason:
+        """The requirement that a wish comes to, or why there is none."""
         if want.origin == "index":
             return Requirement(
                 want.name, want.name + want.spec, reason=want.reason, build=want.build
@@ -140,9 +158,10 @@ class Wishes:
         )
         self.rejected += [Rejected(name, reason) for name, reason in found.rejected]
         if found.best is None:
+            glibc = f" with glibc {target.glibc}" if target.os == "linux" and target.glibc else ""
             text = (
                 f"no prebuilt {want.name} wheel for torch {version}+{variant}, Python "
-                f"{target.python}, {target.os} {target.arch}"
+                f"{target.python}, {target.os} {target.arch}{glibc}"
             )
             return Reason("no-wheel", text, "no-wheel-for-platform")
         wheel = found.best
@@ -158,6 +177,10 @@ class Wishes:
             bounds = [text.removeprefix(item.name) for text in (before.text, item.text)]
             text = item.name + ",".join(dict.fromkeys(filter(None, bounds)))
             self._found[item.name] = replace(before, text=text)
+
+
+def _holds(marker: str, target: Target) -> bool:
+    return _marked(marker, target.python, target.os, target.arch)
 
 
 @lru_cache(maxsize=1024)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from llmdoctor import tables
 from llmdoctor.plan import Alternative, Target
 from llmdoctor.profile import Profile
-from llmdoctor.resolve.builds import against_hardware, anchor_of, driver_needed
+from llmdoctor.resolve.builds import against_hardware, anchor_of, serves
+from llmdoctor.resolve.drivers import driver_needed, last_branch
 from llmdoctor.resolve.stacks import Attempt, attempts, cpu_only, stacks_for
+from llmdoctor.tables.read import numbers
+
+# Beginnings of codes that may speak of one GPU and not of another.
+_ABOUT_GPUS = ("gpu-", "compute-", "no-")
 
 
 def alternatives(
@@ -24,11 +30,15 @@ def alternatives(
 
     `tried`: the attempts at the wanted one, none of which near.
     """
-    found: dict[tuple[str, ...], Alternative] = {}
+    first: list[Alternative] = []
     names = tuple(profile.name for profile in wanted)
     if driver := _driver_that_helps(tried, wanted, known, target, variant, allow):
         text = f"with a newer NVIDIA driver: these builds need {driver} or newer"
-        found[names] = Alternative(names, text)
+        if end := last_branch(target):
+            text += f", and the {end[0]} branch is the last for {end[1]}"
+        first.append(Alternative(names, text))
+    first += _with_fewer_gpus(tried, wanted, known, target, variant, allow)
+    found: dict[tuple[str, ...], Alternative] = {}
     seen = {names} if variant == "auto" else set()
     for profiles, text in _near(wanted, known, target, variant):
         asked = tuple(profile.name for profile in profiles)
@@ -38,8 +48,8 @@ def alternatives(
         near = attempts(profiles, known, target, "auto", allow)[-1]
         if near.fits and near.names not in found:
             label = f"{text} (torch {near.pin.version}+{near.candidates[-1].variant})"
-            found[near.names] = Alternative(near.names, label)
-    return tuple(found.values())
+            found[near.names] = Alternative(near.names, label, fits_here=True)
+    return (*first, *found.values())
 
 
 def _near(
@@ -87,4 +97,79 @@ def _driver_that_helps(
     newer = replace(target, driver=None, driver_missing=False)  # a driver that is not known: any
     updated = attempts(wanted, known, newer, variant, allow)[-1]
     chosen = updated.candidates[-1].variant
-    return driver_needed(chosen, target) if updated.fits and chosen != "cpu" else None
+    if not updated.fits or chosen == "cpu":
+        return None
+    needed, end = driver_needed(chosen, target), last_branch(target)
+    # A driver that has forgotten one of the GPUs is no way out.
+    gone = needed and end and numbers(needed)[0] > numbers(end[0])[0]
+    return None if gone else needed
+
+
+def _with_fewer_gpus(
+    tried: Sequence[Attempt],
+    wanted: Sequence[Profile],
+    known: Sequence[Profile],
+    target: Target,
+    variant: str,
+    allow: tuple[str, ...],
+) -> Iterator[Alternative]:
+    """The same wish on some of the GPUs, where they are different and not all of them can be had.
+
+    The others are hidden from CUDA, which by itself numbers GPUs by speed and not as the driver's
+    tools do: so the order is set as well.
+    """
+    taken: list[frozenset[str]] = []
+    for capabilities in _groups(tried[0], wanted, target):
+        if any(capabilities <= group for group in taken):
+            continue
+        kept = tuple(gpu for gpu in target.gpus if gpu.compute_capability in capabilities)
+        if kept == target.gpus:
+            continue
+        near = attempts(wanted, known, replace(target, gpus=kept), variant, allow)[-1]
+        build = near.candidates[-1].variant
+        if not near.fits or build == "cpu":
+            continue
+        taken.append(capabilities)
+        visible = ",".join(str(gpu.index) for gpu in kept)
+        yield Alternative(
+            near.names,
+            f"with CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES={visible}: "
+            f"{' and '.join(gpu.name for gpu in kept)} alone, torch {near.pin.version}+{build}",
+        )
+
+
+def _groups(
+    attempt: Attempt, wanted: Sequence[Profile], target: Target
+) -> tuple[frozenset[str], ...]:
+    """Capabilities of GPUs that may do without the rest: those of each build, then one by one."""
+    there = frozenset(gpu.compute_capability for gpu in target.gpus)
+    wrong = {build.against.code for build in attempt.candidates if build.against}
+    if len(there) < 2 or not any(code.startswith(_ABOUT_GPUS) for code in wrong):
+        return ()
+    return _groups_of(
+        attempt.pin.version,
+        tuple(build.variant for build in attempt.candidates),
+        target.os,
+        target.arch,
+        frozenset(filter(None, there)),
+        tuple(tables.feature_minimum(item.feature) for item in wanted if item.feature),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _groups_of(
+    torch: str,
+    variants: tuple[str, ...],
+    os: str,
+    arch: str,
+    there: frozenset[str],
+    minima: tuple[str, ...],
+) -> tuple[frozenset[str], ...]:
+    release = tables.torch_release(torch)
+    able = [c for c in there if all(numbers(c) >= numbers(minimum) for minimum in minima)]
+    builds = [
+        frozenset(c for c in able if serves(release, variant, os, arch, c)) for variant in variants
+    ]
+    single = [frozenset([c]) for c in sorted(frozenset().union(*builds), key=numbers, reverse=True)]
+    largest_first = sorted(builds, key=len, reverse=True)
+    return tuple(dict.fromkeys(group for group in (*largest_first, *single) if group))

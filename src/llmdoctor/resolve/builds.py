@@ -8,6 +8,7 @@ from typing import NamedTuple
 from llmdoctor import tables
 from llmdoctor.plan import Reason, Target
 from llmdoctor.profile import Hardware, Profile, TorchPin
+from llmdoctor.resolve.drivers import against_driver, driver_needed, for_driver
 from llmdoctor.tables.read import numbers
 
 
@@ -82,7 +83,12 @@ def against_build(
         return None
     if not target.gpus:  # for another machine, whose GPUs and driver are not known here
         return None
-    return _against_driver(label, variant, target) or _against_gpus(label, release, variant, target)
+    # A driver can be replaced, a GPU cannot: what no driver helps is said before what one does.
+    return (
+        _without_kernels(label, release, variant, target)
+        or against_driver(label, variant, target)
+        or _unknown_gpu(target)
+    )
 
 
 def _against_python(
@@ -117,75 +123,45 @@ def _against_libc(
     return None
 
 
-def driver_needed(variant: str, target: Target) -> str | None:
-    """The oldest driver for a CUDA build and every GPU; None where no table row says."""
-    needs = _driver_needs(f"torch {variant}", variant, target)
-    return needs[-1][0] if needs else None
-
-
-def _driver_needs(label: str, variant: str, target: Target) -> list[tuple[str, str, str]]:
-    """Who needs which driver, and for what: (version, who, what for), the newest last.
-
-    Empty where the build's own need is not known. Under WSL the driver is the one of Windows.
-    """
-    os = "windows" if target.wsl else target.os
-    floor = tables.driver_floor(variant, os)
-    if floor is None:
-        return []
-    cuda = tables.cuda_of_variant(variant).partition(".")[0]
-    needs = [(floor.version, label, f"CUDA {cuda}.x")]
-    for gpu in target.gpus:
-        capability = gpu.compute_capability
-        if capability and (known := tables.gpu_driver(capability, os)):
-            needs.append((known.version, gpu.name, f"compute capability {capability}"))
-    return sorted(needs, key=lambda need: numbers(need[0]))
-
-
-def _against_driver(label: str, variant: str, target: Target) -> Reason | None:
-    if target.wsl == 1:
-        return Reason("wsl1", f"{label} needs WSL 2: WSL 1 has no GPU", "wsl1-no-gpu")
-    if target.driver_missing:
-        return Reason(
-            "driver-missing",
-            f"{target.gpus[0].name} is there, but no NVIDIA driver answers",
-            "driver-missing",
-        )
-    needs = _driver_needs(label, variant, target)
-    if not needs:
-        cuda = tables.cuda_of_variant(variant)
-        return Reason("driver-unknown", f"no table row says what driver CUDA {cuda} needs")
-    version, who, what = needs[-1]
-    # "525" names the branch and not its first build: it is judged as the branch
-    needed = version if "." in (target.driver or "") else version.partition(".")[0]
-    if target.driver and tables.compare_driver(target.driver, needed) < 0:
-        return Reason(
-            "driver-too-old",
-            f"{who} needs driver {version} or newer ({what}), this one is {target.driver}",
-            "driver-too-old",
-        )
-    return None
-
-
-def _against_gpus(
+def _without_kernels(
     label: str, release: tables.TorchRelease, variant: str, target: Target
 ) -> Reason | None:
     compiled = release.architectures(variant, target.os, target.arch)
-    cuda = tables.cuda_of_variant(variant)
     if compiled is None:
         return Reason("architectures-unknown", f"what {label} is compiled for is not in the table")
+    lost = [
+        (gpu.name, gpu.compute_capability)
+        for gpu in target.gpus
+        if gpu.compute_capability
+        and not serves(release, variant, target.os, target.arch, gpu.compute_capability)
+    ]
+    if not lost:
+        return None
+    names = [f"{name} (compute capability {capability})" for name, capability in lost]
+    oldest = min(compiled, key=numbers)
+    dropped = any(numbers(capability) < numbers(oldest) for _, capability in lost)
+    return Reason(
+        "gpu-architecture",
+        f"{label} has no kernels for {' and '.join(dict.fromkeys(names))}: "
+        f"it is compiled for {', '.join(compiled)}",
+        # Between the oldest and the newest lie chips that code for their neighbours does not run on
+        # (Jetson): what they lack is a build that carries them, not the past.
+        "gpu-dropped-by-torch" if dropped else "gpu-too-new-for-torch",
+    )
+
+
+def serves(release: tables.TorchRelease, variant: str, os: str, arch: str, capability: str) -> bool:
+    """Whether a build for a system has code that runs on a compute capability."""
+    compiled = release.architectures(variant, os, arch)
+    return bool(compiled) and tables.any_runs_on(
+        compiled or (), capability, tables.cuda_of_variant(variant)
+    )
+
+
+def _unknown_gpu(target: Target) -> Reason | None:
     for gpu in target.gpus:
-        capability = gpu.compute_capability
-        if capability is None:
+        if gpu.compute_capability is None:
             return Reason("gpu-unknown", f"the compute capability of {gpu.name} is not known")
-        if not tables.any_runs_on(compiled, capability, cuda):
-            newest = max(compiled, key=numbers)
-            too_new = numbers(capability) > numbers(newest)
-            return Reason(
-                "gpu-architecture",
-                f"{label} has no kernels for {gpu.name} (compute capability {capability}): "
-                f"it is compiled for {', '.join(compiled)}",
-                "gpu-too-new-for-torch" if too_new else "gpu-dropped-by-torch",
-            )
     return None
 
 
@@ -210,24 +186,11 @@ def for_build(stack: Anchor, variant: str, target: Target) -> tuple[Reason, ...]
             f"{driver_needed(variant, target)} on and a GPU that it is compiled for ({compiled})"
         )
         return (*reasons, Reason("no-gpu", text), Reason("variant", f"{variant}: it was asked for"))
-    reasons += _for_driver(variant, target)
+    reasons += for_driver(variant, target)
     for gpu in target.gpus:
         text = f"{gpu.name} has compute capability {gpu.compute_capability}"
         reasons.append(Reason("gpu", f"{text}; {variant} is compiled for {compiled}"))
     return (*reasons, Reason("variant", f"{variant}: {stack.torch.reason}"))
-
-
-def _for_driver(variant: str, target: Target) -> list[Reason]:
-    """What the build needs of the driver, and a GPU where that needs a newer one."""
-    needs = _driver_needs(variant, variant, target)
-    cuda = tables.cuda_of_variant(variant).partition(".")[0]
-    has = f"driver {target.driver}" if target.driver else "the driver is not known; it"
-    verb = "runs" if target.driver else "must run"
-    of_build = next(version for version, who, _ in needs if who == variant)
-    text = f"{has} {verb} every CUDA {cuda} build: they need {of_build} or newer"
-    version, who, _ = needs[-1]
-    more = [] if who == variant else [Reason("driver", f"{who} needs driver {version} or newer")]
-    return [Reason("driver", text), *more]
 
 
 @functools.lru_cache(maxsize=1024)

@@ -85,7 +85,7 @@ def choice_of(
     build = best.candidates[-1]
     if build.against is not None or build.wishes is None:
         best = tried[0]
-        against = dict.fromkeys(item.against for item in best.candidates if item.against)
+        against = _reasons(best)
         return Choice(
             best.names,
             target,
@@ -107,6 +107,20 @@ def choice_of(
         reasons=(*reasons, *_on_gpus(target), *build.wishes.why),
         rejected=rejected,
     )
+
+
+def _reasons(attempt: Attempt) -> tuple[Reason, ...]:
+    """What speaks against the builds, each reason once.
+
+    A gate is one reason, though another wheel lies behind it for each build: the first is named.
+    """
+    gates = {exclusion.code for profile in attempt.profiles for exclusion in profile.exclusions}
+    found: dict[object, Reason] = {}
+    for build in attempt.candidates:
+        if reason := build.against:
+            gate = (reason.code, reason.text.endswith(".whl)"))
+            found.setdefault(gate if reason.code in gates else reason, reason)
+    return tuple(found.values())
 
 
 def _rejected(attempt: Attempt) -> Iterator[Rejected]:

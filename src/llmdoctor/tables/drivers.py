@@ -41,7 +41,7 @@ def driver_floor(cuda: str, os: str) -> DriverFloor | None:
     version = cuda_of_variant(cuda) if cuda.startswith("cu") else cuda
     major = version.partition(".")[0]
     for row in read_table("driver")["floor"]:
-        if row["cuda"] == major and os in row:
+        if row["cuda"] in (major, version) and os in row:
             return _floor(row[os], row)
     return None
 
@@ -57,6 +57,22 @@ def gpu_driver(capability: str, os: str) -> DriverFloor | None:
         if capability in row["capabilities"] and os in row:
             return _floor(row[os], row)
     return None
+
+
+@lru_cache(maxsize=256)
+def last_driver_branch(capability: str) -> str | None:
+    """The last driver branch ("580") that knows GPUs of a compute capability; None: not ended."""
+    for row in read_table("driver")["last"]:
+        if capability in row["capabilities"]:
+            branch: str = row["branch"]
+            return branch
+    return None
+
+
+@lru_cache(maxsize=256)
+def driver_of_jetpack(capability: str) -> bool:
+    """Whether the driver of such a GPU comes with JetPack: only its branch can be compared."""
+    return any(capability in row["capabilities"] for row in read_table("driver")["jetpack"])
 
 
 def toolkit_driver(cuda: str, os: str) -> DriverFloor | None:

@@ -45,9 +45,11 @@ class TorchRelease:
     """One torch release. ``version`` is the patch asked for, or the newest of its minor.
 
     ``python`` lists Python versions ("3.12", "3.13t" for free-threaded) with wheels on at least
-    one platform; `python_on` narrows that. ``triton`` is the requirement of torch's own metadata
-    ("==3.5.1"), which below ``triton_below_python`` only applies to older Pythons. ``macos`` is
-    the lowest macOS of the wheels. ``other_variants`` are published for GPUs of other makers.
+    one platform; `python_on` narrows that. ``cpu_index_python`` lists those of the platforms that
+    the index of the CPU builds serves and PyPI does not. ``triton`` is the requirement of torch's
+    own metadata ("==3.5.1"), which below ``triton_below_python`` only applies to older Pythons.
+    ``macos`` is the lowest macOS of the wheels. ``other_variants`` are published for GPUs of other
+    makers.
     """
 
     version: str
@@ -71,6 +73,7 @@ class TorchRelease:
     abi_by_arch: Mapping[str, bool] = field(repr=False)
     abi_by_variant: Mapping[str, bool] = field(repr=False)
     cudnn_by_variant: Mapping[str, str] = field(repr=False)
+    cpu_index_python: Mapping[str, tuple[str, ...]] = field(repr=False)
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -95,8 +98,8 @@ class TorchRelease:
     def publishes(self, variant: str, os: str, arch: str) -> bool:
         """Whether wheels of this variant are known to exist for the platform."""
         if variant == "cpu":
-            # PyPI has a wheel, CUDA or not, for exactly the platforms the CPU index serves.
-            return f"{os}-{arch}" in self.pypi
+            # Where PyPI has a wheel, CUDA or not, the CPU index has one too.
+            return f"{os}-{arch}" in self.pypi or f"{os}-{arch}" in self.cpu_index_python
         if variant in self.other_variants:
             return (os, arch) == ("linux", "x86_64")
         build = self.build(variant, os, arch)
@@ -119,6 +122,8 @@ class TorchRelease:
         if not self.publishes("cpu", os, arch):
             return ()
         platform = f"{os}-{arch}"
+        if platform in self.cpu_index_python:
+            return self.cpu_index_python[platform]
         elsewhere = {
             limit["python"] for limit in self.python_limits if limit.get("on", platform) != platform
         }
@@ -203,6 +208,9 @@ def _release(minor: str, patch: str) -> TorchRelease:
         abi_by_arch=MappingProxyType(row["cxx11_abi"]),
         abi_by_variant=MappingProxyType(row.get("cxx11_abi_variant", {})),
         cudnn_by_variant=MappingProxyType(row.get("cudnn_variant", {})),
+        cpu_index_python=MappingProxyType(
+            {place["on"]: tuple(place["python"]) for place in row.get("cpu_index", ())}
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from itertools import groupby
@@ -61,26 +61,20 @@ def find_wheel(
     release = torch_release(torch)
     if not variant.startswith("cu"):
         return WheelMatch(None, ((package, f"it needs a CUDA build of torch; this is {variant}"),))
-    releases = _releases(package)
-    if not releases:
+    if not _releases(package):
         return WheelMatch(None, ((package, "the catalogue has no wheels of that name"),))
 
     cuda = cuda_of_variant(variant)
     demands = (
-        *_demands(release, variant, python, os, arch, glibc),
+        *_libc_demands(os, glibc),
         *_kernel_demands(release, cuda, capabilities),
     )
     rejected = []
     survivors: list[Wheel] = []
-    for label, wheels in releases:
-        fitting = wheels
-        for demand in demands:
-            kept = [wheel for wheel in fitting if demand.fits(wheel)]
-            if not kept:
-                there_are = sorted({demand.shows(wheel) for wheel in fitting}, key=_natural)
-                rejected.append((label, f"none for {demand.wanted} ({', '.join(there_are)})"))
-                break
-            fitting = kept
+    for label, named in _named_for(package, torch, variant, python, os, arch):
+        fitting = named if isinstance(named, str) else _fitting(named, demands)
+        if isinstance(fitting, str):
+            rejected.append((label, fitting))
         else:
             survivors.append(max(fitting, key=lambda wheel: _preference(wheel, cuda)))
 
@@ -91,8 +85,29 @@ def find_wheel(
     return WheelMatch(best, tuple(rejected), tuple(_notes(best, cuda, os, glibc)))
 
 
+# The catalogue is long, and which of it is built for a torch hangs on neither libc nor GPUs.
+@lru_cache(maxsize=1024)
+def _named_for(
+    package: str, torch: str, variant: str, python: str, os: str, arch: str
+) -> tuple[tuple[str, tuple[Wheel, ...] | str], ...]:
+    """The wheels of each release that are built for a torch build, or why there is none."""
+    demands = _demands(torch_release(torch), variant, python, os, arch)
+    return tuple((label, _fitting(wheels, demands)) for label, wheels in _releases(package))
+
+
+def _fitting(wheels: Sequence[Wheel], demands: Sequence[_Demand]) -> tuple[Wheel, ...] | str:
+    """The wheels that meet every demand, or the first demand that none of the last ones meets."""
+    for demand in demands:
+        kept = [wheel for wheel in wheels if demand.fits(wheel)]
+        if not kept:
+            there_are = sorted({demand.shows(wheel) for wheel in wheels}, key=_natural)
+            return f"none for {demand.wanted} ({', '.join(there_are)})"
+        wheels = kept
+    return tuple(wheels)
+
+
 def _demands(
-    release: TorchRelease, variant: str, python: str, os: str, arch: str, glibc: str | None
+    release: TorchRelease, variant: str, python: str, os: str, arch: str
 ) -> tuple[_Demand, ...]:
     major = cuda_of_variant(variant).partition(".")[0]
     abi = release.cxx11_abi(variant, arch)
@@ -112,15 +127,16 @@ def _demands(
                 lambda w: f"cu {w.cuda}: {_abi_name(_abi_of(w, release, arch))}",
             )
         )
-    if glibc is not None:
-        everything.append(
-            _Demand(
-                f"glibc {glibc}",
-                lambda w: w.glibc is None or numbers(w.glibc) <= numbers(glibc),
-                lambda w: f"needs {w.glibc}",
-            )
-        )
     return tuple(everything)
+
+
+def _libc_demands(os: str, glibc: str | None) -> Iterable[_Demand]:
+    if os == "linux" and glibc is not None:
+        yield _Demand(
+            f"glibc {glibc}",
+            lambda w: w.needs_glibc is None or numbers(w.needs_glibc) <= numbers(glibc),
+            lambda w: f"needs {w.needs_glibc}",
+        )
 
 
 def _kernel_demands(
@@ -203,7 +219,9 @@ def _notes(wheel: Wheel, cuda: str, os: str, glibc: str | None) -> Iterable[str]
             "CUDA's libraries are compatible within one major version"
         )
     if os == "linux" and wheel.glibc is None:
-        yield f"its name does not say which glibc it needs (here: {glibc or 'unknown'})"
+        known = f"by what is known of its build {wheel.built_glibc}" if wheel.built_glibc else ""
+        text = f"its name does not say which glibc it needs{known and ', ' + known}"
+        yield f"{text} (here: {glibc or 'unknown'})"
 
 
 @cache

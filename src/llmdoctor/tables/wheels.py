@@ -23,7 +23,8 @@ class Wheel(WheelName):
 
     ``architectures`` are the compute capabilities it has machine code for, None where nobody
     knows; ``wrong`` those on which that code computes wrong numbers. ``triton`` is the lowest
-    Triton its own metadata accepts, "" for any.
+    Triton its own metadata accepts, "" for any. ``built_glibc`` is the glibc that its libraries
+    ask for where no tag promises one, None where nobody knows.
     """
 
     url: str
@@ -32,6 +33,12 @@ class Wheel(WheelName):
     architectures: tuple[str, ...] | None
     wrong: tuple[str, ...] = ()
     triton: str = ""
+    built_glibc: str | None = None
+
+    @property
+    def needs_glibc(self) -> str | None:
+        """The oldest glibc it loads on: what its tags promise, else what is known of its build."""
+        return self.glibc or self.built_glibc
 
 
 @cache
@@ -61,22 +68,26 @@ def _official(name: str) -> Iterator[Wheel]:
             caveats = [table["nightly_caveat"] if ".dev" in torch else table["caveat"]]
             if cell["platform"].endswith("aarch64") and "aarch64_caveat" in table:
                 caveats.append(table["aarch64_caveat"])
+            wheel = parse_wheel_name(filename)
             yield Wheel(
-                **vars(parse_wheel_name(filename)),
+                **vars(wheel),
                 url=_address(table["url"], filename, tag=row["tag"]),
                 origin="official",
+                built_glibc=_built_glibc(name, wheel),
                 caveat="; ".join(caveats),
                 architectures=tuple(row["code"][cuda]),
                 wrong=tuple(row.get("wrong", {}).get(cuda, ())),
                 triton=row.get("triton", ""),
             )
     for row in read_table(name).get("asset", ()):
+        asset = parse_wheel_name(row["filename"])
         yield Wheel(
-            **vars(parse_wheel_name(row["filename"])),
+            **vars(asset),
             url=_address(table["url"], row["filename"], tag=row["tag"]),
             origin="official",
             caveat=table["asset_caveat"],
             architectures=None,
+            built_glibc=_built_glibc(name, asset),
         )
 
 
@@ -106,6 +117,7 @@ def _community() -> tuple[Wheel, ...]:
                 origin="community",
                 caveat=table["caveat"],
                 architectures=_community_code(name.package, name.version, name.cuda),
+                built_glibc=_built_glibc("wheels/flash-attn-community", name),
             )
         )
     return tuple(wheels)
@@ -118,6 +130,26 @@ def _community_code(package: str, version: str, cuda: str) -> tuple[str, ...] | 
         newer = numbers(row["since"]) <= numbers(version) and numbers(row["cuda"]) <= numbers(cuda)
         if row["package"] == package and newer:
             found = tuple(row["architectures"])
+    return found
+
+
+def _built_glibc(table: str, wheel: WheelName) -> str | None:
+    """The glibc that a wheel asks for without promising one; a table of several packages names it.
+
+    Its own version counts, and on Windows there is none.
+    """
+    if not wheel.platform_tag.startswith("linux_"):
+        return None
+    return _glibc_since(table, wheel.package, wheel.platform_tag, wheel.version)
+
+
+@cache
+def _glibc_since(table: str, package: str, platform: str, version: str) -> str | None:
+    found = None
+    for row in read_table(table)["glibc"]:
+        meant = row.get("package", package) == package and platform.endswith(row.get("arch", ""))
+        if meant and numbers(row["since"]) <= numbers(version):
+            found = row["version"]
     return found
 
 

@@ -1,9 +1,11 @@
 /* A libnvidia-ml.so.1 that says what the FAKE_NVML environment variable tells it to.
  *
- *   FAKE_NVML="driver=535.183.01;cuda=12020;gpu=NAME,MIB,CC[,UUID[,BUS_ID[,MIG]]];gpu=..."
+ *   FAKE_NVML="driver=535.183.01;cuda=12020;gpu=NAME,MIB,CC[,UUID[,BUS_ID[,MIG[,CODE]]]];gpu=..."
  *
  * cuda is NVML's integer (12020 = 12.2). MIB empty: memory is not supported, as on unified-memory
- * machines. MIG is "on", "off" or empty (not supported). init=CODE makes nvmlInit return that
+ * machines. MIG is "off", the number of instances ("0" is on without any) or empty (not supported).
+ * CODE is the nvmlReturn_t of asking for that GPU's handle. fabric=N is the state of NVSwitch's
+ * fabric: 1 not started, 2 in progress, 3 completed. init=CODE makes nvmlInit return that
  * nvmlReturn_t, hang=1 makes it sleep for ever, crash=1 abort. Only what is asked of an old driver
  * is here: every other symbol is missing, and the Python binding reports FunctionNotFound.
  */
@@ -12,11 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, INSUFFICIENT_SIZE = 7 };
+enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7 };
 enum { MAX_GPUS = 16, FIELD = 96 };
 
 typedef struct {
-  char name[FIELD], memory[FIELD], capability[FIELD], uuid[FIELD], bus_id[FIELD], mig[FIELD];
+  char name[FIELD], memory[FIELD], capability[FIELD], uuid[FIELD], bus_id[FIELD], mig[FIELD], code[FIELD];
 } Gpu;
 
 typedef struct { unsigned long long total, free, used; } Memory;
@@ -27,10 +29,16 @@ typedef struct {
   char bus_id[32];
 } Pci;
 
+typedef struct {
+  unsigned char cluster[16];
+  unsigned status, clique;
+  unsigned char state;
+} FabricInfo;
+
 static Gpu gpus[MAX_GPUS];
 static unsigned gpu_count;
 static char driver[FIELD] = "535.183.01";
-static int cuda, initialised;
+static int cuda, initialised, fabric;
 
 /* Copies up to the next comma or the end; returns where the next field begins. */
 static const char *field(const char *from, char *to) {
@@ -46,7 +54,8 @@ static void add_gpu(const char *text) {
   text = field(text, gpu->capability);
   text = field(text, gpu->uuid);
   text = field(text, gpu->bus_id);
-  field(text, gpu->mig);
+  text = field(text, gpu->mig);
+  field(text, gpu->code);
   if (!gpu->uuid[0]) snprintf(gpu->uuid, FIELD, "GPU-00000000-0000-0000-0000-%012x", gpu_count);
   if (!gpu->bus_id[0]) snprintf(gpu->bus_id, FIELD, "00000000:%02X:00.0", gpu_count + 1);
   gpu_count++;
@@ -65,6 +74,7 @@ int nvmlInitWithFlags(unsigned flags) {
     if (!strcmp(item, "driver")) snprintf(driver, FIELD, "%s", value);
     else if (!strcmp(item, "cuda")) cuda = atoi(value);
     else if (!strcmp(item, "gpu") && gpu_count < MAX_GPUS) add_gpu(value);
+    else if (!strcmp(item, "fabric")) fabric = atoi(value);
     else if (!strcmp(item, "init")) code = atoi(value);
     else if (!strcmp(item, "hang") && atoi(value)) for (;;) pause();
     else if (!strcmp(item, "crash") && atoi(value)) abort();
@@ -106,7 +116,7 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, Gpu **out) {
   if (!initialised) return UNINITIALIZED;
   if (index >= gpu_count) return INVALID_ARGUMENT;
   *out = &gpus[index];
-  return SUCCESS;
+  return atoi(gpus[index].code);
 }
 
 int nvmlDeviceGetName(Gpu *gpu, char *out, unsigned size) { return put(gpu->name, out, size); }
@@ -151,6 +161,25 @@ int nvmlDeviceGetPciInfo_v3(Gpu *gpu, Pci *out) {
 int nvmlDeviceGetMigMode(Gpu *gpu, unsigned *current, unsigned *pending) {
   if (!initialised) return UNINITIALIZED;
   if (!gpu->mig[0]) return NOT_SUPPORTED;
-  *current = *pending = !strcmp(gpu->mig, "on");
+  *current = *pending = strcmp(gpu->mig, "off") != 0;
+  return SUCCESS;
+}
+
+int nvmlDeviceGetMaxMigDeviceCount(Gpu *gpu, unsigned *count) {
+  *count = gpu->mig[0] ? 7 : 0;
+  return SUCCESS;
+}
+
+int nvmlDeviceGetMigDeviceHandleByIndex(Gpu *gpu, unsigned index, Gpu **out) {
+  if (index >= (unsigned)atoi(gpu->mig)) return NOT_FOUND;
+  *out = gpu;
+  return SUCCESS;
+}
+
+int nvmlDeviceGetGpuFabricInfo(Gpu *gpu, FabricInfo *out) {
+  (void)gpu;
+  if (!fabric) return NOT_SUPPORTED;
+  memset(out, 0, sizeof *out);
+  out->state = (unsigned char)fabric;
   return SUCCESS;
 }

@@ -1,0 +1,69 @@
+"""What a project's manifest says of groups, extras, and where torch comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from llmdoctor.machine import TorchPlace
+from llmdoctor.probe.toml import get
+
+_TORCH_INDEX = re.compile(r"https?://(?:download|download-r2)\.pytorch\.org/whl\b")
+
+
+def groups(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """The groups that `--with`, `--without` and `--only` know; "main" is always one."""
+    found = {"main": None}
+    for place in (("tool", "poetry", "group"), ("dependency-groups",)):
+        table = get(manifest, *place)
+        found.update(dict.fromkeys(table if isinstance(table, dict) else ()))
+    if get(manifest, "tool", "poetry", "dev-dependencies") is not None:
+        found["dev"] = None
+    return tuple(found)
+
+
+def extras(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """The extras of the project."""
+    places = (("project", "optional-dependencies"), ("tool", "poetry", "extras"))
+    tables = (get(manifest, *place) for place in places)
+    return tuple(dict.fromkeys(n for table in tables if isinstance(table, dict) for n in table))
+
+
+def torch_places(manifest: dict[str, Any], tool: str) -> tuple[TorchPlace, ...]:
+    """The sources (Poetry) or indexes (uv) that are the PyTorch index, one for each build."""
+    return tuple(_of_uv(manifest) if tool == "uv" else _of_poetry(manifest))
+
+
+def _of_poetry(manifest: dict[str, Any]) -> Iterator[TorchPlace]:
+    for source in _tables(get(manifest, "tool", "poetry", "source")):
+        url = source.get("url")
+        if isinstance(url, str) and _TORCH_INDEX.match(url):
+            yield TorchPlace(
+                str(source.get("name")), url, explicit=source.get("priority") == "explicit"
+            )
+
+
+def _of_uv(manifest: dict[str, Any]) -> Iterator[TorchPlace]:
+    limited = get(manifest, "tool", "uv", "environments") is not None
+    sources = get(manifest, "tool", "uv", "sources")
+    for index in _tables(get(manifest, "tool", "uv", "index")):
+        url = index.get("url")
+        if not (isinstance(url, str) and _TORCH_INDEX.match(url)):
+            continue
+        uses = [
+            use
+            for value in (sources.values() if isinstance(sources, dict) else ())
+            for use in (_tables(value) if isinstance(value, list) else _tables([value]))
+            if use.get("index") == index.get("name")
+        ]
+        yield TorchPlace(
+            str(index.get("name")),
+            url,
+            explicit=index.get("explicit") is True,
+            limited=limited or (bool(uses) and all("marker" in use for use in uses)),
+        )
+
+
+def _tables(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,0 +1,45 @@
+"""What the resolver does not look at: where profiles come from, and bounds without a version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from llmdoctor.plan import Choice, Reason
+from llmdoctor.profile import Profile
+from llmdoctor.profiles.bounds import satisfiable
+
+
+def combined(choice: Choice, profiles: Sequence[Profile]) -> Choice:
+    """The choice with the origin of what is not ours, refused where two profiles contradict.
+
+    uv names such a contradiction as well, once it is asked; a plan from the tables never asks it.
+    `profiles`: all that the choice can name.
+    """
+    chosen = [profile for name in choice.profiles for profile in profiles if profile.name == name]
+    origins = tuple(
+        Reason("origin", f"{profile.name} comes from {profile.origin.text}")
+        for profile in chosen
+        if profile.origin.kind != "builtin"
+    )
+    against = tuple(_contradictions(choice, chosen)) if choice.feasible else ()
+    return replace(
+        choice,
+        feasible=choice.feasible and not against,
+        reasons=(*against, *choice.reasons, *origins),
+    )
+
+
+def _contradictions(choice: Choice, profiles: Sequence[Profile]) -> Iterator[Reason]:
+    """Packages of which no version does: each profile by itself has passed `rules`."""
+    for item in choice.requirements:
+        if item.source != "index" or satisfiable(item.text.removeprefix(item.name)):
+            continue
+        asked = [
+            f"{profile.name} asks for {want.name}{want.spec}"
+            for profile in profiles
+            for want in profile.packages
+            if want.name == item.name and want.spec
+        ]
+        text = f"no version of {item.name} is all of these: {', '.join(asked)}"
+        yield Reason("contradiction", text, "resolution-conflict")
