@@ -9,6 +9,8 @@ from llmdoctor.finding import Remedy
 from llmdoctor.machine import Machine, Toolkit
 from llmdoctor.visible import visible
 
+# Packages that call nvcc while a model runs, and not only when they are installed.
+_COMPILE = ("deep-gemm", "deepspeed", "exllamav2", "flashinfer-python")
 NOTHING_COMPILES = Skip("nothing here compiles CUDA code")
 
 
@@ -243,11 +245,7 @@ def _build_kit(machine: Machine) -> Toolkit | None:
 
 
 def _compiling(machine: Machine) -> list[str]:
-    if not machine.environment.packages:
-        return []
-    from llmdoctor.tables.toolkits import compiling_packages
-
-    return [name for name in compiling_packages() if machine.environment.package(name)]
+    return [name for name in _COMPILE if machine.environment.package(name)]
 
 
 def _version(machine: Machine, name: str) -> str | None:

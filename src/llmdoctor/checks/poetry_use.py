@@ -37,7 +37,7 @@ def removed_commands(case: Case) -> Answer:
         return Skip("the version of Poetry is not known")
     if not project.commands:
         return None
-    from llmdoctor.tables.poetry import removed_from_poetry
+    from llmdoctor.tables.poetry_commands import removed_from_poetry
 
     findings = []
     for rule in removed_from_poetry(version):

@@ -1,15 +1,13 @@
-"""What CUDA toolkits compile for and with, and what compiles CUDA code on the machine itself."""
+"""What CUDA toolkits compile for and with, and what that takes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from llmdoctor.tables.read import numbers, read_table
 
 
-@dataclass(frozen=True)
-class Toolkits:
+class Toolkits(NamedTuple):
     """The toolkits that compile for one GPU; `last` is None while there is none."""
 
     first: str
@@ -29,11 +27,6 @@ def toolkits_for(capability: str) -> Toolkits | None:
         if capability in row["capabilities"]:
             return Toolkits(row["first"], row.get("last"))
     return None
-
-
-def compiling_packages() -> tuple[str, ...]:
-    """Packages that call nvcc when a model runs."""
-    return tuple(name for row in read_table("toolkit")["compiles"] for name in row["packages"])
 
 
 def memory_of_a_job() -> int:
