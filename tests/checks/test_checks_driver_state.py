@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from checks.judging import LINUX, RTX_4090, driver, judge, only, remedy, venv
+from llmdoctor import ingest
+from llmdoctor.checks import Case, run_checks
 from llmdoctor.machine import Cuda, Gpu, Library, Machine, Note, Nvidia, Reading
 
 DOCKER = replace(LINUX, container="docker")
@@ -169,6 +173,18 @@ def test_a_foreign_libcuda_is_judged_by_its_version_and_the_gpu(
     assert finding.where == "/usr/local/cuda/compat/libcuda.so.1"
 
 
+def test_error_803_beside_an_older_libcuda_wants_no_restart() -> None:
+    machine = said("Error 803: unsupported display driver", machine=with_libcuda("535.1.1", H200))
+    assert failing(machine) == ["DRV013"]
+    assert "LD_LIBRARY_PATH" in remedy(only(judge("DRV013", machine))).summary
+
+
+def test_what_follows_from_a_blocked_driver_is_not_repeated() -> None:
+    machine = replace(hgx(fabric="not started"), environment=venv(torch="2.9.1+cpu"))
+    assert judge("DRV012", machine).outcome == "fail"
+    assert "CUDA does not reach it" in str(judge("TORCH003", machine).reason)
+
+
 @pytest.mark.parametrize(
     "machine",
     [
@@ -235,6 +251,19 @@ def test_the_drivers_own_errors_go_to_the_check_that_knows_them(words: str, code
 
 def test_a_batch_job_that_is_denied_other_peoples_gpus_is_healthy() -> None:
     assert failing(said("GPU 1: NVMLError_NoPermission(4): x", source="nvml")) == []
+
+
+def test_what_a_report_cannot_say_is_neither_passed_nor_failed() -> None:
+    reports = Path(__file__).parents[1] / "cases" / "reports" / "shared.json"
+    (text,) = (
+        case["input"] for case in json.loads(reports.read_text("utf-8"))
+        if case["id"] == "rep-healthy-06"
+    )  # fmt: skip
+    outcomes = {verdict.code: verdict.outcome for verdict in run_checks(Case(ingest.read(text)))}
+    unsaid = [*("DRV011", "DRV012", "DRV013", "DRV014", "DRV016"), "GPU006", "GPU007"]
+    unsaid += ["HOST008", "HOST009", "HOST010", "HOST011", "CUDA006", "CUDA009", "CUDA010"]
+    unsaid += ["POETRY004", "POETRY005", "POETRY006", "PROJ003", "PROJ004"]
+    assert {code: outcomes[code] for code in unsaid} == dict.fromkeys(unsaid, "skip")
 
 
 def test_cuda_installed_for_a_gpu_that_nothing_answers_for_is_a_missing_driver() -> None:

@@ -112,7 +112,15 @@ def test_checks_run_from_the_hardware_up() -> None:
 
 def test_readers_are_fields_of_the_machine() -> None:
     # and what a report can leave out of one: see `ingest.assemble`
-    known = {*Machine.__dataclass_fields__, "driver", "files", "packages", "pci", "torch"}
+    known = {
+        *Machine.__dataclass_fields__,
+        "driver",
+        "files",
+        "library",
+        "packages",
+        "pci",
+        "torch",
+    }
     assert {reader for one in CHECKS for reader in one.readers} <= known
 
 

@@ -10,7 +10,16 @@ from llmdoctor.checks._framework import Case, Skip
 from llmdoctor.machine import Machine
 
 Access: TypeAlias = Literal[
-    "works", "mismatch", "wsl1", "container", "unloaded", "missing", "failing", "absent", "unknown"
+    "works",
+    "mismatch",
+    "wsl1",
+    "container",
+    "unloaded",
+    "missing",
+    "failing",
+    "blocked",
+    "absent",
+    "unknown",
 ]
 
 # A reason that has a check of its own, as far as a source's error tells it.
@@ -55,6 +64,7 @@ _WHY: dict[Access, str] = {
     "unloaded": "the NVIDIA driver is installed but not loaded",
     "missing": "there is no NVIDIA driver",
     "failing": "the NVIDIA driver answers with an error",
+    "blocked": "the NVIDIA driver is there, and CUDA does not reach it",
     "absent": "no NVIDIA GPU is visible",
     "unknown": "whether there is an NVIDIA GPU could not be seen",
 }
@@ -68,8 +78,8 @@ def gpu_access(case: Case) -> Access:
         return "mismatch"
     if host.wsl == 1:
         return "wsl1"
-    if trouble(machine) in ("fabric", "compat", "unknown"):  # CUDA's own words, GPUs or not
-        return "failing"
+    if _is_blocked(machine):
+        return "blocked"
     if any(gpu.source not in _KERNEL_SOURCES for gpu in nvidia.gpus):
         return "works"
     seen = nvidia.present or bool(nvidia.driver) or (_hides_bus(machine) and bool(nvidia.library))
@@ -79,6 +89,13 @@ def gpu_access(case: Case) -> Access:
     if says(machine, _NO_DRIVER):
         return "missing"
     return _driver_state(case, seen=seen)
+
+
+def _is_blocked(machine: Machine) -> bool:
+    """Whether GPUs that the driver's tools list are of no use: by CUDA's own words, or as seen."""
+    waits = machine.nvidia.fabric in ("not started", "in progress")
+    told = trouble(machine) in ("fabric", "compat", "unknown")
+    return told or waits or bool(machine.nvidia.denied)
 
 
 def _driver_state(case: Case, *, seen: bool) -> Access:

@@ -34,7 +34,7 @@ def compat_in_the_way(case: Case) -> Answer:
     driver, other = machine.nvidia.driver_version, foreign_libcuda(machine)
     said = trouble(machine) == "compat"
     if other is None and not said:
-        if machine.note("libraries"):
+        if machine.note("libraries") or machine.note("library"):
             return Skip("which libraries LD_LIBRARY_PATH leads to was not looked at")
         return None
     from llmdoctor.tables.drivers import compare_driver

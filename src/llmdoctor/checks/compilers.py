@@ -81,7 +81,12 @@ def headers_missing(case: Case) -> Answer:
     )
 
 
-@check("CUDA008", cause="windows-no-msvc", severity="note", readers=("cuda", "compilers", "host"))
+@check(
+    "CUDA008",
+    cause="windows-no-msvc",
+    severity="note",
+    readers=("cuda", "compilers", "host", "files"),
+)
 def msvc_missing(case: Case) -> Answer:
     """There is no C++ compiler for nvcc on Windows.
 

@@ -13,6 +13,7 @@ from llmdoctor.checks._facts import (
 )
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import get_driver
+from llmdoctor.checks.compat import foreign_libcuda
 from llmdoctor.finding import Remedy
 
 WSL_LIBRARIES = "/usr/lib/wsl/lib"
@@ -148,6 +149,8 @@ def driver_mismatch(case: Case) -> Answer:
     access = access_or_skip(case)
     if access != "mismatch":
         return access if isinstance(access, Skip) else None
+    if foreign_libcuda(case.machine):
+        return Skip("follows from a libcuda that is found before the driver's own")
     inside = case.machine.host.container is not None
     return finding(
         driver_mismatch,
@@ -210,7 +213,7 @@ def driver_failing(case: Case) -> Answer:
     access = access_or_skip(case)
     if access != "failing":
         return access if isinstance(access, Skip) else None
-    if trouble(case.machine) or case.machine.nvidia.denied:
+    if trouble(case.machine):
         return Skip("what the driver says has a check of its own")
     return finding(
         driver_failing,

@@ -27,7 +27,7 @@ _REFUSED = ("is_available() is false", "no cuda gpus are available", "cudagetdev
             "operation not supported on this os")  # fmt: skip
 
 
-@check("DRV011", cause=None)
+@check("DRV011", cause="device-files-denied")
 def device_files_denied(case: Case) -> Answer:
     """This user may not open the NVIDIA device files.
 
@@ -47,7 +47,8 @@ def device_files_denied(case: Case) -> Answer:
         return access
     denied = case.machine.nvidia.denied
     if not denied and trouble(case.machine) != "denied":
-        return None
+        unread = case.machine.note("library")
+        return Skip("the device files were not looked at") if unread else None
     inside = case.machine.host.container
     return finding(
         device_files_denied,
@@ -88,7 +89,8 @@ def fabric_not_ready(case: Case) -> Answer:
     unready = nvidia.fabric is None and not machine.host.container and nvidia.nvswitches > 0
     waits = nvidia.fabric in ("not started", "in progress")
     if not said and not waits and not (unready and nvidia.fabric_manager in ("stopped", "absent")):
-        return None
+        unread = nvidia.fabric is None and machine.note("pci")
+        return Skip("the PCI bus was not looked at") if unread else None
     driver = nvidia.driver_version
     branch = (driver or "").partition(".")[0]
     state = {
@@ -188,7 +190,7 @@ def uvm_missing(case: Case) -> Answer:
     )
 
 
-@check("DRV015", cause=None)
+@check("DRV015", cause="gpu-lost")
 def gpu_lost(case: Case) -> Answer:
     """A GPU has fallen off the bus.
 

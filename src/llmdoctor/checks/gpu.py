@@ -71,7 +71,12 @@ def no_gpu(case: Case) -> Answer:
     )
 
 
-@check("GPU002", cause=None, severity="warning", readers=("nvidia", "variables"))
+@check(
+    "GPU002",
+    cause="cuda-visible-devices-hides-gpus",
+    severity="warning",
+    readers=("nvidia", "variables"),
+)
 def gpus_hidden(case: Case) -> Answer:
     """CUDA_VISIBLE_DEVICES hides every GPU.
 

@@ -9,7 +9,12 @@ from llmdoctor.finding import Remedy
 from llmdoctor.visible import unknown_entry, visible
 
 
-@check("GPU006", cause=None, severity="warning", readers=("nvidia", "variables"))
+@check(
+    "GPU006",
+    cause="cuda-visible-devices-hides-gpus",
+    severity="warning",
+    readers=("nvidia", "variables"),
+)
 def gpu_misnamed(case: Case) -> Answer:
     """CUDA_VISIBLE_DEVICES names a GPU that is not there.
 
@@ -41,7 +46,7 @@ def gpu_misnamed(case: Case) -> Answer:
     )
 
 
-@check("GPU007", cause=None, readers=("nvidia",))
+@check("GPU007", cause="mig-without-instances", readers=("nvidia",))
 def mig_without_instances(case: Case) -> Answer:
     """MIG is on, and the GPU is not divided.
 

@@ -62,7 +62,7 @@ def removed_commands(case: Case) -> Answer:
 
 
 @check("POETRY005", cause="poetry-group-not-found", severity="warning", readers=("project",))
-def group_not_found(case: Case) -> Iterator[Finding]:
+def group_not_found(case: Case) -> Answer:
     """The project's files name a dependency group that is not defined.
 
     What: Compares the groups behind --with, --without and --only in README, Makefile, scripts and
@@ -76,8 +76,14 @@ def group_not_found(case: Case) -> Iterator[Finding]:
     Known problems: A group that a script writes into pyproject.toml first is not known.
     """
     project = _poetry_project(case.machine)
-    if project is None or not project.groups:
-        return
+    if project is None:
+        return Skip("this is not a Poetry project")
+    if not project.groups:
+        return Skip("the groups of pyproject.toml are not known")
+    return tuple(_unknown_groups(project))
+
+
+def _unknown_groups(project: Project) -> Iterator[Finding]:
     missing: dict[str, list[Quoted]] = {}
     for quoted in project.commands:
         for match in _GROUP_OPTION.finditer(quoted.text):

@@ -22,7 +22,7 @@ _WHEELS: dict[str, tuple[str, str | None]] = {
 _ONE_VERSION = ("libcudnn",)
 
 
-@check("CUDA009", cause=None, severity="warning", readers=("libraries", "environment"))
+@check("CUDA009", cause=None, severity="warning", readers=("libraries", "library", "environment"))
 def libraries_shadowed(case: Case) -> Answer:
     """LD_LIBRARY_PATH puts other CUDA libraries before the environment's.
 
@@ -82,8 +82,7 @@ def _clash(case: Case, item: Library) -> Package | None:
         return None
     stem = _WHEELS[item.name][0]
     for package in case.machine.environment.packages:
-        name, _, cuda = package.name.partition("-cu")
-        if name != f"nvidia-{stem}" or (cuda and not cuda.isdigit()):
+        if package.name.rstrip("0123456789").removesuffix("-cu") != f"nvidia-{stem}":
             continue
         here, there = parts(item.version), parts(package.version)
         count = min(len(here), len(there), 3)
@@ -98,7 +97,7 @@ def _clash(case: Case, item: Library) -> Package | None:
     "CUDA010",
     cause="libcuda-symlink-missing",
     severity="note",
-    readers=("libraries", "cuda", "environment"),
+    readers=("libraries", "library", "cuda", "environment"),
 )
 def libcuda_not_linkable(case: Case) -> Answer:
     """The driver's libcuda can be loaded, and not linked against.

@@ -46,7 +46,7 @@ def shm_too_small(case: Case) -> Answer:
     )
 
 
-@check("HOST009", cause="ssl-interception", severity="warning", readers=("host",))
+@check("HOST009", cause="ssl-interception", severity="warning", readers=("host", "variables"))
 def certificates_lost(case: Case) -> Answer:
     """A variable names a certificate file that is not there.
 
@@ -108,7 +108,7 @@ def hub_offline(case: Case) -> Answer:
     )
 
 
-@check("HOST011", cause="libstdcxx-too-old", severity="note", readers=("libraries",))
+@check("HOST011", cause="libstdcxx-too-old", severity="note", readers=("libraries", "library"))
 def libstdcxx_too_old(case: Case) -> Answer:
     """The conda environment's libstdc++ is older than the system's.
 
@@ -198,6 +198,14 @@ def runtime_missing(case: Case) -> Answer:
     host, torch = case.machine.host, usable_torch(case)
     if host.system != "windows":
         return Skip("this is not Windows")
+    broken = case.machine.environment.torch
+    if broken and "fbgemm.dll" in (broken.problem or ""):
+        return finding(
+            runtime_missing,
+            "torch's fbgemm.dll cannot be loaded: what it is linked to is not on this system.",
+            evidence=(str(broken.problem),),
+            remedy=install(case, "Install a torch whose wheel brings what it needs."),
+        )
     if torch is None or torch.version is None:
         return Skip("there is no torch that can be imported")
     from llmdoctor.tables.toolkits import windows_library
