@@ -40,7 +40,17 @@ HEAVY = (
     "zipfile",
 )
 # Written down late, when a wish, an install or a terminal asks for them.
-LATE = ("cli.install", "deep", "execute", "install", "installers", "journal", "plan", "resolve", "smoke")
+LATE = (
+    "cli.install",
+    "deep",
+    "execute",
+    "install",
+    "installers",
+    "journal",
+    "plan",
+    "resolve",
+    "smoke",
+)
 
 
 def imported(*arguments: str, cwd: Path, codes: tuple[int, ...] = (0,)) -> set[str]:

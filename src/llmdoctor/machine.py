@@ -229,6 +229,16 @@ class Project:
 
 
 @dataclass(frozen=True)
+class Said:
+    """A message in a pasted report that shows a cause (a slug), as sure as `explain` says."""
+
+    cause: str
+    confidence: str
+    line: int
+    text: str = field(metadata=private("text"))
+
+
+@dataclass(frozen=True)
 class Machine:
     """One look at one machine."""
 
@@ -249,6 +259,7 @@ class Machine:
     project: Project | None = None
     variables: dict[str, str] = field(default_factory=dict, metadata=private("variable"))
     deep: Deep | None = None  # what loading shows, where that was asked for
+    said: tuple[Said, ...] = ()  # by what a pasted report quotes, best first
     notes: tuple[Note, ...] = ()
 
     def note(self, reader: str) -> Note | None:

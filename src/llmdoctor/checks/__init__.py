@@ -26,6 +26,7 @@ from llmdoctor.checks import (
     host,
     intruders,
     kernels,
+    messages,
     misfits,
     packages,
     poetry,
@@ -159,6 +160,7 @@ CHECKS: tuple[Check, ...] = (
     project.torch_source_for_everything,
     project.torch_build_for_some_platforms,
     profile.profile_does_not_fit,
+    messages.message_names_cause,
 )
 
 _GATES = (
@@ -187,7 +189,7 @@ def run_checks(
         UsageError: no code begins with one of the prefixes; gives the nearest.
     """
     wanted, unwanted = _prefixes(select) or ("",), _prefixes(ignore)
-    return tuple(
+    return messages.once(
         check.run(case)
         for check in CHECKS
         if check.code.startswith(wanted) and not (unwanted and check.code.startswith(unwanted))

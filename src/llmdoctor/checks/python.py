@@ -206,7 +206,7 @@ def python_outside_torch(case: Case) -> Answer:
     )
 
 
-@check("PY006", cause="python-too-old", readers=("environment",))
+@check("PY006", cause="python-too-old", severity="warning", readers=("environment",))
 def python_too_old(case: Case) -> Answer:
     """This Python is too old for current LLM packages.
 
@@ -233,7 +233,6 @@ def python_too_old(case: Case) -> Answer:
     return finding(
         python_too_old,
         f"Current packages begin at Python {current['oldest']}: {current['reason']}.",
-        severity="error" if environment.torch else "warning",
         evidence=(f"Python {environment.version}",),
         where=environment.executable,
         remedy=_with_python(case, f">={current['oldest']}"),

@@ -101,21 +101,31 @@ def _named(slug: str, cause: Cause, shown: Sequence[_Match], facts: Facts) -> Na
     first = best[0].sightings[0].line
     evidence = [Evidence(line, text) for line, text in lines.items()][:SHOWN]
     evidence.sort(key=lambda item: (item.line != first, item.line))
-    remedy = replace(
-        cause.remedy,
-        summary=fill(cause.remedy.summary, values),
-        commands=tuple(
-            tuple(fill(word, values) for word in argv) for argv in cause.remedy.commands
-        ),
-    )
+    said = worded(cause, values)
     return Named(
         cause=slug,
-        title=fill(cause.title, values),
+        title=said.title,
         confidence=best[0].sign.confidence,
         evidence=tuple(evidence),
-        explanation=fill(cause.explanation, values),
-        remedy=remedy,
+        explanation=said.explanation,
+        remedy=said.remedy,
         url=cause.url,
+    )
+
+
+def worded(cause: Cause, values: Mapping[str, str]) -> Cause:
+    """The cause with what was captured in its words."""
+    return replace(
+        cause,
+        title=fill(cause.title, values),
+        explanation=" ".join(fill(cause.explanation, values).split()),
+        remedy=replace(
+            cause.remedy,
+            summary=fill(cause.remedy.summary, values),
+            commands=tuple(
+                tuple(fill(word, values) for word in argv) for argv in cause.remedy.commands
+            ),
+        ),
     )
 
 

@@ -8,8 +8,10 @@ stand; each reader gives `Facts`, and `assemble` puts them together. What no sec
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from llmdoctor.errors import UsageError
+from llmdoctor.explain import explain
 from llmdoctor.ingest import (
     assemble,
     clean,
@@ -24,7 +26,7 @@ from llmdoctor.ingest import (
     transformers_env,
 )
 from llmdoctor.ingest.facts import Facts, merge
-from llmdoctor.machine import Machine
+from llmdoctor.machine import Machine, Said
 
 __all__ = ["MOST_LINES", "read"]
 
@@ -62,7 +64,17 @@ def read(text: str, name: str = "the report") -> Machine:
             "or conda list print; a log is for `llmdoctor explain`",
             next_command="python -m torch.utils.collect_env > report.txt",
         )
-    return assemble.machine_of(facts)
+    return replace(assemble.machine_of(facts), said=said_in(text))
+
+
+def said_in(text: str) -> tuple[Said, ...]:
+    """The causes that messages in the text show, best first: people paste the error as well."""
+    found = explain([text.encode("utf-8", "replace")])
+    return tuple(
+        Said(named.cause, named.confidence, item.line, item.text)
+        for named in found.causes
+        for item in named.evidence[:1]
+    )
 
 
 def facts_of(text: str) -> Facts:
