@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - a program, not a package
-"""Write the reference of profiles and tables from their TOML, and from what the resolver says.
+"""Write the reference: profiles, tables and causes from TOML, checks from their own words.
 
     python tools/reference.py
 
@@ -15,6 +15,9 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+
+import reference_causes
+import reference_checks
 
 from llmdoctor import profiles, tables
 from llmdoctor.paths import profiles_dir
@@ -59,6 +62,8 @@ def pages() -> dict[str, str]:
         **found,
         "profiles/README.md": index_page(known),
         "tables.md": tables_page(),
+        "causes.md": reference_causes.page(),
+        **reference_checks.pages(),
     }
 
 
@@ -308,9 +313,10 @@ def plain(text: str) -> str:
 def main() -> int:
     """Write the pages and remove those of profiles that are gone; gives the exit code."""
     wanted = pages()
-    for path in (REFERENCE / "profiles").glob("*.md"):
-        if f"profiles/{path.name}" not in wanted:
-            path.unlink()
+    for folder in ("profiles", "checks"):
+        for path in (REFERENCE / folder).glob("*.md"):
+            if f"{folder}/{path.name}" not in wanted:
+                path.unlink()
     for name, text in wanted.items():
         path = REFERENCE / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -57,14 +57,15 @@ class _Block:
         return self.ends[row - 1] if row else 0
 
     def written(self, start: int, end: int) -> str:
-        """Squeezed characters as the log writes them; across lines, without white space."""
-        row = self.row(start)
-        if end > self.ends[row]:
-            return self.joined[start:end]
-        offset = self.start(row)
-        text = self.texts[row]
-        kept = [place for place, character in enumerate(text) if not dropped(character)]
-        return text[kept[start - offset] : kept[end - offset - 1] + 1]
+        """Squeezed characters as the log writes them, with its white space and line ends."""
+        pieces = []
+        for row in range(self.row(start), self.row(end - 1) + 1):
+            offset, text = self.start(row), self.texts[row]
+            kept = [place for place, character in enumerate(text) if not dropped(character)]
+            first, last = max(start - offset, 0), min(end - offset, len(kept)) - 1
+            if first <= last:
+                pieces.append(text[kept[first] : kept[last] + 1])
+        return "\n".join(pieces)
 
 
 class Scanner:
@@ -132,11 +133,12 @@ def _sighting(block: _Block, match: re.Match[str], words: frozenset[str]) -> Sig
     captures = {
         name: block.written(*match.span(name)) for name, value in match.groupdict().items() if value
     }
-    for name in words & captures.keys():
-        captures[name] = captures[name].split()[0].rstrip(".")
+    for name, value in captures.items():
+        parts = value.split()
+        captures[name] = parts[0].rstrip(".") if name in words else " ".join(parts)
     before = block.joined[max(0, match.start() - _FRAMES) : match.start()]
-    if (place := max(before.rfind(package) for package in _PACKAGES)) >= 0:
-        if package := re.match(r"\w+", before[place + len(_PACKAGES[0]) :]):
-            captures["frame"] = package[0]
+    place = max(before.rfind(package) for package in _PACKAGES)
+    if place >= 0 and (package := re.match(r"\w+", before[place + len(_PACKAGES[0]) :])):
+        captures["frame"] = package[0]
     row = block.row(match.start())
     return Sighting(block.numbers[row], block.texts[row].strip()[:SHOWN], captures)

@@ -58,7 +58,8 @@ def lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, str]]:
                     yield number, _clean(piece)
                 number += 1
         while len(rest) > LONGEST:
-            yield number, _clean(rest[:LONGEST])
+            for piece in rest[:LONGEST].split("\r"):
+                yield number, _clean(piece)
             rest = rest[LONGEST:]
     for piece in rest.split("\r"):
         if piece:
@@ -117,7 +118,7 @@ def _encoding(head: bytes) -> str:
         encoding = "utf-16-be"
     text = sample.decode(encoding, "replace")
     strange = sum(character < " " and character not in "\t\n\f\r\x08\x1b" for character in text)
-    if "\0" in text or strange > 0.02 * len(text):
+    if strange > 0.02 * len(text):
         raise UsageError(
             "this is no text but binary data",
             next_command="pip install PACKAGE 2>&1 | llmdoctor explain -",
