@@ -40,6 +40,7 @@ FAMILIES = {
     "deep": ("DEEP",),
     "deep_gpu": ("DEEP",),
     "deep_imports": ("DEEP",),
+    "messages": ("LOG",),
     "poetry": ("POETRY", "LOCK"),
     "poetry_use": ("POETRY",),
     "project": ("PROJ",),
@@ -106,7 +107,7 @@ def test_codes_are_unique_and_every_check_of_a_family_module_is_in_the_list() ->
 
 def test_checks_run_from_the_hardware_up() -> None:
     families = list(dict.fromkeys(one.code.rstrip("0123456789") for one in CHECKS))
-    order = "HOST DRV GPU CUDA PY TORCH PKG EXT ATTN HF DEEP POETRY LOCK PROJ PROFILE"
+    order = "HOST DRV GPU CUDA PY TORCH PKG EXT ATTN HF DEEP POETRY LOCK PROJ PROFILE LOG"
     assert families == order.split()
 
 

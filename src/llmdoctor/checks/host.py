@@ -64,8 +64,8 @@ def no_torch_for_platform(case: Case) -> Answer:
 def glibc_too_old(case: Case) -> Answer:
     """The C library is older than the wanted torch needs.
 
-    What: Compares the system's glibc with the manylinux tag of the wanted torch's wheels; without
-    a wanted profile, with those of the newest torch in the table.
+    What: Compares the system's glibc with the manylinux tag of the wanted torch's wheels, and with
+    those of the newest torch in the table.
 
     Why: A wheel for a newer glibc is not offered to an older system at all; forced in, it fails
     on import with "version GLIBC_2.xx not found".
@@ -77,29 +77,35 @@ def glibc_too_old(case: Case) -> Answer:
     version, libc = wanted_torch(case), case.machine.host.libc
     if libc is None or libc.name != "glibc":
         return Skip("this system has no glibc")
-    wish = version is not None
-    if version is None:
-        if usable_torch(case) is None:
-            return Skip("no profile with a torch was asked for, and none is installed")
-        from llmdoctor.tables import torch_releases
+    if version is not None:
+        found = _against_glibc(case, version, libc.version, wish=True)
+        if found is not None:
+            return found
+    elif usable_torch(case) is None:
+        return Skip("no profile with a torch was asked for, and none is installed")
+    from llmdoctor.tables import torch_releases
 
-        version = torch_releases()[-1].version
+    return _against_glibc(case, torch_releases()[-1].version, libc.version, wish=False)
+
+
+def _against_glibc(case: Case, version: str, here: str, *, wish: bool) -> Finding | Skip | None:
+    """Whether a torch's wheels ask for a newer glibc; without a wish only worth a note."""
     release = release_of(version)
     if release is None:
         return Skip(f"torch {version} is not in the table")
-    variant = case.choice.variant if case.choice else None
+    variant = case.choice.variant if wish and case.choice else None
     needed = release.glibc(case.machine.host.arch, variant)
     if needed is None:
         return Skip(f"the glibc that torch {version} needs here is not in the table")
-    if parts(libc.version) >= parts(needed):
+    if parts(here) >= parts(needed):
         return None
     return finding(
         glibc_too_old,
-        f"torch {version} needs glibc {needed}, and this system has {libc.version}: "
+        f"torch {version} needs glibc {needed}, and this system has {here}: "
         "installers will find no matching wheel.",
         title=None if wish else "The C library is older than newer torch releases need",
         severity=None if wish else "note",
-        evidence=(f"glibc {libc.version}", f"torch {version} needs glibc {needed}"),
+        evidence=(f"glibc {here}", f"torch {version} needs glibc {needed}"),
         remedy=Remedy(
             "Use a newer distribution, or a container image with a newer one. "
             "`llmdoctor profiles` shows what fits here.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
@@ -55,8 +55,13 @@ def once(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
     code = message_names_cause.code
     seen = {item.cause for verdict in verdicts if verdict.code != code for item in verdict.findings}
     return tuple(
-        replace(verdict, findings=tuple(i for i in verdict.findings if i.cause not in seen))
-        if verdict.code == code
-        else verdict
-        for verdict in verdicts
+        _beyond(verdict, seen) if verdict.code == code else verdict for verdict in verdicts
     )
+
+
+def _beyond(verdict: Verdict, seen: Collection[str | None]) -> Verdict:
+    """The verdict without findings of causes that are known otherwise."""
+    rest = tuple(item for item in verdict.findings if item.cause not in seen)
+    if verdict.findings and not rest:
+        return Verdict(verdict.code, "skip", reason="other checks found what the messages say")
+    return replace(verdict, findings=rest)
