@@ -110,7 +110,8 @@ class Package:
     metadata: bool = True  # has a METADATA, without which its requirements are unknown
     present: bool = True  # what it is imported as lies beside it; looked for in a few packages
     origin: str | None = None  # file name of the wheel, where it was installed from an address
-    libraries: tuple[str, ...] = ()  # of bitsandbytes: the files that it chooses from
+    # Of bitsandbytes, the files that it chooses from; None: not looked for.
+    libraries: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from llmdoctor.checks._access import gpu_access
 from llmdoctor.checks._framework import Case
 from llmdoctor.finding import Remedy
+from llmdoctor.machine import Environment
 
 # Add-ons whose profile has the package under its own name.
 _PROFILES = {
@@ -34,9 +37,30 @@ def replace(case: Case, name: str) -> Remedy:
     """Another build of a package: its own profile where there is one, else what suits here."""
     profile = _PROFILES.get(name)
     if profile and profile not in {wanted.name for wanted in case.profiles}:
-        command = ("llmdoctor", "install", "--profile", profile, *_env(case))
-        return Remedy("Install the wheel that was built for the torch here.", "ask", (command,))
+        summary = "Install the wheel that was built for the torch here."
+        return Remedy(summary, "ask", (install_profile(case, profile),))
     return install(case, "Install packages that were built for each other.")
+
+
+def pip(environment: Environment, *words: str) -> tuple[str, ...]:
+    """A command of pip's for this environment. One made by uv has no pip, and uv does it then."""
+    python = environment.executable or "python"
+    if environment.package("pip") is None and environment.kind == "venv":
+        return ("uv", "pip", words[0], "--python", python, *words[1:])
+    return (python, "-m", "pip", *words)
+
+
+def reinstall(environment: Environment, requirements: Sequence[str]) -> Remedy:
+    """The same versions again."""
+    command = pip(environment, "install")
+    again = "--reinstall" if command[0] == "uv" else "--ignore-installed"
+    words = (*command, again, "--no-deps", *requirements)
+    return Remedy("Reinstall the same versions.", "ask", (words,))
+
+
+def install_profile(case: Case, name: str) -> tuple[str, ...]:
+    """`llmdoctor install` for one profile, whatever else is wanted."""
+    return ("llmdoctor", "install", "--profile", name, *_env(case))
 
 
 def new_environment(case: Case, summary: str) -> Remedy:

@@ -21,7 +21,7 @@ _NAMES = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
 
 
 class Misfit(NamedTuple):
-    """Why a wheel cannot work there: made for another Python, platform, or a newer glibc."""
+    """Why it cannot work there: made for another Python or platform (libc too), a newer glibc."""
 
     kind: Literal["python", "platform", "glibc"]
     made_for: str
@@ -83,6 +83,9 @@ def _wrong_place(place: str, host: Host) -> Misfit | None:
         return Misfit("platform", f"{_NAMES[system]}" + ("" if arch == "any" else f" {arch}"))
     needed = _glibc(place)
     libc = host.libc
+    family = "glibc" if needed else "musl" if place.startswith("musllinux") else None
+    if family and libc and libc.name != family:
+        return Misfit("platform", f"{_NAMES[system]} {arch} with {family}")
     if needed and libc and libc.name == "glibc":
         has = tuple(int(part) for part in re.findall(r"\d+", libc.version)[:2])
         if has and has < needed:

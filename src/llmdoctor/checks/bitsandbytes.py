@@ -123,7 +123,7 @@ def _both(case: Case) -> tuple[Package | None, str | None]:
 
 def _held(package: Package) -> tuple[str, ...] | None:
     """The CUDAs ("126") that it has a library for: by its files, or by the table in a report."""
-    if package.libraries:
+    if package.libraries is not None:
         found = (match[1] for name in package.libraries if (match := _LIBRARY.fullmatch(name)))
         return tuple(sorted(set(found)))
     from llmdoctor.tables.read import read_table

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from llmdoctor.checks._facts import parts, usable_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
-from llmdoctor.checks._remedies import install
+from llmdoctor.checks._remedies import install, install_profile, pip
 from llmdoctor.checks._wheel_tags import Misfit, misfit
 from llmdoctor.finding import Finding, Remedy
 from llmdoctor.machine import Package
@@ -150,7 +150,6 @@ def numpy_2_abi(case: Case) -> Answer:
     ]
     if not old:
         return None
-    python = environment.executable or "python"
     return finding(
         numpy_2_abi,
         f"NumPy {numpy.version} refuses their compiled parts.",
@@ -163,7 +162,7 @@ def numpy_2_abi(case: Case) -> Answer:
             "Hold NumPy below 2 for them, or install current releases.",
             "ask",
             (
-                (python, "-m", "pip", "install", "numpy<2"),
+                pip(environment, "install", "numpy<2"),
                 *install(case, "").commands,
             ),
         ),
@@ -196,7 +195,6 @@ def wrong_namesake(case: Case) -> Iterator[Finding]:
         if package is None or ("below" in row and parts(package.version) >= parts(row["below"])):
             continue
         asked = row["profile"] in wanted
-        python = environment.executable or "python"
         yield finding(
             wrong_namesake,
             f"{package.name} {package.version} is {row['is']}. What is meant is {row['instead']}.",
@@ -209,8 +207,8 @@ def wrong_namesake(case: Case) -> Iterator[Finding]:
                 "Take it out, and install what was meant.",
                 "ask",
                 (
-                    (python, "-m", "pip", "uninstall", package.name),
-                    ("llmdoctor", "install", "--profile", row["profile"]),
+                    pip(environment, "uninstall", package.name),
+                    install_profile(case, row["profile"]),
                 ),
             ),
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from llmdoctor.checks._facts import parts
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
-from llmdoctor.checks._remedies import install
+from llmdoctor.checks._remedies import install, reinstall
 from llmdoctor.checks._requirements import CORE, JUDGED, Unmet, unmet
 from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Finding, Remedy, Severity
@@ -79,7 +79,7 @@ def damaged_packages(case: Case) -> Iterator[Finding]:
             severity="error",
             evidence=gone,
             where=environment.path,
-            remedy=_reinstall(environment, [p.replace(" ", "==") for p in gone]),
+            remedy=reinstall(environment, [p.replace(" ", "==") for p in gone]),
         )
     bare = [package for package in own if not package.record or not package.metadata]
     if bare and environment.kind == "venv":
@@ -92,7 +92,7 @@ def damaged_packages(case: Case) -> Iterator[Finding]:
                 f"{package.name} {package.version}: no {'METADATA' if package.record else 'RECORD'}"
                 for package in bare
             ),
-            remedy=_reinstall(environment, [f"{p.name}=={p.version}" for p in bare]),
+            remedy=reinstall(environment, [f"{p.name}=={p.version}" for p in bare]),
         )
 
 
@@ -189,10 +189,8 @@ def wanted_packages_missing(case: Case) -> Answer:
         return Skip("no profile was asked for, or it does not fit")
     if environment.kind in ("missing", "broken") or environment.package("torch") is None:
         return Skip("follows from the missing torch (TORCH001)")
-    names = {name.replace("_", "-") for profile in case.profiles for name in profile.imports}
-    # Windows' Triton is a package of another name
-    provided = {package.name.removesuffix("-windows") for package in environment.packages}
-    missing = sorted(names - provided)
+    wanted = {item.name for item in choice.requirements}
+    missing = sorted(wanted - {package.name for package in environment.packages})
     if not missing:
         return None
     return finding(
@@ -207,12 +205,3 @@ def wanted_packages_missing(case: Case) -> Answer:
 
 def _versions(environment: Environment, name: str) -> str:
     return f"{name} " + " and ".join(p.version for p in environment.packages if p.name == name)
-
-
-def _reinstall(environment: Environment, requirements: list[str]) -> Remedy:
-    """The same versions again. An environment made by uv has no pip."""
-    python = environment.executable or "python"
-    command: tuple[str, ...] = (python, "-m", "pip", "install", "--ignore-installed")
-    if environment.package("pip") is None and environment.kind == "venv":
-        command = ("uv", "pip", "install", "--python", python, "--reinstall")
-    return Remedy("Reinstall the same versions.", "ask", ((*command, "--no-deps", *requirements),))

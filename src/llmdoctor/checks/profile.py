@@ -43,5 +43,5 @@ def _alternatives(case: Case) -> tuple[tuple[str, ...], ...]:
     return tuple(
         ("llmdoctor", "install", *(word for name in other.profiles for word in ("--profile", name)))
         for other in offered
-        if other.profiles
+        if other.profiles and other.fits_here
     )

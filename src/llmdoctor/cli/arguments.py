@@ -49,9 +49,9 @@ class Parser(argparse.ArgumentParser):
             name, type=_one_of(known), default=default, metavar="|".join(known), help=text
         )
 
-    def report(self, *, quiet: bool = True, verbose: bool = True) -> None:
-        """Declare how the report is written."""
-        self.choice("--format", FORMATS, "How the report is written.")
+    def report(self, *, quiet: bool = True, verbose: bool = True, more: Sequence[str] = ()) -> None:
+        """Declare how the report is written; `more` are formats that not every command has."""
+        self.choice("--format", (*FORMATS, *more), "How the report is written.")
         self.add_argument("--output", metavar="FILE", help="Write the report there, not to stdout.")
         if quiet:
             self.flag("--quiet", "-q", text="Only the result, in one line.")

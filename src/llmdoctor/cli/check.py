@@ -39,13 +39,14 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     parser.repeatable("--ignore", "CODE", "Not these checks (a prefix); repeatable.")
     parser.choice("--fail-on", tuple(_FAILING), "From where on the exit code is 1.")
     parser.flag("--list", text="List the checks and exit.")
-    parser.report()
+    parser.report(more=("markdown",))
     parser.examples(
         "llmdoctor check",
         "llmdoctor check --profile mainline --profile flashattn",
         "llmdoctor check --env ~/comfy/.venv --format json",
         "llmdoctor check --deep",
         "python -m torch.utils.collect_env | llmdoctor check --from -",
+        "llmdoctor check --format markdown --output report.md",
         "llmdoctor check --select TORCH --fail-on warning",
     )
     options = parser.read(words)
@@ -89,14 +90,34 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         terminal.check(report, paper, verbose=options.verbose)
         terminal.ages(dates, system.now(), paper, verbose=options.verbose)
 
+    def markdown() -> str:
+        from llmdoctor.render import markdown
+
+        return markdown.check(report, _again(question, system.home()))
+
     emit(
         documents.check(report, dates),
         write,
         format=options.format,
         output=options.output,
         line=diagnose.one_line(report) if options.quiet else None,
+        more={"markdown": markdown},
     )
     return int(report.worst in _FAILING[options.fail_on])
+
+
+def _again(question: Question, home: str) -> list[str]:
+    """The command that judges a saved look as this one was judged; a profile may be a file."""
+    from llmdoctor.redact import redact_path
+
+    words = ["llmdoctor", "check"]
+    for name in question.profiles:
+        words += ["--profile", redact_path(name, home)]
+    for code in question.select:
+        words += ["--select", code]
+    for code in question.ignore:
+        words += ["--ignore", code]
+    return [*words, "--from", "FILE"]
 
 
 def _from_inside(question: Question, *, quiet: bool) -> Report:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
 from llmdoctor.cli.output import emit, say
 from llmdoctor.errors import UnreadableError, UsageError
 
 if TYPE_CHECKING:
-    from io import BufferedReader
-
     from llmdoctor.system import System
 
 _EXAMPLE = "pip install flash-attn 2>&1 | llmdoctor explain -"
+# Seconds for the first word: a pipe in a file's place may have nobody at its other end; the one at
+# standard input has, and a quiet build says nothing for long. Once it speaks it may take its time.
+_FIRST_OF_FILE = 120.0
+_FIRST_OF_STANDARD_INPUT = 7200.0
 
 
 def explain(parser: Parser, words: Sequence[str]) -> int:
@@ -61,18 +63,41 @@ def _chunks(system: System, where: str) -> Iterator[bytes]:
     """The log's bytes as they come.
 
     Raises:
-        UsageError: there is no such log.
+        UsageError: there is no such log, or it is a pipe that says nothing.
     """
     if where == "-":
-        pipe = cast("BufferedReader", sys.stdin.buffer)
-        while chunk := pipe.read1(1 << 20):  # what is there: a pipe's writer may still be at work
-            yield chunk
+        terminal = sys.stdin.isatty()  # a person pastes, and may take the time that it takes
+        chunks = _standard_input()
+        yield from chunks if terminal else _spoken(chunks, _FIRST_OF_STANDARD_INPUT, where)
         return
     from llmdoctor.probe.paths import absolute
 
+    place = absolute(system, where)
     try:
-        yield from system.read_chunks(absolute(system, where))
+        chunks = system.read_chunks(place)
+        file = system.kind(place) in ("file", "folder", None)
+        yield from chunks if file else _spoken(chunks, _FIRST_OF_FILE, where)
     except FileNotFoundError:
         raise UsageError(f"{where}: there is no such file", next_command=_EXAMPLE) from None
     except UnreadableError as error:
         raise UsageError(f"{where}: {error.reason}", next_command=_EXAMPLE) from None
+
+
+def _standard_input() -> Iterator[bytes]:
+    # Unbuffered: what is there, as its writer may still be at work; and an interpreter cannot end
+    # while another thread holds the buffer's lock.
+    stream = sys.stdin.buffer
+    raw = getattr(stream, "raw", stream)
+    while chunk := raw.read(1 << 20):
+        yield chunk
+
+
+def _spoken(chunks: Iterator[bytes], seconds: float, where: str) -> Iterator[bytes]:
+    from llmdoctor.ingest.source import first_in_time
+
+    found = first_in_time(chunks, seconds)
+    if found is None:
+        raise UsageError(
+            f"{where}: it said nothing within {seconds:g} seconds", next_command=_EXAMPLE
+        )
+    return found

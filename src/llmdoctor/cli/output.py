@@ -16,6 +16,8 @@ from llmdoctor.errors import CannotFinishError, LlmdoctorError, UnreadableError,
 if TYPE_CHECKING:
     from llmdoctor.render.terminal import Paper
 
+_NO_MORE: Mapping[str, Callable[[], str]] = {}
+
 
 def emit(
     document: Mapping[str, Any],
@@ -24,14 +26,18 @@ def emit(
     format: str,  # noqa: A002 - named as the option is
     output: str | None,
     line: str | None = None,
+    more: Mapping[str, Callable[[], str]] = _NO_MORE,
 ) -> None:
     """Render a report in the asked format and put it where it was asked for.
 
-    `line` is the whole result in one line, for a reader at a terminal who wants no more.
+    `line` is the whole result in one line, for a reader at a terminal who wants no more; `more` are
+    the formats that not every command has.
     """
     stream = None if output else sys.stdout
     if format == "json":
         text = json.dumps(document, indent=1, ensure_ascii=not _can_write(_LETTERS, stream))
+    elif format in more:
+        text = more[format]()
     elif line is not None:
         text = line
     else:

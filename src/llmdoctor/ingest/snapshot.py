@@ -10,6 +10,8 @@ from llmdoctor.errors import ProfileError
 from llmdoctor.machine import SCHEMA, Machine
 
 SAVE = "llmdoctor check --format json --output machine.json"
+_REPORT, _NUMBER = "check", 1  # of the document that a saved look lies in
+_LONGEST = 40  # characters of a wrong schema that are shown
 _START = re.compile(r'\{\s{0,20}"schema"\s{0,20}:\s{0,20}(?:"check/\d|\d)')
 _QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
 
@@ -38,6 +40,8 @@ def within(text: str, name: str) -> Machine | None:
         ) from None
     except RecursionError:
         raise _too_deep(name) from None
+    except ValueError as error:
+        raise _no_number(error, name) from None
     return _machine(data, name)
 
 
@@ -57,11 +61,14 @@ def whole(text: str, name: str) -> Machine:
         ) from None
     except RecursionError:
         raise _too_deep(name) from None
+    except ValueError as error:
+        raise _no_number(error, name) from None
     return _machine(data, name)
 
 
 def _machine(data: object, name: str) -> Machine:
     if isinstance(data, dict) and "machine" in data:
+        _right_envelope(data.get("schema"), name)
         data = data["machine"]
     _right_schema(data, name)
     try:
@@ -82,10 +89,34 @@ def _right_schema(data: object, name: str) -> None:
             next_command=SAVE,
         )
     if isinstance(schema, int) and schema != SCHEMA:
-        raise ProfileError(
-            f"{name}: schema is {schema}, this llmdoctor reads {SCHEMA}: update it",
+        raise _another(f"{schema}", f"{SCHEMA}", name, newer=schema > SCHEMA)
+
+
+def _right_envelope(schema: object, name: str) -> None:
+    """A machine whose envelope somebody took the schema out of still has its own."""
+    right = f"{_REPORT}/{_NUMBER}"
+    if schema is None or schema == right:
+        return
+    number = re.fullmatch(rf"{_REPORT}/(\d{{1,9}})", str(schema))
+    newer = number is not None and int(number[1]) > _NUMBER
+    raise _another(str(schema), right, name, newer=newer)
+
+
+def _another(found: str, right: str, name: str, *, newer: bool) -> ProfileError:
+    """Only a newer schema is one that a newer llmdoctor reads."""
+    found = found if len(found) <= _LONGEST else f"{found[:_LONGEST]}…"
+    if newer:
+        return ProfileError(
+            f"{name}: schema is {found}, and this llmdoctor reads {right}: update llmdoctor",
             next_command="llmdoctor --version",
         )
+    return ProfileError(f"{name}: schema is {found}, expected {right}", next_command=SAVE)
+
+
+def _no_number(error: ValueError, name: str) -> ProfileError:
+    """Python reads a number of some thousand digits from no text."""
+    why = str(error).partition(";")[0]
+    return ProfileError(f"{name}: a number in it cannot be read: {why}", next_command=SAVE)
 
 
 def _too_deep(name: str) -> ProfileError:

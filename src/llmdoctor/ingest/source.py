@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from llmdoctor import ingest
 from llmdoctor.errors import UnreadableError, UsageError
@@ -15,6 +17,8 @@ from llmdoctor.system import System
 MOST_BYTES = 16 * 1024 * 1024  # a report has some kilobytes, our own saved look some hundred
 PATIENCE = 120.0  # seconds for a pipe to end; the slowest of the tools takes about one minute
 _CHUNK = 64 * 1024
+
+T = TypeVar("T")
 
 
 def load(system: System, path: str) -> Machine:
@@ -74,9 +78,30 @@ def patiently(reading: Callable[[], list[bytes]], path: str, seconds: float = PA
     Raises:
         UsageError: it did not end in time; `path` is what to call it.
     """
+    found = in_time(reading, seconds)
+    if found is None:
+        raise UsageError(
+            f"--from {path}: it did not end within {seconds:g} seconds",
+            next_command="llmdoctor check --from report.txt",
+        )
+    return b"".join(found[0])
+
+
+def first_in_time(chunks: Iterator[bytes], seconds: float) -> Iterator[bytes] | None:
+    """The chunks, once the first of them is there or they have ended; None: neither in time."""
+    found = in_time(lambda: next(chunks, b""), seconds)
+    return None if found is None else itertools.chain(found, chunks)
+
+
+def in_time(reading: Callable[[], T], seconds: float) -> tuple[T] | None:
+    """What `reading` gives, beside a main thread that an interrupt still reaches; None: too late.
+
+    Raises:
+        BaseException: whatever `reading` raised.
+    """
     from threading import Thread
 
-    found: list[list[bytes]] = []
+    found: list[T] = []
     errors: list[BaseException] = []
 
     def work() -> None:
@@ -90,12 +115,7 @@ def patiently(reading: Callable[[], list[bytes]], path: str, seconds: float = PA
     thread.join(seconds)
     if errors:
         raise errors[0]
-    if not found:
-        raise UsageError(
-            f"--from {path}: it did not end within {seconds:g} seconds",
-            next_command="llmdoctor check --from report.txt",
-        )
-    return b"".join(found[0])
+    return (found[0],) if found else None
 
 
 def _too_large(path: str) -> UsageError:

@@ -163,9 +163,8 @@ def import_module(name: str, origins: list[tuple[str, str]]) -> dict[str, Any]:
         found["frames"] = frames(error)
     module = sys.modules.get(top(name))
     found["seconds"] = time.perf_counter() - began
-    version = getattr(module, "__version__", None)
-    found["version"] = None if version is None else str(version)
-    path = getattr(module, "__file__", None)
+    found["version"] = word_of(module, "__version__")
+    path = word_of(module, "__file__")
     if path is None and found["outcome"] != "missing":
         path = found_at(top(name))  # what raised is no longer among the modules
     found["path"] = path
@@ -178,11 +177,20 @@ def top(name: str) -> str:
     return name.partition(".")[0]
 
 
+def word_of(module: Any, name: str) -> str | None:  # noqa: ANN401 - the patient's module
+    """What a module says of itself, as text; None also where that raises: it may run any code."""
+    try:
+        value = getattr(module, name, None)
+        return None if value is None else str(value)
+    except Exception:  # noqa: BLE001 - how the import itself went is already known
+        return None
+
+
 def found_at(name: str) -> str | None:
     """The file that the import of a module begins with."""
     try:
         spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError, AttributeError):
+    except Exception:  # noqa: BLE001 - a module, or the finder of one, runs its own code here
         return None
     return spec.origin if spec else None
 

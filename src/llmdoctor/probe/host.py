@@ -124,11 +124,16 @@ def _jetson(system: System) -> str | None:
 
 def _lost_certificates(system: System) -> tuple[str, ...]:
     """Variables that make requests, pip, OpenSSL or curl trust a file, which is not there."""
+    separator = ";" if system.uname().system == "windows" else ":"
+
+    def lost(name: str, value: str) -> bool:
+        # OpenSSL searches every folder of a list: one that is there may hold what it looks for.
+        places = value.split(separator) if name == "SSL_CERT_DIR" else [value]
+        return not any(place and system.exists(absolute(system, place)) for place in places)
+
     environ = system.environ
     return tuple(
-        name
-        for name in _CERTIFICATES
-        if environ.get(name) and not system.exists(absolute(system, environ[name]))
+        name for name in _CERTIFICATES if environ.get(name) and lost(name, environ[name])
     )
 
 

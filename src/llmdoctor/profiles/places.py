@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import functools
 import shlex
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from llmdoctor.errors import ProfileError
 from llmdoctor.paths import profiles_dir
 from llmdoctor.probe.toml import get, parse_toml
 from llmdoctor.profile import Origin
+
+MOST_BYTES = 1024 * 1024  # a profile has some kilobytes, a project's manifest some more
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,10 @@ def nearest_project(folder: str) -> Project | None:
     for place in (start, *start.parents):
         path = place / "pyproject.toml"
         try:
-            text = path.read_bytes().decode(errors="replace")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            if not path.is_file():
+                continue
+            text = _bytes(path, str(path), "llmdoctor profiles").decode(errors="replace")
+        except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             raise _unreadable(str(path), error) from None
@@ -233,13 +238,27 @@ def _misnamed(name: str, where: str) -> str:
 
 def _read(path: Path, where: str, again: str) -> str:
     try:
-        return path.read_text("utf-8")
+        return _bytes(path, where, again).decode("utf-8")
     except OSError as error:
         raise _unreadable(where, error) from None
     except UnicodeDecodeError as error:
         raise ProfileError(
             f"{where} is not UTF-8 text: {error.reason}", next_command=again
         ) from None
+
+
+def _bytes(path: Path, where: str, again: str) -> bytes:
+    """The bytes of a file; what may never end, or is far too long for a profile, is not read."""
+    found = path.stat()
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        what = "it is no file (a pipe or a device), and a profile is read from a file"
+        raise ProfileError(f"cannot read {where}: {what}", next_command=again)
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        text = f"{where} is larger than {MOST_BYTES // 2**20} MiB, and a profile has some kilobytes"
+        raise ProfileError(text, next_command=again)
+    return data
 
 
 def _unreadable(where: str, error: OSError) -> ProfileError:

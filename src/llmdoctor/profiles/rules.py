@@ -64,7 +64,6 @@ def _check_torch(torch: TorchPin) -> None:
 
 
 def _check_want(place: str, want: Want) -> None:
-    from packaging.markers import InvalidMarker, Marker
     from packaging.utils import InvalidName, canonicalize_name
 
     try:
@@ -75,10 +74,7 @@ def _check_want(place: str, want: Want) -> None:
         raise WireError(f"{place}.name", f"write it {name!r}, got {want.name!r}")
     _specifier(f"{place}.spec", want.spec)
     if want.marker is not None:
-        try:
-            Marker(want.marker)
-        except InvalidMarker as error:
-            raise WireError(f"{place}.marker", str(error).strip()) from None
+        _check_marker(f"{place}.marker", want.marker)
     if want.origin == "index":
         return
     if want.name not in _known_to(want.origin):
@@ -91,6 +87,22 @@ def _check_want(place: str, want: Want) -> None:
             f"the version comes from the tables (origin = {want.origin!r}): leave one of them out"
         )
         raise WireError(f"{place}.spec", text)
+
+
+def _check_marker(place: str, text: str) -> None:
+    """A marker may be well written and still compare what cannot be compared."""
+    from packaging.markers import InvalidMarker, Marker
+
+    from llmdoctor.plan import Target
+    from llmdoctor.resolve import marker_environment
+
+    try:
+        Marker(text).evaluate(marker_environment(Target()))
+    except InvalidMarker as error:
+        raise WireError(place, str(error).strip()) from None
+    except (ValueError, KeyError) as error:  # a name or a version that it compares with is none
+        why = str(error).strip().rstrip(".")
+        raise WireError(place, f"cannot be judged: {text}: {why}") from None
 
 
 def _known_to(origin: str) -> Iterator[str]:
