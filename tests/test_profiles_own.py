@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -581,3 +582,44 @@ def test_the_package_in_the_documentation_has_a_profile(site: Path) -> None:
     text = EXAMPLES["acme_profiles/acme.toml"]
     package(site, "acme-profiles", value, file=text, offer=name)
     assert find(name).stacks == ("mainline",)
+
+
+# markers and files that cannot be read
+
+
+@pytest.mark.parametrize(
+    "marker",
+    [
+        "platform_machine ~= 'x86_64'",
+        "'a' in extras",
+        "os_name > 'posix' or 'a' ~= 'b'",
+    ],
+)
+def test_a_marker_that_cannot_be_judged_is_refused_while_reading(
+    tmp_path: Path, marker: str
+) -> None:
+    path = addon(tmp_path, "own", row("tqdm", ">=4", marker))
+    message = refused(path).message
+    assert message.startswith(f"{path}: $.packages[0].marker: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a named pipe of POSIX")
+def test_a_profile_that_is_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "own.toml")
+    assert "it is no file (a pipe or a device)" in refused(str(tmp_path / "own.toml")).message
+
+
+def test_a_profile_that_is_a_folder_or_far_too_long_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder.toml").mkdir()
+    assert "directory" in refused(str(tmp_path / "folder.toml")).message
+    with (tmp_path / "huge.toml").open("wb") as file:
+        file.truncate(1024**3)
+    assert "is larger than 1 MiB" in refused(str(tmp_path / "huge.toml")).message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a named pipe of POSIX")
+def test_a_manifest_that_is_no_file_is_passed_over(tmp_path: Path) -> None:
+    project(tmp_path, '[tool.llmdoctor.profiles.own]\nextends = "cpu"\n')
+    (tmp_path / "inner").mkdir()
+    os.mkfifo(tmp_path / "inner" / "pyproject.toml")
+    assert wish(["own"], str(tmp_path / "inner")).wanted[0].name == "own"

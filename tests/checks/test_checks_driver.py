@@ -4,7 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from checks.judging import LINUX, MACOS, RTX_4090, WINDOWS, driver, judge, only, remedy, venv
+from checks.judging import (
+    ARM,
+    LINUX,
+    MACOS,
+    RTX_4090,
+    RTX_5090,
+    WINDOWS,
+    driver,
+    judge,
+    only,
+    remedy,
+    venv,
+)
 from llmdoctor.machine import Gpu, Host, Machine, Note, Nvidia, PciDevice, Reading
 
 NVIDIA_CARD = PciDevice("0000:01:00.0", "10de", "2684", "nvidia")
@@ -219,6 +231,28 @@ def test_a_driver_below_every_build_of_the_wanted_profile() -> None:
     finding = only(judge("DRV009", old, "mainline"))
     assert finding.cause == "driver-too-old"
     assert "525.60.13" in finding.detail
+
+
+def test_a_driver_that_does_not_know_the_gpu_is_too_old() -> None:
+    machine = Machine(host=LINUX, nvidia=driver("535.183.01", RTX_5090), environment=venv())
+    finding = only(judge("DRV009", machine, "mainline"))
+    assert "RTX 5090 needs driver 570" in finding.detail
+    enough = replace(machine, nvidia=driver("570.86.16", RTX_5090))
+    assert judge("DRV009", enough, "mainline").outcome == "pass"
+
+
+def test_of_jetpacks_drivers_the_branch_counts() -> None:
+    thor = Machine(host=ARM, nvidia=driver("580.00", Gpu(0, "NVIDIA Thor", "11.0")))
+    stack = replace(thor, environment=venv(torch="2.9.1+cu130"))
+    assert judge("DRV008", stack).outcome == "pass"
+    assert judge("DRV009", replace(thor, environment=venv()), "edge").outcome == "pass"
+
+
+def test_a_gpu_that_newer_drivers_have_forgotten_is_told_no_newer_one() -> None:
+    old = Gpu(0, "Tesla K80", "3.7")
+    machine = Machine(host=LINUX, nvidia=driver("470.82.01", old), environment=venv())
+    way = remedy(only(judge("DRV009", machine, "mainline")))
+    assert "470 branch is the last driver for Tesla K80" in way.summary
 
 
 def test_a_driver_that_runs_one_build_of_the_profile_is_enough() -> None:

@@ -207,6 +207,8 @@ def test_bitsandbytes_without_a_library_for_torchs_cuda() -> None:
 def test_bitsandbytes_without_any_cuda_library() -> None:
     cpu_only = bnb(libraries=("libbitsandbytes_cpu.so",))
     assert only(judge("EXT005", on("2.6.0+cu124", cpu_only))).cause == "bnb-source-tree-not-built"
+    none = on("2.6.0+cu124", bnb("0.48.2", libraries=()))  # a live look that found none at all
+    assert only(judge("EXT005", none)).cause == "bnb-source-tree-not-built"
 
 
 def test_bitsandbytes_with_the_library_or_a_near_one_passes() -> None:

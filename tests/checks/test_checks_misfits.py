@@ -98,7 +98,19 @@ def test_the_trading_library_called_retention() -> None:
 def test_the_windows_fork_of_bitsandbytes() -> None:
     finding = only(judge("PKG006", on(*packages("bitsandbytes-windows 0.37.5"))))
     assert (finding.cause, finding.severity) == ("bnb-unofficial-windows-fork", "error")
-    assert remedy(finding).commands[1] == ("llmdoctor", "install", "--profile", "bitsandbytes")
+    python = "/srv/project/.venv/bin/python"
+    assert remedy(finding).commands == (
+        ("uv", "pip", "uninstall", "--python", python, "bitsandbytes-windows"),
+        ("llmdoctor", "install", "--profile", "bitsandbytes", "--env", "/srv/project/.venv"),
+    )
+
+
+def test_pip_is_told_to_do_what_it_is_there_for() -> None:
+    old = packages("numpy 2.1.0")
+    uv = remedy(only(judge("PKG005", on(*old, torch="2.2.2")))).commands[0]
+    assert uv[:3] == ("uv", "pip", "install")
+    pip = remedy(only(judge("PKG005", on(*old, *packages("pip 26.3"), torch="2.2.2")))).commands[0]
+    assert pip[1:] == ("-m", "pip", "install", "numpy<2")
 
 
 @pytest.mark.parametrize("code", ["PKG003", "PKG004", "PKG006"])

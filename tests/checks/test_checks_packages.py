@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -192,6 +193,16 @@ def test_what_is_wanted_and_there_passes() -> None:
     assert judge("PKG007", gpu(*FULL, Package("flash-attn", "2.8.3")), "flashattn").outcome == (
         "pass"
     )
+
+
+def test_a_module_name_is_not_taken_for_a_package(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(
+        'name = "own"\nextends = "mainline"\nimports = ["PIL"]\n[[packages]]\nname = "pillow"\n'
+    )
+    assert judge("PKG007", gpu(*FULL, Package("pillow", "11.0.0")), str(path)).outcome == "pass"
+    finding = only(judge("PKG007", gpu(*FULL[:2]), str(path)))
+    assert finding.evidence == ("accelerate is not installed", "peft is not installed")
 
 
 def test_nothing_is_missed_without_a_wish_without_torch_or_where_it_cannot_fit() -> None:

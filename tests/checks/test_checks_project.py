@@ -46,6 +46,16 @@ def test_a_profile_that_the_resolver_refuses() -> None:
     assert ("llmdoctor", "profiles") in remedy(finding).commands
 
 
+def test_only_what_fits_as_it_is_becomes_a_command() -> None:
+    old = Machine(host=LINUX, nvidia=driver("450.80.02", RTX_4090), environment=venv())
+    way = remedy(only(judge("PROFILE001", old, "flashattn")))
+    assert "with a newer NVIDIA driver" in way.summary
+    assert way.commands == (
+        ("llmdoctor", "profiles"),
+        ("llmdoctor", "install", "--profile", "cpu"),
+    )
+
+
 def test_a_profile_that_fits_passes_and_no_profile_is_not_judged() -> None:
     machine = Machine(host=LINUX, nvidia=driver("550.54.14", RTX_4090), environment=venv())
     assert judge("PROFILE001", machine, "mainline").outcome == "pass"

@@ -9,6 +9,7 @@ from checks.judging import (
     LINUX,
     MACOS,
     RTX_4090,
+    RTX_5090,
     WINDOWS,
     driver,
     judge,
@@ -120,6 +121,28 @@ def test_another_torch_than_the_profiles_is_a_warning() -> None:
     assert only(judge("TORCH005", machine, "mainline")).severity == "warning"
     assert judge("TORCH005", on(venv(torch="2.9.1+cu126")), "mainline").outcome == "pass"
     assert judge("TORCH005", machine).outcome == "skip"
+
+
+def test_another_build_that_serves_as_well_is_a_note_that_says_so() -> None:
+    finding = only(judge("TORCH005", on(venv(torch="2.9.1+cu128")), "mainline"))
+    assert finding.severity == "note"
+    assert "serves this GPU and driver as well" in finding.detail
+    assert finding.remedy is None
+
+
+@pytest.mark.parametrize(
+    ("build", "nvidia"),
+    [
+        ("cu130", driver("550.54.14", RTX_4090)),  # the driver is too old for it
+        ("cu126", driver("580.95.05", RTX_5090)),  # it has no kernels for the GPU
+    ],
+)
+def test_another_build_that_does_not_serve_is_not_called_as_good(
+    build: str, nvidia: Nvidia
+) -> None:
+    finding = only(judge("TORCH005", on(venv(torch=f"2.9.1+{build}"), nvidia), "mainline"))
+    assert "as well" not in finding.detail
+    assert finding.remedy is not None
 
 
 def test_a_cpu_build_on_a_gpu_is_blamed_once() -> None:

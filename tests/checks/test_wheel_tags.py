@@ -82,3 +82,15 @@ def test_what_is_not_known_is_no_misfit() -> None:
     assert misfit(("cp312-cp312-plan9_mips",), "3.12.4", LINUX) is None
     musl = Host("linux", "x86_64", libc=Libc("musl", "1.2"))
     assert misfit(("cp312-cp312-musllinux_1_2_x86_64",), "3.12.4", musl) is None
+
+
+def test_a_wheel_for_the_other_c_library_is_told() -> None:
+    musl = Host("linux", "x86_64", libc=Libc("musl", "1.2"))
+    for tag in ("manylinux_2_28_x86_64", "manylinux2014_x86_64"):
+        found = misfit((f"cp312-cp312-{tag}",), "3.12.4", musl)
+        assert found == ("platform", "Linux x86_64 with glibc")
+    found = misfit(("cp312-cp312-musllinux_1_2_x86_64",), "3.12.4", LINUX)
+    assert found == ("platform", "Linux x86_64 with musl")
+    unknown = Host("linux", "x86_64")
+    assert misfit(("cp312-cp312-musllinux_1_2_x86_64",), "3.12.4", unknown) is None
+    assert misfit(("cp312-cp312-linux_x86_64",), "3.12.4", musl) is None

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from cli.runs import Desk
+from llmdoctor.cli.explain import log_chunks
+from llmdoctor.errors import UsageError
+from llmdoctor.system.local import Local
 
 LOG = """Collecting flash-attn
 /home/jane/venv/lib/python3.12/site-packages/torch/cuda/__init__.py:128: UserWarning:
@@ -102,6 +107,39 @@ def test_a_pipe_is_read_while_its_writer_is_at_work(desk: Desk) -> None:
         os.close(writer)
         assert child.communicate(timeout=60)[0].startswith(b"gpu-too-new-for-torch")
     assert child.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a named pipe of POSIX")
+def test_a_named_pipe_that_says_nothing_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    chunks = log_chunks(Local(), str(tmp_path / "pipe"), first_word=0.2)
+    with pytest.raises(UsageError, match=r"pipe: it said nothing within 0\.2 seconds"):
+        next(chunks)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a named pipe of POSIX")
+def test_a_named_pipe_carries_a_log(desk: Desk) -> None:
+    os.mkfifo(desk.project / "pipe")
+    (desk.project / "build.log").write_text(LOG)
+    with subprocess.Popen(["sh", "-c", "exec cat build.log > pipe"], cwd=desk.project):
+        said = desk.run("explain", "pipe").stdout
+    assert "line 3: NVIDIA GeForce RTX 5080" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe of POSIX")
+def test_an_interrupt_ends_the_wait_for_a_silent_pipe(desk: Desk) -> None:
+    with subprocess.Popen(
+        desk.command("explain", "-"), cwd=desk.project, env=desk.environ,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as waiting:  # fmt: skip
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(1.5)
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(20) == 130
+        assert waiting.stderr is not None
+        said = waiting.stderr.read()
+    assert b"Traceback" not in said
+    assert b"Fatal" not in said
 
 
 def test_its_help_has_examples(desk: Desk) -> None:

@@ -211,3 +211,30 @@ def test_every_line_of_evidence_is_a_line_of_the_log() -> None:
         for cause in explain([case["input"].encode()]).causes:
             for item in cause.evidence:
                 assert re.sub(r"\W", "", item.text)[:40] in re.sub(r"\W", "", said[item.line - 1])
+
+
+# one message alone, and what it means; None: nothing
+SENTENCES = {
+    "bash: nvcc: command not found": "nvcc-missing",
+    "/bin/sh: 1: nvcc: not found": "nvcc-missing",
+    "zsh: command not found: nvcc": "nvcc-missing",
+    "make: nvcc: No such file or directory": "nvcc-missing",
+    "bash: gcc: command not found": "c-compiler-missing",
+    "bash: cc: command not found": "c-compiler-missing",
+    "distcc: command not found": None,
+    "CUDA unknown error - this may be due to an incorrectly set up environment, e.g. changing env variable CUDA_VISIBLE_DEVICES after program start.\nFutureWarning: `resume_download` is deprecated": "cuda-unknown-error-999",
+    "AssertionError: Torch not compiled with CUDA enabled": "torch-cpu-wheel",
+    "2026 nginx[1]: SSL: certificate verify failed": None,
+    "inotify_add_watch: [Errno 28] inotify watch limit reached": None,
+    "ImportError: Using `bitsandbytes` 8-bit quantization requires the latest version of bitsandbytes: `pip install -U bitsandbytes`": "bitsandbytes-missing",
+    "_pickle.UnpicklingError: Weights only load failed. This file can still be loaded": "torch-load-weights-only",
+    "OMP: Error #15: Initializing libiomp5md.dll, but found libiomp5md.dll already initialized.": "openmp-loaded-twice",
+    "CMake Error at CMakeLists.txt:1 (cmake_minimum_required):\n  Compatibility with CMake < 3.5 has been removed from CMake.": "cmake-too-new",
+    "ImportError: libcusparseLt.so.0: cannot open shared object file: No such file or directory": "nvidia-library-missing",
+    "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/usr/lib/python3'": "permission-denied-install",
+}
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_a_sentence_alone_is_taken_for_what_it_means(sentence: str) -> None:
+    assert first_cause(sentence.encode()) == SENTENCES[sentence]

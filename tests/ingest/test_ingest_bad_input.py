@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,14 @@ def test_a_text_that_is_no_report_is_refused(text: str, desk: Desk) -> None:
         (b" \n\t\n", "is empty"),
         (b"\x7fELF\x02\x01\x01" + bytes(500), "is not text"),
         (bytes(range(256)) * 20, "is not text"),
-        (b'{"schema": "check/9", "machine": {"schema": 9, "later": {}}}', "schema is 9"),
+        (b'{"schema": "check/9", "machine": {"schema": 9, "later": {}}}', "schema is check/9"),
+        (b'{"schema": "check/99", "machine": {"schema": 1}}', "reads check/1: update llmdoctor"),
+        (b'{"schema": "check/0", "machine": {"schema": 1}}', "is check/0, expected check/1"),
+        (b'{"schema": "plan/1", "machine": {"schema": 1}}', "is plan/1, expected check/1"),
+        (b'{"schema": "check/1", "machine": {"schema": 2}}', "reads 1: update llmdoctor"),
+        (b'{"schema": "check/1", "machine": {"schema": 0}}', "schema is 0, expected 1"),
+        (b'{"schema": ' + b"1" * 5000 + b"}", "a number in it cannot be read"),
+        (b"See:\n" + b'{"schema": ' + b"1" * 5000 + b"}\n", "a number in it cannot be read"),
         (b'See:\n```json\n{"schema": 9, "later": {}}\n```\n', "schema is 9"),
         (b'See:\n```json\n{"schema": 1, "host": {"system"\n```\n', "it.txt:4:1"),
     ],
@@ -58,6 +66,15 @@ def test_what_cannot_be_read_is_said(data: bytes, said: str, desk: Desk) -> None
     assert said.replace("it.txt", "standard input") in desk.refused(
         "check", "--from", "-", stdin=data
     )
+
+
+def test_only_a_newer_schema_asks_for_an_update(desk: Desk) -> None:
+    for schema, newer in (("check/2", True), ("check/0", False), ("check", False), (7, False)):
+        document = {"schema": schema, "machine": {"schema": 1}}
+        (desk.project / "it.json").write_text(json.dumps(document))
+        said = desk.refused("check", "--from", "it.json")
+        assert ("update llmdoctor" in said) is newer
+        assert ("expected check/1" in said) is not newer
 
 
 def test_a_huge_file_is_refused_without_reading_it(desk: Desk) -> None:
@@ -93,6 +110,20 @@ def test_a_silent_pipe_has_a_limit_of_time() -> None:
 
     with pytest.raises(UsageError, match=r"did not end within 0\.1 seconds"):
         source.patiently(silent, "-", seconds=0.1)
+
+
+def test_the_first_word_has_a_limit_of_time_and_the_next_has_none() -> None:
+    def slow(first: float, second: float) -> Iterator[bytes]:
+        time.sleep(first)
+        yield b"a"
+        time.sleep(second)
+        yield b"b"
+
+    assert source.first_in_time(slow(2, 0), seconds=0.1) is None
+    chunks = source.first_in_time(slow(0, 0.5), seconds=0.4)
+    assert chunks is not None
+    assert b"".join(chunks) == b"ab"
+    assert list(source.first_in_time(iter(()), seconds=5) or "silent") == [b""]
 
 
 @pytest.mark.parametrize("where", ["pipe", "-"])

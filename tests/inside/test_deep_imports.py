@@ -89,6 +89,21 @@ def test_whatever_an_import_raises_is_its_result(source: str, error: str, env: P
     assert (one(deep, "accelerate").error or "").startswith(error)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def __getattr__(name): raise RuntimeError(name)\ndel __file__, __path__, __spec__",
+        "__file__ = 3\n__version__ = [1]",
+        "class Odd:\n def __str__(self): raise ValueError('no')\n__version__ = __file__ = Odd()",
+    ],
+)
+def test_a_module_that_says_odd_things_of_itself_hides_no_other(source: str, env: Path) -> None:
+    install(env, "torch", TORCH)
+    install(env, "accelerate", source)
+    install(env, "peft", "")
+    assert outcomes(look(env)) == {"torch": "ok", "accelerate": "ok", "peft": "ok"}
+
+
 def test_a_recorded_package_whose_files_are_gone_is_missing(env: Path) -> None:
     install(env, "torch", TORCH)
     install_fake_dist(env, "transformers", "5.0.0", files={"leftover.txt": ""})

@@ -123,6 +123,20 @@ def test_variables_that_name_a_lost_certificate() -> None:
     assert lost == ("PIP_CERT", "REQUESTS_CA_BUNDLE")
 
 
+@pytest.mark.parametrize(
+    ("value", "lost"),
+    [
+        ("/etc/gone:/etc/ssl/certs", ()),
+        ("/etc/ssl/certs", ()),
+        ("/etc/gone:/etc/far", ("SSL_CERT_DIR",)),
+        (":", ("SSL_CERT_DIR",)),
+    ],
+)
+def test_the_folders_of_certificates_are_a_list(value: str, lost: tuple[str, ...]) -> None:
+    machine = Described(files={"/etc/ssl/certs/a.pem": ""}, environ={"SSL_CERT_DIR": value})
+    assert read_host(door(machine), guard("host")).lost_certificates == lost
+
+
 def windows(answer: str | Completed | None, *files: str) -> Described:
     ask = f"reg query {REGISTRY} /v LongPathsEnabled"
     return Described(

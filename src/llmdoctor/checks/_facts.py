@@ -105,10 +105,11 @@ def driver_floor_unmet(case: Case) -> DriverFloor | None:
     driver = machine.nvidia.driver_version
     if torch is None or torch.cuda is None or driver is None:
         return None
-    from llmdoctor.tables import compare_driver, driver_floor
+    from llmdoctor.tables import driver_floor, is_older_driver
 
     floor = driver_floor(torch.cuda, driver_os(machine))
-    return floor if floor and compare_driver(driver, floor.version) < 0 else None
+    capabilities = map(capability, machine.nvidia.gpus)
+    return floor if floor and is_older_driver(driver, floor.version, capabilities) else None
 
 
 def parts(version: str) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from llmdoctor.checks._facts import (
     parts,
     pin,
     requires_gpu,
+    sentence,
     usable_torch,
 )
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
@@ -93,8 +94,8 @@ def _said_too_old(case: Case, torch: Torch, floor: str | None) -> Finding:
 def driver_too_old_for_profile(case: Case) -> Answer:
     """The NVIDIA driver is too old for the wanted profile.
 
-    What: Compares the driver with what the chosen torch build needs, or, where none could be
-    chosen, with the least that any build of the profile's torch needs.
+    What: Compares the driver with what the chosen torch build and the GPUs need, or, where none
+    could be chosen, with the least that any build of the profile's torch needs with them.
 
     Why: The profile would install and then not find the GPU.
 
@@ -116,21 +117,35 @@ def driver_too_old_for_profile(case: Case) -> Answer:
         return Skip("no profile with a CUDA build was asked for")
     if driver is None:
         return Skip("the driver's version is not known")
-    from llmdoctor.tables import compare_driver, driver_floor
+    from llmdoctor.plan import Target
+    from llmdoctor.resolve.drivers import against_driver, driver_needed, last_branch
+    from llmdoctor.target import of_machine
 
-    os = driver_os(case.machine)
-    floors = [floor.version for variant in variants if (floor := driver_floor(variant, os))]
-    if len(floors) < len(variants):
+    target = of_machine(case.machine, case.machine.environment.version or Target().python)
+    floors = {variant: driver_needed(variant, target) for variant in variants}
+    needs = {variant: floor for variant, floor in floors.items() if floor}
+    if len(needs) < len(variants):
         return Skip(f"the driver that {', '.join(variants)} need here is not in the table")
-    if any(compare_driver(driver, floor) >= 0 for floor in floors):
+    modest = min(needs, key=lambda variant: parts(needs[variant]))
+    reason = against_driver(f"the profile's {modest} build", modest, target)
+    if reason is None:
         return None
-    lowest = min(floors, key=parts)
+    lowest, end = needs[modest], last_branch(target)
+    gone = end is not None and parts(lowest)[0] > parts(end[0])[0]
     falls_back = chosen == "cpu" and not requires_gpu(case)
     return finding(
         driver_too_old_for_profile,
-        f"The profile's CUDA builds need driver {lowest} or newer; {driver} is installed."
-        + (" It would be installed for the CPU." if falls_back else ""),
+        sentence(reason.text) + (" It would be installed for the CPU." if falls_back else ""),
         severity="warning" if falls_back else None,
         evidence=(*driver_readings(case.machine), f"builds {', '.join(variants)}"),
-        remedy=get_driver(case, lowest),
+        remedy=_without_driver(*end) if end and gone else get_driver(case, lowest),
+    )
+
+
+def _without_driver(branch: str, gpu: str) -> Remedy:
+    """Where the driver that is needed has forgotten the GPU."""
+    return Remedy(
+        f"Take a profile with an older CUDA: the {branch} branch is the last driver for {gpu}.",
+        "ask",
+        (("llmdoctor", "profiles"),),
     )

@@ -182,15 +182,19 @@ def wanted_packages_missing(case: Case) -> Answer:
 
     Remedy: Install the profile.
 
-    Known problems: Only what the profile proves by importing it is looked for.
+    Known problems: Only what the profile proves by importing it is looked for, and of that only
+    what is imported under the name that it is installed by (not Pillow, which is imported as PIL).
     """
     environment, choice = case.machine.environment, case.choice
     if choice is None or not choice.feasible:
         return Skip("no profile was asked for, or it does not fit")
     if environment.kind in ("missing", "broken") or environment.package("torch") is None:
         return Skip("follows from the missing torch (TORCH001)")
-    wanted = {item.name for item in choice.requirements}
-    missing = sorted(wanted - {package.name for package in environment.packages})
+    # Windows' Triton is a package of another name
+    provided = {package.name.removesuffix("-windows") for package in environment.packages}
+    wanted = {item.name.removesuffix("-windows") for item in choice.requirements}
+    proven = {name.replace("_", "-") for profile in case.profiles for name in profile.imports}
+    missing = sorted((wanted & proven) - provided)
     if not missing:
         return None
     return finding(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from llmdoctor.checks._access import gpu_access, why_no_gpu
 from llmdoctor.checks._facts import release_of, requires_gpu, usable_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
@@ -9,6 +11,9 @@ from llmdoctor.checks._remedies import install
 from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Remedy
 from llmdoctor.visible import visible
+
+if TYPE_CHECKING:
+    from llmdoctor.plan import Choice
 
 # What does nothing without torch: with one of these installed, a missing torch is a defect.
 NEED_TORCH = ("accelerate", "bitsandbytes", "flash-attn", "peft", "torchvision", "xformers")
@@ -183,6 +188,14 @@ def torch_not_wanted(case: Case) -> Answer:
     same_release = torch.version.partition("+")[0] == choice.torch
     if same_release and torch.variant == choice.variant:
         return None
+    if same_release and torch.variant and _serves_as_well(torch.variant, choice):
+        return finding(
+            torch_not_wanted,
+            f"The profile's first choice is torch {choice.torch} ({choice.variant}); the "
+            f"{torch.variant} build of it is installed, and it serves this GPU and driver as well.",
+            severity="note",
+            evidence=(f"torch {torch.version} ({torch.variant})",),
+        )
     if choice.variant != torch.variant == "cpu" and gpu_access(case) == "works":
         return Skip("follows from the CPU build of torch")
     return finding(
@@ -192,6 +205,27 @@ def torch_not_wanted(case: Case) -> Answer:
         severity="warning" if requires_gpu(case) or not same_release else "note",
         evidence=(f"torch {torch.version} ({torch.variant})",),
         remedy=install(case, "Install the profile."),
+    )
+
+
+def _serves_as_well(variant: str, choice: Choice) -> bool:
+    """Whether another CUDA build of the chosen torch goes with the GPUs and the driver.
+
+    An install takes such a build where the place of the first choice cannot be reached. What is
+    compiled for one build is judged by itself (EXT).
+    """
+    target = choice.target
+    if not variant.startswith("cu") or not target.gpus:
+        return False
+    from llmdoctor.resolve.builds import serves
+    from llmdoctor.resolve.drivers import against_driver
+    from llmdoctor.tables import torch_release
+
+    release = torch_release(str(choice.torch))
+    return against_driver(variant, variant, target) is None and all(
+        gpu.compute_capability
+        and serves(release, variant, target.os, target.arch, gpu.compute_capability)
+        for gpu in target.gpus
     )
 
 

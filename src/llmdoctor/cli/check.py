@@ -91,9 +91,12 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         terminal.ages(dates, system.now(), paper, verbose=options.verbose)
 
     def markdown() -> str:
+        from llmdoctor import profiles
+        from llmdoctor.probe.paths import absolute
         from llmdoctor.render import markdown
 
-        return markdown.check(report, _again(question, system.home()))
+        wish = profiles.wish(question.profiles, absolute(system, question.project))
+        return markdown.check(report, _again(question, system.home()), wish.wanted)
 
     emit(
         documents.check(report, dates),

@@ -39,7 +39,7 @@ def explain(parser: Parser, words: Sequence[str]) -> int:
 
     system = ReadOnly(Local())
     where = "-" if options.log is None else options.log
-    found = explaining.explain(_chunks(system, where))
+    found = explaining.explain(log_chunks(system, where))
     if options.here:
         from llmdoctor.diagnose import Question, diagnose
 
@@ -59,8 +59,10 @@ def explain(parser: Parser, words: Sequence[str]) -> int:
     return int(not found.causes)
 
 
-def _chunks(system: System, where: str) -> Iterator[bytes]:
-    """The log's bytes as they come.
+def log_chunks(
+    system: System, where: str, *, first_word: float = _FIRST_OF_FILE
+) -> Iterator[bytes]:
+    """The log's bytes as they come. A named pipe has `first_word` seconds for the first.
 
     Raises:
         UsageError: there is no such log, or it is a pipe that says nothing.
@@ -76,7 +78,7 @@ def _chunks(system: System, where: str) -> Iterator[bytes]:
     try:
         chunks = system.read_chunks(place)
         file = system.kind(place) in ("file", "folder", None)
-        yield from chunks if file else _spoken(chunks, _FIRST_OF_FILE, where)
+        yield from chunks if file else _spoken(chunks, first_word, where)
     except FileNotFoundError:
         raise UsageError(f"{where}: there is no such file", next_command=_EXAMPLE) from None
     except UnreadableError as error:

@@ -132,9 +132,7 @@ def _lost_certificates(system: System) -> tuple[str, ...]:
         return not any(place and system.exists(absolute(system, place)) for place in places)
 
     environ = system.environ
-    return tuple(
-        name for name in _CERTIFICATES if environ.get(name) and lost(name, environ[name])
-    )
+    return tuple(name for name in _CERTIFICATES if environ.get(name) and lost(name, environ[name]))
 
 
 def _long_paths(system: System) -> bool | None:

@@ -139,7 +139,7 @@ def nearest_project(folder: str) -> Project | None:
     for place in (start, *start.parents):
         path = place / "pyproject.toml"
         try:
-            if not path.is_file():
+            if not stat.S_ISREG(path.stat().st_mode):
                 continue
             text = _bytes(path, str(path), "llmdoctor profiles").decode(errors="replace")
         except (FileNotFoundError, NotADirectoryError):

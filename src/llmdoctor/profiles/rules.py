@@ -100,7 +100,9 @@ def _check_marker(place: str, text: str) -> None:
         Marker(text).evaluate(marker_environment(Target()))
     except InvalidMarker as error:
         raise WireError(place, str(error).strip()) from None
-    except (ValueError, KeyError) as error:  # a name or a version that it compares with is none
+    except KeyError as error:
+        raise WireError(place, f"{error.args[0]} is no variable of a target: {text}") from None
+    except ValueError as error:  # it compares what has no order
         why = str(error).strip().rstrip(".")
         raise WireError(place, f"cannot be judged: {text}: {why}") from None
 

@@ -6,6 +6,7 @@ the machine must neither become markup nor, on GitHub, a mention of a person or 
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from llmdoctor import __version__
 from llmdoctor.diagnose import one_line
 from llmdoctor.finding import SEVERITIES, Finding, Report
 from llmdoctor.machine import Machine
+from llmdoctor.profile import Profile
 from llmdoctor.redact import redact, redact_verdict
 from llmdoctor.render import saved
 from llmdoctor.render.terminal import command
@@ -21,20 +23,24 @@ from llmdoctor.render.terminal import command
 LIMIT = 65_536  # characters of a text on GitHub
 _WORDS = 4_000  # of them, for what a person writes around the block
 _TYPED = re.compile(r"`([^`]+)`|(https?://[^\s<>`|]*[^\s<>`|.,;:!?)'\"])")
-_MARKUP = re.compile(r"[\\`*\[\]<>|~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)")
+_MARKUP = re.compile(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
 _MENTION = re.compile(r"(?:@|#|\bGH-)(?=\w)", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://[^\s<>]+")
 
 
-def check(report: Report, again: Sequence[str]) -> str:
-    """A whole check. `again` is the command that makes the same findings of the block.
+def check(report: Report, again: Sequence[str], wanted: tuple[Profile, ...] = ()) -> str:
+    """A whole check, for the wanted profiles.
 
-    A saved look is judged as somebody wrote it down: it is redacted here once more.
+    `again` is the command that makes the same findings of the block. A look that was read from a
+    file is as somebody wrote it down: it is redacted here once more.
     """
-    machine = saved.without_extras(redact(report.machine, ""))
-    found = tuple(
-        item for verdict in report.verdicts for item in redact_verdict(verdict, "").findings
+    report = dataclasses.replace(
+        report,
+        machine=redact(report.machine, ""),
+        verdicts=tuple(redact_verdict(verdict, "") for verdict in report.verdicts),
     )
+    machine = saved.without_extras(report.machine)
+    typed = html.escape(command(again), quote=False)
     before = "\n".join(
         [
             f"## {prose(f'llmdoctor {__version__}: {one_line(report)}')}",
@@ -42,18 +48,17 @@ def check(report: Report, again: Sequence[str]) -> str:
             _counts(report),
             "",
             *_table(machine),
-            *(line for item in found for line in _finding(item)),
+            *(line for item in report.findings for line in _finding(item)),
             *_abilities(report),
             "<details>",
-            "<summary>Everything that was seen "
-            f"(<code>{html.escape(command(again), quote=False)}</code> reads it)</summary>",
+            f"<summary>Everything that was seen (<code>{typed}</code> reads it)</summary>",
             "",
             "What is empty or usual is left out, and what packages require for their extras.",
         ]
     )
-    machine, left = saved.fitted(machine, LIMIT - _WORDS - len(before))
+    machine, left = saved.fitted(machine, wanted, LIMIT - _WORDS - len(before))
     if left:
-        before += f" To be short enough for GitHub, so are {', '.join(left)}: no finding needs it."
+        before += f" To be short enough for GitHub, so are {', '.join(left)}: no finding changes."
     text = f"{before}\n\n{fence(saved.text(machine), 'json')}\n\n</details>"
     if len(text) > LIMIT:
         note = (
@@ -77,12 +82,14 @@ def prose(text: str) -> str:
         at = match.end()
     line = "".join((*parts, plain(text[at:])))
     # at a line's start these make a heading, a list or a rule
-    return re.sub(r"^(\d*)([#+=-]|(?<=\d)[.)])", r"\1\\\2", line)
+    return re.sub(r"^(\d+(?=[.)])|(?=[#+=-]))", r"\1\\", line)
 
 
 def plain(text: str) -> str:
-    """A text as it is, without any markup. GitHub looks for names in what is shown, escaped or
-    not, so that a blank of no width stands behind the sign."""
+    """A text as it is, without any markup.
+
+    GitHub looks for names in what is shown, escaped or not: a blank of no width ends the sign.
+    """
     escaped = _MARKUP.sub(r"\\\g<0>", text)
     return _MENTION.sub(r"\g<0>&#8203;", escaped)
 

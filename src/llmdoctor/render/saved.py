@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 
 from llmdoctor import wire
 from llmdoctor.checks import Case, capabilities, run_checks
+from llmdoctor.deep import MODULES
 from llmdoctor.finding import Finding
 from llmdoctor.machine import Machine, Package
+from llmdoctor.profile import Profile
 
 _WIDTH = 100  # characters of a line; a string is never broken
 _EXTRA = re.compile(r"\bextra\s*==")
@@ -25,7 +27,7 @@ def text(machine: Machine) -> str:
     ASCII because pasting loses other blanks. A line ends after the first brace: a quoted text is
     known as one by the quote mark there.
     """
-    return "\n".join(_lines({"schema": machine.schema, **_sparse(machine)}, "", broken=True))
+    return "\n".join(_lines({"schema": machine.schema, **_sparse(machine)}, broken=True))
 
 
 def without_extras(machine: Machine) -> Machine:
@@ -42,10 +44,12 @@ def without_extras(machine: Machine) -> Machine:
     return _each(machine, smaller)
 
 
-def fitted(machine: Machine, room: int) -> tuple[Machine, tuple[str, ...]]:
+def fitted(
+    machine: Machine, wanted: tuple[Profile, ...], room: int
+) -> tuple[Machine, tuple[str, ...]]:
     """The machine with so much left out that its text has at most `room` characters.
 
-    What changes the judgement stays, so that the text may still be longer.
+    What changes its judgement for the wanted profiles stays, so that it may still be longer.
 
     Returns:
         The machine, and what was left out, in words.
@@ -53,10 +57,10 @@ def fitted(machine: Machine, room: int) -> tuple[Machine, tuple[str, ...]]:
     left: list[str] = []
     if len(text(machine)) <= room:
         return machine, ()
-    wanted = _judged(machine)
-    for words, smaller in _steps(machine, wanted[0]):
+    told = _judged(machine, wanted)
+    for words, smaller in _steps(machine, told[0]):
         less = _each(machine, smaller)
-        if less != machine and _judged(less) == wanted:
+        if less != machine and _judged(less, wanted) == told:
             machine = less
             left.append(words)
         if len(text(machine)) <= room:
@@ -67,11 +71,13 @@ def fitted(machine: Machine, room: int) -> tuple[Machine, tuple[str, ...]]:
 def _steps(machine: Machine, findings: tuple[Finding, ...]) -> Iterator[tuple[str, Smaller]]:
     """What can be left out, the least missed first."""
     told = repr(findings).lower()
-    shown = ("torch", "transformers", "flash-attn")  # in the table of facts
+    stack = {module.distribution for module in MODULES}
+    packages = (*machine.environment.packages, *machine.environment.user_packages)
 
     def named(package: Package) -> bool:
-        return package.name in told or package.name in shown
+        return package.name in stack or package.name in told
 
+    asked = repr([item.requires for item in packages if named(item)]).lower().replace("_", "-")
     yield (
         "the wheel tags and installers of packages",
         lambda package: dataclasses.replace(package, tags=(), installer=None),
@@ -81,14 +87,16 @@ def _steps(machine: Machine, findings: tuple[Finding, ...]) -> Iterator[tuple[st
         lambda package: package if named(package) else dataclasses.replace(package, requires=()),
     )
     yield (
-        "the packages that no finding names",
-        lambda package: package if named(package) else None,
+        "the packages that neither a finding nor a package of the stack names",
+        lambda package: package if named(package) or package.name in asked else None,
     )
 
 
-def _judged(machine: Machine) -> tuple[tuple[Finding, ...], object]:
-    """What is said of a machine. What was wished for is not: no wish reads a package."""
-    case = Case(machine)
+def _judged(
+    machine: Machine, wanted: tuple[Profile, ...]
+) -> tuple[tuple[Finding, ...], tuple[tuple[str, ...], ...]]:
+    """What is said of a machine; what is chosen for the profiles does not rest on packages."""
+    case = Case(machine, wanted)
     found = tuple(finding for verdict in run_checks(case) for finding in verdict.findings)
     return found, capabilities(case)
 
@@ -135,22 +143,18 @@ def _default(item: dataclasses.Field[object]) -> object:
     return item.default  # MISSING, which nothing equals, where there is none
 
 
-def _lines(value: object, indent: str, *, broken: bool = False) -> list[str]:
-    """JSON in lines, each part on one where it fits."""
-    flat = json.dumps(value, separators=(",", ":"))
-    if not isinstance(value, (dict, list)) or (len(indent + flat) <= _WIDTH and not broken):
+def _lines(value: object, indent: str = "", before: str = "", *, broken: bool = False) -> list[str]:
+    """JSON in lines, each part on one where it fits; `before` stands on the first."""
+    before = indent + before
+    flat = before + json.dumps(value, separators=(",", ":"))
+    if not isinstance(value, (dict, list)) or (len(flat) <= _WIDTH and not broken):
         return [flat]
-    inner = indent + " "
-    parts = []
     if isinstance(value, dict):
-        for key, item in value.items():
-            first, *rest = _lines(item, inner)
-            parts.append([f"{inner}{json.dumps(key)}:{first}", *rest])
+        opening, closing = "{}"
+        parts = [_lines(item, indent + " ", f"{json.dumps(key)}:") for key, item in value.items()]
     else:
-        for item in value:
-            first, *rest = _lines(item, inner)
-            parts.append([f"{inner}{first}", *rest])
+        opening, closing = "[]"
+        parts = [_lines(item, indent + " ") for item in value]
     for part in parts[:-1]:
         part[-1] += ","
-    opening, closing = "{}" if isinstance(value, dict) else "[]"
-    return [opening, *(line for part in parts for line in part), indent + closing]
+    return [before + opening, *(line for part in parts for line in part), indent + closing]

@@ -39,7 +39,8 @@ def against_driver(label: str, variant: str, target: Target) -> Reason | None:
         cuda = tables.cuda_of_variant(variant)
         return Reason("driver-unknown", f"no table row says what driver CUDA {cuda} needs")
     version, who, what = needs[-1]
-    if target.driver and _is_older(target.driver, version, target):
+    capabilities = [gpu.compute_capability for gpu in target.gpus]
+    if target.driver and tables.is_older_driver(target.driver, version, capabilities):
         return Reason(
             "driver-too-old",
             f"{who} needs driver {version} or newer ({what}), this one is {target.driver}",
@@ -77,15 +78,3 @@ def _needs(label: str, variant: str, target: Target) -> list[tuple[str, str, str
         if capability and (known := tables.gpu_driver(capability, os)):
             needs.append((known.version, gpu.name, f"compute capability {capability}"))
     return sorted(needs, key=lambda need: numbers(need[0]))
-
-
-def _is_older(driver: str, version: str, target: Target) -> bool:
-    """Whether it is too old. "525" names a branch, not its first build; so do JetPack's drivers."""
-    of_jetpack = any(
-        tables.driver_of_jetpack(gpu.compute_capability)
-        for gpu in target.gpus
-        if gpu.compute_capability
-    )
-    if of_jetpack or "." not in driver:
-        driver, version = driver.partition(".")[0], version.partition(".")[0]
-    return tables.compare_driver(driver, version) < 0

@@ -18,6 +18,7 @@ from llmdoctor.tables.drivers import (
     driver_floor,
     driver_of_jetpack,
     gpu_driver,
+    is_older_driver,
     last_driver_branch,
     toolkit_driver,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "generation_of",
     "gpu_driver",
     "gpu_names",
+    "is_older_driver",
     "last_driver_branch",
     "nearest_gpu_names",
     "other_vendor",

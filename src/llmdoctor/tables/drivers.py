@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import zip_longest
@@ -93,6 +94,16 @@ def compare_driver(a: str, b: str) -> int:
         if left != right:
             return -1 if left < right else 1
     return 0
+
+
+def is_older_driver(driver: str, needed: str, capabilities: Iterable[str | None]) -> bool:
+    """Whether a driver is older than what GPUs of these compute capabilities need.
+
+    "525" names a branch, not its first build; of JetPack's drivers the rest is no number either.
+    """
+    if "." not in driver or any(each and driver_of_jetpack(each) for each in capabilities):
+        driver, needed = driver.partition(".")[0], needed.partition(".")[0]
+    return compare_driver(driver, needed) < 0
 
 
 @cache
