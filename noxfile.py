@@ -10,7 +10,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 
-TEST = ("pytest>=8", "hypothesis>=6.100")
+TEST = ("pytest>=8", "hypothesis>=6.100", "markdown-it-py>=2.2")
 # The oldest versions that pyproject.toml allows, for the session that proves them.
 OLDEST = ("packaging==24.0", "platformdirs==4.0.0", "rich==13.7.0", "tomlkit==0.12.0", "uv==0.9.0")
 

@@ -4,7 +4,8 @@ The machine is judged as it is, and redacted for the report only: judged after, 
 would stand in commands that are to be run. In a remedy's commands a path below the user's own home
 is written with "~/", which a shell expands where a person pastes it, and llmdoctor's own options
 expand themselves. A path below somebody else's home stays as it is there, name and all: nothing
-else would work. Every other text names nobody.
+else would work. Every other text names nobody, and shows no token and no password. A web address
+keeps its path: "users" is a page there, not a folder of people.
 """
 
 from __future__ import annotations
@@ -60,17 +61,16 @@ def _redact_finding(finding: Finding, home: str) -> Finding:
 
 def redact_path(path: str, home: str) -> str:
     """Write a path below `home` with "~"; hide the user's name of a path below anybody's home."""
-    short = from_home(path, home)
-    return short if short != path else _HOME_OF_SOMEBODY.sub(r"\1<user>", path, count=1)
+    return _HOME_OF_SOMEBODY.sub(_hide_name, _hide_secrets(from_home(path, home)))
 
 
 def redact_text(text: str, home: str) -> str:
-    """A sentence that quotes paths."""
+    """A sentence, a command line or a log that quotes paths, settings and addresses."""
     base = home.rstrip("/\\")
     if base:
         flags = re.IGNORECASE if base[1:2] == ":" else 0
-        text = re.sub(rf"(?<![\w/\\.]){re.escape(base)}(?![\w.-])", "~", text, flags=flags)
-    return _UUID.sub(r"\1-<uuid>", _HOME_IN_TEXT.sub(r"\1<user>", _CREDENTIALS.sub("", text)))
+        text = re.sub(rf"{_PATH_STARTS}{re.escape(base)}(?![\w.-])", "~", text, flags=flags)
+    return _UUID.sub(r"\1-<uuid>", _HOME_IN_TEXT.sub(_hide_name, _hide_secrets(text)))
 
 
 def from_home(path: str, home: str) -> str:
@@ -88,14 +88,78 @@ def _fold(path: str, home: str) -> str:
     return path.replace("\\", "/").lower() if home[1:2] == ":" else path
 
 
-# Where homes lie: /home/name, /Users/name, C:\Users\name, and WSL's view of the last.
-_HOMES = r"(?:[A-Za-z]:|/mnt/[a-z]|/var|/usr|/export)?[\\/](?:home|Users)[\\/]"
-_HOME_OF_SOMEBODY = re.compile(rf"^({_HOMES})[^\\/]+", re.IGNORECASE)
-# In a sentence a name ends at the next separator, or where a word ends.
-_HOME_IN_TEXT = re.compile(
-    rf"(?<![\w/\\.])({_HOMES})(?:[^\\/'\":;,]+(?=[\\/])|[^\\/\s'\":;,]+)", re.IGNORECASE
+# Where a path starts in a text: not inside a word or a longer path, but behind a compiler's -I.
+_PATH_STARTS = r"(?:(?<![\w/\\.])|(?<=file://)|(?<=(?<!\w)-[BFILR]))"
+# An address keeps its path; what a query or a list joins to it is read for itself.
+_ADDRESS = r"(?P<address>https?://(?:(?!:/)[^\s'\"<>,;|)?#=])*)"
+# A folder of homes at any depth: /home, C:\Users, /export/home, \\wsl$\Ubuntu\home, /home/users.
+_HOMES = r"(?P<homes>[\\/](?:home|Users)[\\/]+)(?:(?:home|Users)[\\/]+)*"
+_HOME_OF_SOMEBODY = re.compile(  # all of the text is one path; only an option ends a name sooner
+    rf"{_ADDRESS}|{_HOMES}(?:(?!\s-)[^\\/])+", re.IGNORECASE
 )
+# In a sentence a name ends at the next separator, or where a word ends. Names of several words are
+# found below Users only, and by the separator behind them: elsewhere they would be prose.
+_NAME = r"(?:[^\\/\s'\":;,()<>\[\]{}|]|(?<=\w)'(?=\w))+"
+_NAMES = rf"(?<=Users[\\/]){_NAME}(?: (?![-~]){_NAME}){{1,3}}(?=[\\/])"
+_HOME_IN_TEXT = re.compile(rf"{_ADDRESS}|{_HOMES}(?:{_NAMES}|{_NAME})", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")  # up to the last @ before the path
+# Tokens known by how they start: Hugging Face, GitHub, AWS; GitLab, OpenAI and its like, PyPI.
+# A package may be called pypi-something: only a token has capitals or digits in it.
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{16,}|gh[oprsu]_[A-Za-z0-9]{16,}|github_pat_\w{16,}"
+    r"|A[KS]IA[0-9A-Z]{16})|(?<![\w-])(?:glpat|sk|pypi)-(?=[a-z_-]*[A-Z0-9])[\w-]{16,}"
+)
+_WORD = (  # a tokenizer's special tokens are no secret
+    r"(?:(?<!(?:pad|eos|bos|unk|sep|cls)[_-])(?<!mask[_-])token"
+    r"|password|passwd|secret(?:[_-]?key)?|api[_-]?key|access[_-]?key)"
+)
+_VALUE = (
+    r"(?P<value>\\+\"(?:\\[^\"\n]|[^\"\\\n])*|\\+'(?:\\[^'\n]|[^'\\\n])*"
+    r"|\"(?:\\.|[^\"\\\n])*|'(?:\\.|[^'\\\n])*|[^\s'\",;&)\]}]+)"
+)
+_SECRETS = tuple(
+    re.compile(f"(?P<lead>{lead}){_VALUE}", re.IGNORECASE)
+    for lead in (
+        r"authorization\\*[\"']?[ \t]*[:=][ \t]*(?:(?:bearer|basic|digest|token)[ \t]+)?",
+        r"\bbearer[ \t]+",
+        rf"(?<![\w-])(?P<key>[\w-]*?{_WORD})\\*[\"']?\]?"
+        r"(?:=(?!=)|[ \t]+=[ \t]+|(?P<colon>[ \t]*:(?!:)[ \t]*))",
+        rf"(?<![\w-])--?[\w-]*?{_WORD}[ \t]+(?!-)",  # without its dashes that is prose
+    )
+)
+# What stands where a secret would and is none: a number, a placeholder, a name in source code, and
+# the words that follow "--token" or "bearer" in a sentence.
+_PLAIN = re.compile(
+    r"|-?[\d.]{1,6}|\W{1,2}|[<\[{*].*|\.{3}|\$(?:[({].*|[A-Z_]+)"
+    rf"|(?i:none|null|true|false|yes|no|on|off|(?:self|os|args|config|kwargs)\..*|{_WORD}s?"
+    r"|to|is|was|and|or|as|if|in|for|from|with|not|option|flag|argument|auth|authentication)\W?",
+    re.DOTALL,
+)
+
+
+def _hide_name(found: re.Match[str]) -> str:
+    return found["address"] or f"{found['homes']}<user>"
+
+
+def _hide_secrets(text: str) -> str:
+    text = _CREDENTIALS.sub("", text)
+    for secret in _SECRETS:
+        text = secret.sub(_hide_secret, text)
+    return _TOKEN.sub("<secret>", text)
+
+
+def _hide_secret(found: re.Match[str]) -> str:
+    value = found["value"]
+    bare = value.lstrip("\\").lstrip("\"'")
+    named = found.groupdict()
+    key = (named.get("key") or "").strip("-").lower()
+    if _PLAIN.fullmatch(bare) or bare.lower() == key:
+        return found[0]
+    if named.get("colon") and key == "token" and re.fullmatch("[a-z]+", value):
+        return found[0]  # "unexpected token: else"
+    return f"{found['lead']}{value[: len(value) - len(bare)]}<secret>"
+
+
 _UUID = re.compile(
     r"\b(GPU|MIG)-(?:GPU-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
 )
@@ -121,9 +185,9 @@ def _redact(value: object, home: str, role: str | None = None) -> object:
 
 def _redact_variable(value: str, home: str) -> str:
     """A variable's value: paths, devices, or addresses that may carry a password."""
-    value = _UUID.sub(r"\1-<uuid>", value)
+    value = _hide_secrets(_UUID.sub(r"\1-<uuid>", value))
     if "://" in value:
-        words = re.split(r"([\s,]+)", _CREDENTIALS.sub("", value))
+        words = re.split(r"([\s,]+)", value)
         return "".join(_redact_word(word, home) for word in words)
     separator = ";" if "\\" in home else ":"
     return separator.join(redact_path(part, home) for part in value.split(separator))
