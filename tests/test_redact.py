@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +27,7 @@ from llmdoctor.machine import (
     Tool,
     Toolkit,
 )
-from llmdoctor.redact import redact, redact_path, redact_verdict
+from llmdoctor.redact import redact, redact_path, redact_text, redact_verdict
 from support.machines import MACHINES
 
 UUID = "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6"
@@ -130,7 +131,10 @@ def test_what_a_device_list_means_stays(devices: str, shown: str) -> None:
         ("/srv/ann/x", "/srv/ann", "~/x"),
         ("/usr/lib", "/", "/usr/lib"),
         ("/usr/lib", "", "/usr/lib"),
-        ("/data/home/ann", "/home/ann", "/data/home/ann"),
+        ("/data/home/ann", "/home/ann", "/data/home/<user>"),
+        ("/home/ann/old/home/bob/x", "/home/ann", "~/old/home/<user>/x"),
+        ("/home/users/bob/x", "/home/ann", "/home/<user>/x"),
+        ("https://host/users/bob", "/home/ann", "https://host/users/bob"),
         ("homework/ann", "/home/ann", "homework/ann"),
         ("C:\\Users\\Ann\\x", "C:\\Users\\Ann", "~\\x"),
         ("c:\\users\\ann\\x", "C:\\Users\\Ann", "~\\x"),
@@ -154,7 +158,7 @@ def test_a_path_shows_whose_home_it_is_in_and_not_who_that_is(
         ("no /home/ann.", "/home/ann", "no /home/<user>"),
         ("'/home/ann/py' moved", "/home/ann", "'~/py' moved"),
         ("see /home/bob/py: denied", "/home/ann", "see /home/<user>/py: denied"),
-        ("not /data/home/ann", "/home/ann", "not /data/home/ann"),
+        ("not /data/home/ann", "/home/ann", "not /data/home/<user>"),
         ("annual report of ann", "/home/ann", "annual report of ann"),
         ("C:\\Users\\Ann Lee\\py.exe: no", "C:\\Users\\Ann Lee", "~\\py.exe: no"),
         ("C:\\Users\\Bob Lee\\py.exe: no", "C:\\Users\\Ann", "C:\\Users\\<user>\\py.exe: no"),
@@ -253,3 +257,190 @@ def test_redacting_changes_no_key_and_a_second_time_nothing(machine: Machine, ho
     assert keys(wire.dump(once)) == keys(wire.dump(replace(machine, variables=once.variables)))
     assert list(once.variables) == list(machine.variables)
     assert redact(once, home) == once
+
+
+# Where a user's name stands in a text: "@" is the name.
+SHAPES = (
+    "cc1: gcc -I/home/@/x -Iinclude/y -L/home/@ -lfoo",
+    "-isystem/home/@/include",
+    "file:///home/@/x",
+    "file:///C:/Users/@/x",
+    "/data/home/@",
+    "/scratch/home/@/x y/z",
+    "/home/users/@/x",
+    "/c/Users/@",
+    "/mnt/c/Users/@/x",
+    r"\\wsl$\Ubuntu\home\@",
+    r"\\wsl.localhost\Ubuntu\home\@\x",
+    r"D:\Users\@\x",
+    r"{'path': 'D:\\Users\\@\\x'}",
+    "PATH=/home/@/bin:/export/home/@:/usr/bin",
+    "--prefix=/home/@/x",
+    'File "/home/@/a.py", line 1, in f',
+    "('/home/@')",
+    "x.org:/home/@/x, ./home/@/y; https://x.org/docs:/home/@/z",
+    "https://x.org/?next=/home/@/x",
+)
+NAMES = st.from_regex(r"[A-Za-z_\u00e9\u4e2d][\w.+@-]{0,20}", fullmatch=True).filter(
+    lambda name: name.lower() not in ("home", "users")
+)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@given(name=NAMES)
+def test_a_home_at_any_depth_hides_whose_it_is_and_nothing_else(shape: str, name: str) -> None:
+    shown = re.sub("(?<=[/\\\\])(users/)?@", "<user>", shape)
+    assert redact_text(shape.replace("@", name), "/srv/me") == shown
+
+
+@pytest.mark.parametrize("name", ["home", "Users", "USERS"])
+@pytest.mark.parametrize("rest", ["", "/x", "/home/x"])
+def test_a_user_named_like_the_folder_of_homes_is_hidden_too(name: str, rest: str) -> None:
+    for redacted in (redact_text, redact_path):
+        assert redacted(f"/home/{name}{rest}", "/srv/me").startswith("/home/<user>")
+
+
+@pytest.mark.parametrize("home", [r"D:\Users\@\x", "D:/Users/@/x", r"D:\\Users\\@\\x"])
+@pytest.mark.parametrize("name", ["Bob Lee", "Bob van der Lee", "Mary-Jane O'Hara", "李 明"])
+def test_a_name_of_several_words_is_hidden_whole(home: str, name: str) -> None:
+    said = f"see {home.replace('@', name)} and /usr/lib"
+    assert redact_text(said, "/srv/me") == f"see {home.replace('@', '<user>')} and /usr/lib"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("-I/srv/me/x -L/srv/me", "-I~/x -L~"),
+        ("file:///srv/me/x", "file://~/x"),
+        ("/data/srv/me/x", "/data/srv/me/x"),
+    ],
+)
+def test_the_own_home_is_short_behind_an_option_or_a_scheme(text: str, shown: str) -> None:
+    assert redact_text(text, "/srv/me") == shown
+
+
+LETTERS = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6"
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        f"hf_{LETTERS}",
+        *(f"gh{kind}_{LETTERS}" for kind in "oprsu"),
+        f"github_pat_{LETTERS[:20]}_{LETTERS}",
+        "glpat-aB3dE6gH9-_K2mN5pQ8s",
+        f"sk-{LETTERS}",
+        f"sk-proj-{LETTERS}",
+        "AKIAIOSFODNN7EXAMPLE",
+        f"pypi-AgE{LETTERS}-_{LETTERS}",
+    ],
+)
+@pytest.mark.parametrize("shape", ["@", "see '@'.", "x,@,y", "https://x.org/@/y", "A_B=@:x"])
+def test_a_token_shows_by_how_it_starts(token: str, shape: str) -> None:
+    assert redact_text(shape.replace("@", token), "/srv/me") == shape.replace("@", "<secret>")
+
+
+SETTINGS = (
+    "HF_TOKEN=@",
+    "export HF_TOKEN=@; python x.py",
+    "--token=@ --revision main",
+    "--token @ --revision main",
+    "--hf-token\t@",
+    "password=@",
+    "passwd: @",
+    "client_secret = @",
+    "AWS_SECRET_ACCESS_KEY=@",
+    "OPENAI_API_KEY=@, x=1",
+    "apikey=@",
+    "login(token='@', x=1)",
+    'os.environ["HF_TOKEN"] = "@"',
+    '{"api-key": "@", "x": 1}',
+    r"{\"access_key\": \"@\"}",
+    "https://x.org/simple?token=@&x=1",
+    "Authorization: Bearer @",
+    "authorization: token @",
+    "curl -H 'Authorization: Basic @' https://x.org",
+    "'Authorization': '@'",
+    "bearer @",
+)
+
+
+@pytest.mark.parametrize("shape", SETTINGS)
+@pytest.mark.parametrize("value", ["xyz", "hunter2", "hf_abc", "p@ss/w0rd!", "1234567", "$3cret"])
+def test_the_value_of_a_key_that_says_secret_is_hidden(shape: str, value: str) -> None:
+    shown = shape.replace("@", "<secret>")
+    assert redact_text(shape.replace("@", value), "/srv/me") == shown
+    assert redact_text(shown, "/srv/me") == shown
+    assert redact_path(shape.replace("@", value), "/srv/me") == shown
+
+
+def test_a_quoted_secret_is_hidden_to_its_end() -> None:
+    assert redact_text(r'password="a b,\"c" x', "/srv/me") == 'password="<secret>" x'
+    assert redact_text("password='a b", "/srv/me") == "password='<secret>"
+
+
+def test_a_variable_of_options_and_addresses_names_nobody_and_shows_no_secret() -> None:
+    machine = Machine(
+        variables={
+            "CFLAGS": "-I/home/kim -I/home/al/x",
+            "PIP_INDEX_URL": "https://x.org/simple?token=abc",
+        }
+    )
+    assert redact(machine, "/srv/me").variables == {
+        "CFLAGS": "-I/home/<user> -I/home/<user>/x",
+        "PIP_INDEX_URL": "https://x.org/simple?token=<secret>",
+    }
+
+
+HARMLESS = (
+    *("home page", "at home", "Users of torch", "/home and /Users are", "homework/ann", "C:/home"),
+    *("token classification", "tokenizers==0.22", "max_new_tokens=20", "pad_token=None"),
+    *("use_auth_token=True", "pad_token='[PAD]'", 'eos_token="</s>"', "eos_token=stop", "token: 5"),
+    *("unexpected token: else", "token=token,", "use_auth_token=use_auth_token)", "token==1.2"),
+    *("token::eos", "HF_TOKEN=$HF_TOKEN", "HF_TOKEN=${{ secrets.X }}", "Bearer $TOKEN"),
+    *("Bearer {token}", "bearer token is missing", "pass --token to log in", "secret: None"),
+    *("api_key=os.environ['X']", "HF_TOKEN_PATH=/x", "password=<secret>", "HF_TOKEN=<your token>"),
+    *("hf_transfer", "hf_hub_download", "hf_xet==1.2", "pypi-attestations==0.0.21", "sk-learn"),
+    *("disk-based-Cache-Of-Weights-2", "risk-2", "AKIA", "ghp_", "torch==2.13.0+cu130", "cuda:0"),
+    *("https://huggingface.co/docs", "https://x.org/users/ann/home/x", "git@github.com:org/x"),
+    *("/usr/local/cuda-12.6/lib64", r"C:\Program Files\NVIDIA", "./x/y", "-I/usr/include"),
+    *("/home/<user>/x", "~/x", "a: b", "x=1", "<user>", "sm_120", "'quoted'", "ValueError:"),
+)
+
+
+@given(st.lists(st.sampled_from(HARMLESS), max_size=8), st.sampled_from([" ", "\n", " | ", "\t"]))
+def test_what_names_nobody_and_is_no_secret_stays(words: list[str], between: str) -> None:
+    text = between.join(words)
+    assert redact_text(text, "/srv/me") == text
+
+
+@given(st.text() | st.text("/\\:=@-_'\" \nabhtC09.<"))
+def test_any_text_without_a_home_or_a_secret_stays(text: str) -> None:
+    telling = r"home|users|token|passw|secret|key|authorization|bearer|://|[a-z]+[_-]\w{16}|akia"
+    if not re.search(telling, text, re.IGNORECASE):
+        assert redact_text(text, "/srv/me") == text
+        assert redact_path(text, "/srv/me") == text
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "/home/",
+        "/Users/a b ",
+        "--token ",
+        "token='",
+        'token="x\\',
+        "sk-a",
+        "hf_",
+        "://",
+        "'a",
+        "a-",
+    ],
+)
+def test_time_grows_with_the_length_of_the_text_and_not_with_its_square(piece: str) -> None:
+    def seconds(times: int) -> float:
+        start = time.process_time()
+        redact_text(piece * times, "/srv/me")
+        return time.process_time() - start
+
+    assert seconds(40_000) < 6 * min(seconds(10_000) for _ in range(3)) + 0.5

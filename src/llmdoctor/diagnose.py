@@ -55,7 +55,7 @@ def diagnose(
         machine = replace(machine, deep=deeper(machine))
     case = Case(machine, wanted, _choice(wish, machine))
     verdicts = checks.run_checks(case, select=question.select, ignore=question.ignore)
-    can, cannot = checks.capabilities(case)
+    can, cannot = checks.capabilities(case, verdicts)
     if question.snapshot is not None:  # as it was written down, on whatever machine that was
         return Report(machine, verdicts, can, cannot, question.profiles)
     home = system.home()

@@ -95,12 +95,12 @@ _ADDRESS = r"(?P<address>https?://(?:(?!:/)[^\s'\"<>,;|)?#=])*)"
 # A folder of homes at any depth: /home, C:\Users, /export/home, \\wsl$\Ubuntu\home, /home/users.
 _HOMES = r"(?P<homes>[\\/](?:home|Users)[\\/]+)(?:(?:home|Users)[\\/]+)*"
 _HOME_OF_SOMEBODY = re.compile(  # all of the text is one path; only an option ends a name sooner
-    rf"{_ADDRESS}|{_HOMES}(?:(?!\s-)[^\\/])+", re.IGNORECASE
+    rf"{_ADDRESS}|{_HOMES}(?:(?!\s-)[^\\/:])+", re.IGNORECASE
 )
 # In a sentence a name ends at the next separator, or where a word ends. Names of several words are
 # found below Users only, and by the separator behind them: elsewhere they would be prose.
 _NAME = r"(?:[^\\/\s'\":;,()<>\[\]{}|]|(?<=\w)'(?=\w))+"
-_NAMES = rf"(?<=Users[\\/]){_NAME}(?: (?![-~]){_NAME}){{1,3}}(?=[\\/])"
+_NAMES = rf"(?:(?<=Users[\\/])|(?<=Users[\\/]{{2}})){_NAME}(?: (?![-~]){_NAME}){{1,3}}(?=[\\/])"
 _HOME_IN_TEXT = re.compile(rf"{_ADDRESS}|{_HOMES}(?:{_NAMES}|{_NAME})", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")  # up to the last @ before the path
 # Tokens known by how they start: Hugging Face, GitHub, AWS; GitLab, OpenAI and its like, PyPI.
@@ -113,6 +113,7 @@ _WORD = (  # a tokenizer's special tokens are no secret
     r"(?:(?<!(?:pad|eos|bos|unk|sep|cls)[_-])(?<!mask[_-])token"
     r"|password|passwd|secret(?:[_-]?key)?|api[_-]?key|access[_-]?key)"
 )
+_BETWEEN = r"(?:=(?!=)|[ \t]+=[ \t]+|(?P<colon>[ \t]*:(?![:/\\])[ \t]*))"
 _VALUE = (
     r"(?P<value>\\+\"(?:\\[^\"\n]|[^\"\\\n])*|\\+'(?:\\[^'\n]|[^'\\\n])*"
     r"|\"(?:\\.|[^\"\\\n])*|'(?:\\.|[^'\\\n])*|[^\s'\",;&)\]}]+)"
@@ -122,8 +123,7 @@ _SECRETS = tuple(
     for lead in (
         r"authorization\\*[\"']?[ \t]*[:=][ \t]*(?:(?:bearer|basic|digest|token)[ \t]+)?",
         r"\bbearer[ \t]+",
-        rf"(?<![\w-])(?P<key>[\w-]*?{_WORD})\\*[\"']?\]?"
-        r"(?:=(?!=)|[ \t]+=[ \t]+|(?P<colon>[ \t]*:(?!:)[ \t]*))",
+        rf"(?<![\w-])(?P<key>[\w-]*?{_WORD})\\*[\"']?\]?{_BETWEEN}",
         rf"(?<![\w-])--?[\w-]*?{_WORD}[ \t]+(?!-)",  # without its dashes that is prose
     )
 )

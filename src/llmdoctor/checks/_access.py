@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
-from llmdoctor.checks._facts import requires_gpu
+from llmdoctor.checks._facts import requires_gpu, usable_torch
 from llmdoctor.checks._framework import Case, Skip
-from llmdoctor.machine import Machine
+from llmdoctor.machine import Machine, Torch
 
 Access: TypeAlias = Literal[
     "works",
@@ -153,6 +153,16 @@ def why_no_gpu(case: Case) -> str | None:
     """What keeps CUDA programs from a GPU, in words; None when nothing does."""
     access = gpu_access(case)
     return None if access == "works" else _WHY[access]
+
+
+def rocm_torch(case: Case) -> Torch | None:
+    """A ROCm build of torch where no NVIDIA GPU answers and no profile is wanted, else None.
+
+    Its GPU is of another maker, which nothing here looks at. A profile would replace it.
+    """
+    torch = usable_torch(case)
+    wanted = torch and torch.hip and not case.profiles and gpu_access(case) != "works"
+    return torch if wanted else None
 
 
 def trouble(machine: Machine) -> Trouble | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from llmdoctor.checks._access import why_no_gpu
+from collections.abc import Iterable
+
+from llmdoctor.checks._access import rocm_torch, why_no_gpu
 from llmdoctor.checks._facts import capability, parts
 from llmdoctor.checks._framework import Case
+from llmdoctor.finding import Verdict
 from llmdoctor.machine import Gpu
 from llmdoctor.visible import visible
 
+_CPU = "LoRA in fp32 with SDPA on the CPU: small models, slowly"
+_METAL = "LoRA and inference on Metal (mps)"
 # Shown in this order: a row of the GPU table's features, and what people call it.
 _FEATURES = (
     ("triton", "Triton and torch.compile"),
@@ -19,33 +24,61 @@ _FEATURES = (
 )
 # Kernels that nobody builds for another system. WSL counts as Linux.
 _ON_LINUX = ("mamba",)
+# Errors of these families keep CUDA from a GPU that could do the work. That the GPU lacks what a
+# profile wants (GPU005) is not one: the rows say it themselves.
+_IN_THE_WAY = ("DRV", "GPU", "TORCH", "DEEP")
+_OF_WISHES = ("GPU005",)
 
 
-def capabilities(case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def capabilities(
+    case: Case, verdicts: Iterable[Verdict] = ()
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the hardware and its driver allow (can, cannot), one line each.
 
-    Judged by the least capable visible GPU, because work is spread over all of them. What is
-    installed does not count: that is what the findings are about.
+    Judged by the least capable visible GPU, because work is spread over all of them. What the GPU
+    could do is no "can" while `verdicts` hold an error of its driver, of itself or of torch.
     """
     if case.machine.note("nvidia"):
         return (), ("GPU: unknown, it could not be looked at",)
     if case.machine.host.system == "unknown":
         return (), ("unknown: the report does not say what machine this is",)
-    cpu = "LoRA in fp32 with SDPA on the CPU: small models, slowly"
+    cpu = _CPU
     torch = case.machine.environment.torch
     if torch is None or torch.problem:
         cpu += " (once a stack is installed)"
+    on_cpu: tuple[str, ...] = (cpu,)
+    if (case.machine.host.system, case.machine.host.arch) == ("macos", "arm64"):
+        on_cpu = (cpu.replace(_CPU, _METAL), cpu)
     if not case.wants_gpu:
-        return (cpu,), ()
+        return on_cpu, ()
+    if rocm := rocm_torch(case):
+        return (), (f"unknown: torch {rocm.version} is built for ROCm, which is not covered",)
     if why := why_no_gpu(case):
-        return (cpu,), (f"CUDA: no, because {why}",)
+        return on_cpu, (f"CUDA: no, because {why}",)
     gpus = visible(case.machine).gpus
     if not gpus:
-        return (cpu,), ("CUDA: no, because CUDA_VISIBLE_DEVICES hides every GPU",)
+        return on_cpu, ("CUDA: no, because CUDA_VISIBLE_DEVICES hides every GPU",)
     known = [(gpu, cc) for gpu in gpus if (cc := capability(gpu))]
     if len(known) < len(gpus):
         return (), ("GPU: unknown, its compute capability is not in the table",)
-    return _of_gpu(*min(known, key=lambda pair: parts(pair[1])), case.machine.host.system)
+    gpu, cc = min(known, key=lambda pair: parts(pair[1]))
+    can, cannot = _of_gpu(gpu, cc, case.machine.host.system)
+    if errors := _in_the_way(verdicts):
+        could = f"use the GPU before this is mended: {', '.join(errors)}"
+        rows = ", ".join(row.partition(":")[0] for row in can)
+        return (), (f"{could}. {gpu.name} could then: {rows}", *cannot)
+    return can, cannot
+
+
+def _in_the_way(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
+    """The codes of errors that keep torch from the GPU, each once."""
+    codes = (
+        item.code
+        for verdict in verdicts
+        for item in verdict.findings
+        if item.severity == "error" and item.code.startswith(_IN_THE_WAY)
+    )
+    return tuple(code for code in dict.fromkeys(codes) if code not in _OF_WISHES)
 
 
 def _of_gpu(gpu: Gpu, cc: str, system: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

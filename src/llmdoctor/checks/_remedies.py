@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmdoctor.checks._access import gpu_access
+from llmdoctor.checks._access import gpu_access, rocm_torch
 from llmdoctor.checks._framework import Case
 from llmdoctor.finding import Remedy
 from llmdoctor.machine import Environment
@@ -23,20 +23,35 @@ def install_command(case: Case, *options: str, env: bool = True) -> tuple[str, .
     """`llmdoctor install` for the wanted profiles, or for the stack that suits the machine."""
     names = [profile.name for profile in case.profiles]
     if not names:
-        names = ["mainline" if case.wants_gpu and gpu_access(case) == "works" else "cpu"]
+        names = ["mainline" if case.wants_gpu and _is_for_cuda(case) else "cpu"]
     chosen = [word for name in names for word in ("--profile", name)]
     return ("llmdoctor", "install", *chosen, *(_env(case) if env else ()), *options)
 
 
+def _is_for_cuda(case: Case) -> bool:
+    """Whether a GPU answers; where nobody could look, a CUDA build of torch speaks for one."""
+    torch = case.machine.environment.torch
+    unseen = case.machine.note("nvidia") is not None
+    return gpu_access(case) == "works" or bool(unseen and torch and torch.cuda)
+
+
 def install(case: Case, summary: str, *options: str) -> Remedy:
-    """Let llmdoctor install what fits: an existing environment is snapshot first."""
+    """Let llmdoctor install what fits: an existing environment is snapshot first.
+
+    By hand where torch is a ROCm build: an install would put another one in its place.
+    """
+    if rocm := rocm_torch(case):
+        return Remedy(
+            f"{summary} By hand, with packages for ROCm {rocm.hip}: llmdoctor installs none of "
+            "those, and would replace this torch."
+        )
     return Remedy(summary, "ask", (install_command(case, *options),))
 
 
 def replace(case: Case, name: str) -> Remedy:
     """Another build of a package: its own profile where there is one, else what suits here."""
     profile = _PROFILES.get(name)
-    if profile and profile not in {wanted.name for wanted in case.profiles}:
+    if profile and not rocm_torch(case) and profile not in {wanted.name for wanted in case.profiles}:
         summary = "Install the wheel that was built for the torch here."
         return Remedy(summary, "ask", (install_profile(case, profile),))
     return install(case, "Install packages that were built for each other.")

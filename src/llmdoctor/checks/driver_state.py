@@ -12,13 +12,15 @@ from llmdoctor.checks._access import (
 )
 from llmdoctor.checks._facts import (
     driver_floor_unmet,
+    driver_os,
     driver_readings,
     errors_said,
     hardware_seen,
     usable_torch,
 )
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
-from llmdoctor.finding import Remedy
+from llmdoctor.finding import Finding, Remedy
+from llmdoctor.machine import Machine, Torch
 from llmdoctor.visible import visible
 
 FABRIC_GUIDE = "https://docs.nvidia.com/datacenter/tesla/fabric-manager-user-guide/"
@@ -231,7 +233,8 @@ def cuda_refused(case: Case) -> Answer:
 
     Remedy: End the other programs on the GPU (`nvidia-smi` lists them), then restart.
 
-    Known problems: A live machine is not asked here: `llmdoctor check --deep` starts CUDA.
+    Known problems: A live machine is not asked here: `llmdoctor check --deep` starts CUDA. Where
+    the report leaves the driver's version out, a missing or old driver is likelier than all that.
     """
     if not case.wants_gpu:
         return Skip("the CPU profile uses no GPU")
@@ -253,6 +256,8 @@ def cuda_refused(case: Case) -> Answer:
         return Skip("follows from the driver, which is too old for this torch")
     if not says(machine, _REFUSED):
         return None
+    if machine.nvidia.driver_version is None:
+        return _refused_without_driver(torch, machine)
     return finding(
         cuda_refused,
         "torch could not start CUDA on a machine whose driver and torch fit each other.",
@@ -260,5 +265,27 @@ def cuda_refused(case: Case) -> Answer:
         remedy=Remedy(
             "See with `nvidia-smi` whether other programs fill the GPU, and end them; otherwise "
             + ("run `wsl --shutdown` in Windows." if machine.host.wsl else "restart the machine.")
+        ),
+    )
+
+
+def _refused_without_driver(torch: Torch, machine: Machine) -> Finding:
+    """A report that names no driver cannot show that one is there, or that it is new enough."""
+    from llmdoctor.tables import driver_floor
+
+    floor = driver_floor(str(torch.cuda), driver_os(machine))
+    return finding(
+        cuda_refused,
+        "torch does not start CUDA, and the driver's version is not in the report. A driver that "
+        "is missing or too old is the likeliest reason.",
+        title="CUDA does not start",
+        evidence=(f"torch {torch.version} (CUDA {torch.cuda})", *errors_said(machine)),
+        remedy=Remedy(
+            "Run `nvidia-smi`: it has to list the GPU"
+            + (f", with driver {floor.version} or newer. " if floor else ". ")
+            + "If it does not, install or update the driver; if it does, end the other programs "
+            "on the GPU, and check again with what it prints added to the report.",
+            "manual",
+            (("nvidia-smi",),),
         ),
     )

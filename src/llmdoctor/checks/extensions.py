@@ -16,7 +16,7 @@ from llmdoctor.machine import Package, Torch, minor_of
 _NO_TORCH = Skip("there is no torch that can be imported")
 
 
-@check("EXT001", cause="ext-abi-mismatch", readers=("host", "environment"))
+@check("EXT001", cause="ext-abi-mismatch", readers=("environment",))
 def built_for_another_torch(case: Case) -> Answer:
     """A compiled package was built for another torch.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from llmdoctor.checks._access import access_or_skip, why_no_gpu
+from llmdoctor.checks._access import access_or_skip, rocm_torch, why_no_gpu
 from llmdoctor.checks._facts import (
     capability,
     parts,
@@ -47,9 +47,19 @@ def no_gpu(case: Case) -> Answer:
     machine = case.machine
     torch = usable_torch(case)
     cuda_torch = torch.cuda if torch else None
+    if rocm := rocm_torch(case):
+        return finding(
+            no_gpu,
+            f"torch {rocm.version} is built for ROCm, and this version of llmdoctor judges NVIDIA "
+            "GPUs alone: whether this torch and its GPU fit each other is not said here.",
+            title="ROCm builds of PyTorch are not covered",
+            evidence=(f"torch {rocm.version} (ROCm {rocm.hip})",),
+        )
     others = tuple(f"PCI {d.address} {d.vendor}:{d.device}" for d in machine.nvidia.pci)
     required = requires_gpu(case)
-    detail = "A GPU profile is wanted and" if required else "Models run on the CPU:"
+    metal = (machine.host.system, machine.host.arch) == ("macos", "arm64")
+    places = "on Metal (mps) and the CPU" if metal else "on the CPU"
+    detail = "A GPU profile is wanted and" if required else f"Models run {places}:"
     detail += f" this {machine.host.system} {machine.host.arch} machine shows no NVIDIA GPU."
     if cuda_torch and not required:
         detail += f" The installed torch is a CUDA {cuda_torch} build, of no use here."

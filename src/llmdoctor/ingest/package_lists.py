@@ -28,7 +28,7 @@ _PINNED = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9_.-]{0,80})(?:\[[\w,-]{0,80}\])?===?(\d[\w.+!-]{0,80})"
 )
 _ADDRESS = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,80})(?:\[[\w,-]{0,80}\])? @ (\S{1,500})")
-_WHEEL = re.compile(r"/[A-Za-z0-9_.]{1,80}-(\d[\w.+!%]{0,60})-[^/]{1,200}\.whl")
+_WHEEL = re.compile(r"/([A-Za-z0-9_.]{1,80}-(\d[\w.+!%]{0,60})-[^/]{1,200}\.whl)")
 _EDITABLE = re.compile(r"-e \S{1,400}#egg=([A-Za-z0-9_.-]{1,80})")
 _JSON = re.compile(
     r'"name":\s{0,8}"([A-Za-z0-9_.-]{1,80})",\s{0,80}(?:"platform":\s{0,8}"[^"\n]{0,40}",\s{0,80})?'
@@ -44,6 +44,7 @@ class _Row:
     name: str
     version: str
     build: str = ""
+    wheel: str | None = None  # the file that it was installed from, where its address is listed
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def is_json(text: str) -> bool:
 
 def _facts(one: _List) -> Facts:
     packages = tuple(
-        Package(_pip_name(row) if one.conda else normalise(row.name), row.version)
+        Package(_pip_name(row) if one.conda else normalise(row.name), row.version, origin=row.wheel)
         for row in one.rows
     )
     python = next((row for row in one.rows if one.conda and row.name == "python"), None)
@@ -172,8 +173,8 @@ def _pin(line: str) -> _Row | None:
         match = _PINNED.fullmatch(line)
         return _Row(match[1], match[2]) if match else None
     if " @ " in line and (match := _ADDRESS.fullmatch(line)):
-        wheel = _WHEEL.search(match[2])
-        return _Row(match[1], wheel[1].replace("%2B", "+") if wheel else "unknown")
+        wheel = _WHEEL.search(match[2].replace("%2B", "+"))
+        return _Row(match[1], wheel[2], wheel=wheel[1]) if wheel else _Row(match[1], "unknown")
     if line.startswith("-e ") and (match := _EDITABLE.fullmatch(line)):
         return _Row(match[1], "unknown")
     return None

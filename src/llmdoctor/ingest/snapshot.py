@@ -13,7 +13,7 @@ SAVE = "llmdoctor check --format json --output machine.json"
 _REPORT, _NUMBER = "check", 1  # of the document that a saved look lies in
 _LONGEST = 40  # characters of a wrong schema that are shown
 _START = re.compile(r'\{\s{0,20}"schema"\s{0,20}:\s{0,20}(?:"check/\d|\d)')
-_QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
+_QUOTED = re.compile(r"^(?:[ \t]{0,8}>){1,9}[ \t]?", re.MULTILINE)
 
 
 def within(text: str, name: str) -> Machine | None:

@@ -97,8 +97,9 @@ def _judged(
 ) -> tuple[tuple[Finding, ...], tuple[tuple[str, ...], ...]]:
     """What is said of a machine; what is chosen for the profiles does not rest on packages."""
     case = Case(machine, wanted)
-    found = tuple(finding for verdict in run_checks(case) for finding in verdict.findings)
-    return found, capabilities(case)
+    verdicts = run_checks(case)
+    found = tuple(finding for verdict in verdicts for finding in verdict.findings)
+    return found, capabilities(case, verdicts)
 
 
 def _each(machine: Machine, smaller: Smaller) -> Machine:

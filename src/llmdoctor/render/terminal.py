@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from llmdoctor.execute import Done
-    from llmdoctor.machine import Machine
+    from llmdoctor.machine import Machine, Note
     from llmdoctor.plan import Plan
     from llmdoctor.proof import Proof, SmokeRow
 
@@ -147,13 +147,19 @@ def _facts(machine: Machine) -> str:
     ]
     if machine.nvidia.gpus:
         words.append(", ".join(gpu.name for gpu in machine.nvidia.gpus))
-        words.append(f"driver {machine.nvidia.driver_version or 'missing'}")
+        unread = machine.note("driver") or machine.note("nvidia")
+        words.append(f"driver {machine.nvidia.driver_version or _absent(unread)}")
     else:
-        words.append("no NVIDIA GPU seen")
+        words.append("GPU unknown" if machine.note("nvidia") else "no NVIDIA GPU seen")
     if environment.version:
         torch = f", torch {environment.torch.version}" if environment.torch else ""
         words.append(f"Python {environment.version}{torch}")
     return " · ".join(words)
+
+
+def _absent(unread: Note | None) -> str:
+    """What was looked for in vain is missing; what nobody looked for is not."""
+    return "unknown" if unread else "missing"
 
 
 def finding(item: Finding, paper: Paper) -> None:
