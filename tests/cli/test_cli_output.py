@@ -146,8 +146,8 @@ def test_commands_and_addresses_stay_whole_in_a_narrow_terminal(
         for argv in (finding["remedy"] or {"commands": []})["commands"]:
             shown = [shlex.split(line[2:]) for line in stripped if line.startswith("$ ")]
             assert argv in shown
-    free = [  # evidence, commands and addresses are copied, and so never broken
-        line for line in lines if not line.strip().startswith(("$ ", "· ", "http"))
+    free = [  # evidence, commands, code and addresses are copied, and so never broken
+        line for line in lines if not line.strip().startswith(("$ ", "· ", "http", "`"))
     ]
     assert [line for line in free if len(line) > int(columns) and " " in line.strip()] == []
 

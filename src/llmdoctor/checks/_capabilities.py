@@ -24,9 +24,9 @@ _FEATURES = (
 )
 # Kernels that nobody builds for another system. WSL counts as Linux.
 _ON_LINUX = ("mamba",)
-# Errors of these families keep CUDA from a GPU that could do the work. That the GPU lacks what a
-# profile wants (GPU005) is not one: the rows say it themselves.
-_IN_THE_WAY = ("DRV", "GPU", "TORCH", "DEEP")
+# Errors whose codes begin so keep CUDA from a GPU that could do the work. That the GPU lacks what
+# a profile wants (GPU005) is not one: the rows say it themselves.
+_IN_THE_WAY = ("DRV", "GPU", "TORCH", "DEEP009", "DEEP010", "DEEP011")
 _OF_WISHES = ("GPU005",)
 
 

@@ -50,8 +50,8 @@ def install(case: Case, summary: str, *options: str) -> Remedy:
 
 def replace(case: Case, name: str) -> Remedy:
     """Another build of a package: its own profile where there is one, else what suits here."""
-    profile = _PROFILES.get(name)
-    if profile and not rocm_torch(case) and profile not in {wanted.name for wanted in case.profiles}:
+    profile = None if rocm_torch(case) else _PROFILES.get(name)
+    if profile and profile not in {wanted.name for wanted in case.profiles}:
         summary = "Install the wheel that was built for the torch here."
         return Remedy(summary, "ask", (install_profile(case, profile),))
     return install(case, "Install packages that were built for each other.")

@@ -1,0 +1,211 @@
+"""What is said of a pasted report: no more than the report holds, and nothing that would harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli.runs import Desk
+from llmdoctor import ingest
+from llmdoctor.diagnose import Question, diagnose
+from llmdoctor.finding import Finding, Report
+from llmdoctor.system.local import Local
+
+TRANSFORMERS = """\
+- `transformers` version: 4.46.0
+- Platform: {platform}
+- Python version: 3.11.9
+- Huggingface_hub version: 0.26.0
+- Safetensors version: 0.4.5
+- PyTorch version (GPU?): {torch}
+{gpu}
+"""
+LINUX = "Linux-6.8.0-45-generic-x86_64-with-glibc2.35"
+COLLECT_ENV = """\
+Collecting environment information...
+PyTorch version: {torch}
+Is debug build: False
+CUDA used to build PyTorch: {cuda}
+ROCM used to build PyTorch: {rocm}
+
+OS: {os}
+GCC version: Could not collect
+Clang version: Could not collect
+CMake version: Could not collect
+Libc version: {libc}
+
+Python version: 3.12.3 (main, Jan  5 2026, 10:00:00) [{compiler}] (64-bit runtime)
+Python platform: {platform}
+Is CUDA available: {available}
+CUDA runtime version: {nvcc}
+GPU models and configuration: {gpu}
+Nvidia driver version: {driver}
+cuDNN version: Could not collect
+HIP runtime version: {hip}
+
+Versions of relevant libraries:
+[pip3] numpy==2.1.0
+[pip3] torch=={torch}
+{more}[conda] Could not collect
+"""
+UBUNTU = {
+    "cuda": "N/A", "rocm": "N/A", "os": "Ubuntu 24.04.2 LTS (x86_64)", "libc": "glibc-2.39",
+    "compiler": "GCC 13.3.0", "platform": "Linux-6.8.0-45-generic-x86_64-with-glibc2.39",
+    "nvcc": "Could not collect", "hip": "N/A", "available": "True", "more": "",
+}  # fmt: skip
+RTX_5090 = {**UBUNTU, "gpu": "GPU 0: NVIDIA GeForce RTX 5090", "driver": "576.02"}
+A100 = {**UBUNTU, "gpu": "GPU 0: NVIDIA A100-SXM4-80GB", "driver": "576.02"}
+ROCM = {
+    **UBUNTU, "torch": "2.9.1+rocm6.4", "rocm": "6.4.43484-123eb5128", "hip": "6.4.43484",
+    "gpu": "AMD Radeon RX 7900 XTX (gfx1100)", "driver": "Could not collect",
+}  # fmt: skip
+PIP_LIST = """\
+Package            Version
+------------------ ------------
+filelock           3.16.1
+pip                25.0
+setuptools         70.0
+torch              {torch}
+torchvision        0.20.0+cu124
+"""
+
+
+def judged(text: str, tmp_path: Path) -> Report:
+    path = tmp_path / "report.txt"
+    path.write_text(text)
+    return diagnose(Local(), Question(snapshot=str(path)))
+
+
+def found(report: Report, code: str) -> Finding:
+    (finding,) = [item for item in report.findings if item.code == code]
+    return finding
+
+
+def commands(report: Report) -> list[str]:
+    remedies = [item.remedy for item in report.findings if item.remedy]
+    return [" ".join(argv) for remedy in remedies for argv in remedy.commands]
+
+
+def test_a_driver_that_the_report_does_not_name_is_not_said_to_fit(tmp_path: Path) -> None:
+    gpu = "- GPU type: NVIDIA GeForce RTX 4090"
+    text = TRANSFORMERS.format(platform=LINUX, torch="2.5.1+cu124 (False)", gpu=gpu)
+    finding = found(judged(text, tmp_path), "DRV016")
+    assert "driver's version is not in the report" in finding.detail
+    assert "fit each other" not in finding.detail
+    assert "are there" not in finding.title
+    assert finding.remedy is not None
+    assert finding.remedy.commands == (("nvidia-smi",),)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "said", "unsaid"),
+    [
+        ("- GPU type: NVIDIA GeForce RTX 4090", "driver unknown", "driver missing"),
+        ("- Using GPU in script?: yes", "GPU unknown", "no NVIDIA GPU seen"),
+    ],
+)
+def test_the_head_tells_what_is_unknown_from_what_is_missing(
+    gpu: str, said: str, unsaid: str, desk: Desk
+) -> None:
+    text = TRANSFORMERS.format(platform=LINUX, torch="2.5.1+cu124 (True)", gpu=gpu)
+    if "GPU type" not in gpu:
+        text = text.replace(" (True)", "")
+    (desk.project / "it.txt").write_text(text)
+    head = " ".join(desk.run("check", "--from", "it.txt").stdout.partition("\n\n")[0].split())
+    assert said in head
+    assert unsaid not in head
+
+
+def test_nvidia_smi_s_failure_alone_is_an_error_about_the_driver(tmp_path: Path) -> None:
+    text = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n"
+    (finding,) = judged(text, tmp_path).findings
+    assert (finding.cause, finding.severity) == ("driver-missing", "error")
+
+
+def test_a_healthy_rocm_machine_is_not_covered_and_nothing_would_replace_its_torch(
+    tmp_path: Path,
+) -> None:
+    report = judged(COLLECT_ENV.format(**ROCM), tmp_path)
+    (finding,) = report.findings
+    assert (finding.severity, finding.remedy) == ("note", None)
+    assert "ROCm" in finding.title
+    assert not any("CUDA" in line or "CPU" in line for line in (*report.can, *report.cannot))
+
+
+def test_a_finding_beside_a_rocm_torch_offers_no_install(tmp_path: Path) -> None:
+    more = "[pip3] torchvision==0.20.0+cu124\n[pip3] flash_attn==2.7.4+cu12torch2.5cxx11abiFALSE\n"
+    report = judged(COLLECT_ENV.format(**{**ROCM, "more": more}), tmp_path)
+    assert {"EXT001", "EXT002"} <= {item.code for item in report.findings}
+    assert not [command for command in commands(report) if "install" in command]
+
+
+@pytest.mark.parametrize(("torch", "profile"), [("2.9.1+cu128", "mainline"), ("2.9.1+cpu", "cpu")])
+def test_where_no_gpu_is_told_of_the_build_of_torch_chooses_the_remedy(
+    torch: str, profile: str, tmp_path: Path
+) -> None:
+    report = judged(PIP_LIST.format(torch=torch), tmp_path)
+    assert found(report, "EXT002").remedy
+    assert commands(report) == [f"llmdoctor install --profile {profile}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (COLLECT_ENV.format(**{**RTX_5090, "torch": "2.5.1+cu124", "cuda": "12.4"}), "GPU003"),
+        (COLLECT_ENV.format(**{**A100, "torch": "2.9.1+cpu", "available": "False"}), "TORCH003"),
+        (COLLECT_ENV.format(**{**A100, "torch": "2.9.1+cu130", "cuda": "13.0", "driver": "535.54.03",
+                               "available": "False"}), "DRV008"),
+        (COLLECT_ENV.format(**{**A100, "torch": "2.9.1+cu128", "cuda": "12.8",
+                               "available": "False"}), "DRV016"),
+    ],
+)  # fmt: skip
+def test_what_an_error_makes_impossible_is_no_can(text: str, code: str, tmp_path: Path) -> None:
+    report = judged(text, tmp_path)
+    assert found(report, code).severity == "error"
+    assert report.can == ()
+    assert code in report.cannot[0]
+    assert "could then: LoRA in bf16 with SDPA, Triton" in report.cannot[0]
+
+
+def test_a_healthy_gpu_keeps_its_can_rows(tmp_path: Path) -> None:
+    text = COLLECT_ENV.format(**{**A100, "torch": "2.9.1+cu128", "cuda": "12.8"})
+    assert judged(text, tmp_path).can[0].startswith("LoRA in bf16 with SDPA")
+
+
+def test_a_report_does_not_show_that_cl_exe_is_missing(tmp_path: Path) -> None:
+    windows = {
+        **A100, "torch": "2.9.1+cu128", "cuda": "12.8", "os": "Microsoft Windows 11 Pro",
+        "libc": "N/A", "compiler": "MSC v.1942 64 bit (AMD64)", "nvcc": "12.8.93",
+        "platform": "Windows-11-10.0.26100-SP0",
+    }  # fmt: skip
+    report = judged(COLLECT_ENV.format(**windows), tmp_path)
+    assert report.machine.host.system == "windows"
+    assert report.machine.cuda.nvcc_version == "12.8.93"
+    assert {v.code: v.outcome for v in report.verdicts}["CUDA008"] == "skip"
+
+
+def test_torch_on_apple_silicon_has_metal(tmp_path: Path) -> None:
+    apple = TRANSFORMERS.format(platform="macOS-15.1-arm64-arm-64bit", torch="2.8.0", gpu="")
+    report = judged(apple, tmp_path)
+    assert report.can[0] == "LoRA and inference on Metal (mps)"
+    assert "Metal" in found(report, "GPU001").detail
+    intel = apple.replace("15.1-arm64-arm", "13.1-x86_64-i386")
+    assert not any("Metal" in line for line in judged(intel, tmp_path).can)
+
+
+@pytest.mark.parametrize("plus", ["+", "%2B"])
+def test_the_wheel_in_a_frozen_address_tells_for_which_torch_it_was_built(
+    plus: str, tmp_path: Path
+) -> None:
+    wheel = "flash_attn-2.7.4+cu12torch2.5cxx11abiFALSE-cp311-cp311-linux_x86_64.whl"
+    address = "https://github.com/Dao-AILab/flash-attention/releases/download/v2.7.4/"
+    text = (
+        f"accelerate==1.0.1\nflash_attn @ {address}{wheel.replace('+', plus)}#sha256=0a\n"
+        "numpy==2.1.0\ntorch==2.8.0\ntransformers==4.46.0\n"
+    )
+    package = ingest.read(text).environment.package("flash-attn")
+    assert package is not None
+    assert package.origin == wheel
+    finding = found(judged(text, tmp_path), "EXT001")
+    assert "built for torch 2.5" in finding.detail
