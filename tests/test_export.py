@@ -102,7 +102,7 @@ def test_a_lock_without_every_hash_proposes_a_format_that_needs_none(cuda: Plan)
 
 def test_macos_has_no_second_index() -> None:
     plan = planned("mainline", machine="os=macos,arch=arm64")
-    for name in ("requirements", "uv", "poetry", "conda", "dockerfile"):
+    for name in ("requirements", "uv", "poetry", "conda"):
         assert "download.pytorch.org" not in export(plan, name)
 
 
@@ -179,3 +179,15 @@ def test_the_command_line_offers_every_format(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert "FROM python:3.12-slim" in place.read_text()
+
+
+@pytest.mark.parametrize("machine", ["os=windows,gpu=RTX 4090,driver=560.94", "os=macos"])
+def test_a_dockerfile_is_for_linux_alone(machine: str) -> None:
+    with pytest.raises(UsageError, match="a Dockerfile is for Linux"):
+        export(planned("mainline", machine=machine), "dockerfile")
+
+
+def test_a_dockerfile_has_a_compiler_where_triton_needs_one(cuda: Plan) -> None:
+    compiler = "--no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*"
+    assert compiler in export(cuda, "dockerfile")
+    assert "apt-get" not in export(planned("cpu", machine="gpu=none"), "dockerfile")

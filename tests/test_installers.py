@@ -270,7 +270,7 @@ def test_uv_never_builds_while_it_resolves() -> None:
         ("arch=aarch64,glibc=2.28,python=3.11", "aarch64-manylinux_2_28", "3.11"),
         ("os=windows", "x86_64-pc-windows-msvc", "3.12"),
         ("os=macos,arch=arm64", "aarch64-apple-darwin", "3.12"),
-        ("os=macos", "x86_64-apple-darwin", "3.12"),
+        ("os=macos,arch=x86_64", "x86_64-apple-darwin", "3.12"),
     ],
 )
 def test_another_machine_is_named_to_uv(pairs: str, platform: str, python: str) -> None:

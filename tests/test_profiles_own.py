@@ -503,7 +503,9 @@ def test_profiles_that_contradict_each_other_are_a_refused_choice(tmp_path: Path
         asked = wish([stack, path])
         choice = combined(resolve(asked.wanted, asked.known, target), asked.known)
         assert choice.feasible is feasible
-        assert choice.reasons[-1].text == f"own comes from the file {path}"
+        # Where it comes from explains a choice, and speaks against none.
+        origins = [reason.text for reason in choice.reasons if reason.code == "origin"]
+        assert origins == ([f"own comes from the file {path}"] if feasible else [])
     first = choice.reasons[0]
     assert (first.code, first.cause) == ("contradiction", "resolution-conflict")
     assert "own asks for transformers==4.53.1" in first.text
@@ -623,3 +625,9 @@ def test_a_manifest_that_is_no_file_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     os.mkfifo(tmp_path / "inner" / "pyproject.toml")
     assert wish(["own"], str(tmp_path / "inner")).wanted[0].name == "own"
+
+
+def test_torch_among_the_packages_is_refused_and_not_ignored(tmp_path: Path) -> None:
+    path = write(tmp_path / "own.toml", 'name = "own"\nextends = "cpu"\n' + row("torch", "==2.5"))
+    with pytest.raises(ProfileError, match=r"\$\.packages\[0\]\.name: torch is set in \[torch\] v"):
+        find(path)

@@ -94,7 +94,7 @@ def test_the_build_that_fits(names: str, pairs: str, torch: str, variant: str) -
         ("mainline", "python=3.9", "no-wheel-for-python", "3.9 is outside >=3.10,<3.15"),
         ("mainline", "python=3.15", "no-wheel-for-python", "3.15 is outside >=3.10,<3.15"),
         ("legacy", "python=3.14", "no-wheel-for-python", "3.14 is outside"),
-        ("mainline", "os=macos", "no-wheel-for-platform", "not published for macos x86_64"),
+        ("mainline", "os=macos,arch=x86_64", "no-wheel-for-platform", "Intel Macs with 2.2.2"),
         ("mainline flashattn", "gpu=none", "no-nvidia-gpu", "needs an NVIDIA GPU"),
         ("mainline triton", "os=macos,arch=arm64", "no-nvidia-gpu", "needs an NVIDIA GPU"),
         ("mainline flashattn", "gpu=Tesla T4,driver=560.35", "gpu-too-old-for-flash-attn", "8.0"),
@@ -672,3 +672,46 @@ def test_windows_on_arm64_has_the_cpu_build_of_some_pythons(python: str, feasibl
     if not feasible:
         assert "has wheels for Python 3.11, 3.12, 3.13" in choice.reasons[0].text
     assert tables.pypi_default_variant("2.13.0", "windows", "aarch64") is None
+
+
+# --- what is said first, and what is not offered
+
+
+@pytest.mark.parametrize("python", ["3.8", "3.15"])
+def test_a_python_that_does_not_do_is_said_first_with_one_that_does(python: str) -> None:
+    choice = choose("mainline", f"python={python}")
+    assert choice.reasons[0].code == "python"
+    assert choice.alternatives[0].text.startswith("take Python 3.12: --assume python=3.12")
+
+
+def test_a_live_machine_takes_its_python_from_an_option() -> None:
+    live = replace(assume(["python=3.8"]), assumed=False)
+    assert "--python 3.12" in resolve([MAINLINE], KNOWN, live).alternatives[0].text
+
+
+def test_a_glibc_that_is_too_old_has_a_container_image_as_way_out() -> None:
+    text = choose("mainline", "glibc=2.17").alternatives[0].text
+    assert "glibc 2.28 or newer" in text
+    assert "container image" in text
+
+
+def test_a_stack_whose_memory_is_not_known_is_no_way_out_of_too_little() -> None:
+    choice = choose("cpu", "ram=256MB")
+    assert codes(choice) == {"memory"}
+    assert choice.alternatives == ()
+
+
+def test_a_jetson_is_never_offered_another_driver() -> None:
+    choice = choose("mainline", "arch=aarch64,gpu=Thor,driver=540.4.0")
+    assert "driver-too-old" in codes(choice)
+    assert [text for text in instead(choice) if "driver" in text] == []
+    said = next(reason.text for reason in choice.reasons if reason.code == "driver-too-old")
+    assert said.endswith("a Jetson's driver comes with JetPack")
+
+
+def test_a_driver_that_is_judged_by_its_branch_says_so() -> None:
+    choice = choose("mainline", "arch=aarch64,gpu=Thor,driver=580.00")
+    said = next(reason.text for reason in choice.reasons if reason.code == "driver")
+    assert said.endswith("(it is judged as its branch, 580)")
+    exact = choose("mainline", RTX_4090)
+    assert not any("branch" in reason.text for reason in exact.reasons)

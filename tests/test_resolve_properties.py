@@ -437,6 +437,12 @@ def test_what_is_offered_instead_works(
                 if gpu.compute_capability in row["capabilities"]
             ]
             assert all(number(found[1])[0] <= int(branch) for branch in last)
+        elif found := re.search(r"take Python .*python[ =]([\d.]+)", item.text):
+            taken = replace(target, python=found[1])
+            assert resolve(there, KNOWN, taken, variant=variant, allow=allow).feasible
+        elif found := re.search(r"glibc ([\d.]+) or newer", item.text):
+            image = replace(target, glibc=found[1])
+            assert resolve(there, KNOWN, image, variant=variant, allow=allow).feasible
         elif found := re.search(r"CUDA_VISIBLE_DEVICES=([\d,]+): .*, torch (.*)$", item.text):
             kept = set(found[1].split(","))
             seen = replace(target, gpus=tuple(g for g in target.gpus if str(g.index) in kept))

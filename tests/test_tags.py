@@ -67,7 +67,7 @@ LINUX = "python=3.12,glibc=2.28"
         ("toy-1.0-cp312-cp312-macosx_14_0_arm64.whl", "os=macos,arch=arm64", True),
         ("toy-1.0-cp312-cp312-macosx_11_0_universal2.whl", "os=macos,arch=arm64", True),
         ("toy-1.0-cp312-cp312-macosx_11_0_x86_64.whl", "os=macos,arch=arm64", False),
-        ("toy-1.0-cp312-cp312-macosx_11_0_x86_64.whl", "os=macos", True),
+        ("toy-1.0-cp312-cp312-macosx_11_0_x86_64.whl", "os=macos,arch=x86_64", True),
         ("toy-1.0-cp312-cp312-win_amd64.whl", LINUX, False),
         ("toy-1.0.tar.gz", LINUX, False),
         ("toy.whl", LINUX, False),

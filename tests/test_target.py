@@ -268,3 +268,19 @@ def test_with_every_gpu_hidden_the_processor_is_left_and_no_driver_is_missing() 
     choice = mainline_on(mixed("-1"))
     assert (choice.variant, choice.target.driver_missing) == ("cpu", False)
     assert any("hides RTX 5090, GTX 1080 Ti" in reason.text for reason in choice.reasons)
+
+
+def test_the_processor_that_is_not_given_is_the_one_of_the_system() -> None:
+    archs = [assume([f"os={os}"]).arch for os in ("linux", "windows", "macos")]
+    assert archs == ["x86_64", "x86_64", "arm64"]
+    assert assume(["arch=x86_64,os=macos"]).arch == "x86_64"
+
+
+def test_a_bare_number_is_that_of_a_model() -> None:
+    with pytest.raises(UsageError, match=r"near it: RTX 4090, "):
+        assume(["gpu=4090"])
+
+
+def test_a_capability_alone_is_answered_with_a_full_example() -> None:
+    with pytest.raises(UsageError, match=r"--assume gpu='My GPU',cc=8\.9"):
+        assume(["cc=8.9"])

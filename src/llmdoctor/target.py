@@ -51,12 +51,13 @@ def assume(pairs: Sequence[str]) -> Target:
     """A target from `--assume KEY=VALUE[,KEY=VALUE…]` options.
 
     `gpu` may be given several times; `cc` belongs to the `gpu` before it. What is not given: Linux,
-    x86_64, glibc 2.35, Python 3.12, no GPU; a GPU without a driver has an unknown one.
+    x86_64 (arm64 for macOS), glibc 2.35, Python 3.12, no GPU; a GPU without a
+    driver has an unknown one.
 
     Raises:
         UsageError: an unknown key, a value that cannot be meant, or a GPU that the table lacks.
     """
-    target = Target(assumed=True)
+    target = Target(arch="", assumed=True)
     gpus: list[Gpu] = []
     for pair in ",".join(pairs).split(","):
         key, _, value = (part.strip() for part in pair.partition("="))
@@ -70,7 +71,10 @@ def assume(pairs: Sequence[str]) -> Target:
                 gpus.append(Gpu(len(gpus), value, tables.capability_of(value), source="assumed"))
         elif key == "cc":
             if not gpus or not re.fullmatch(r"[0-9]{1,2}\.[0-9]", value):
-                raise UsageError(f"--assume cc={value}: write it after its gpu, such as cc=8.9")
+                raise UsageError(
+                    f"--assume cc={value}: expected a compute capability after the gpu it belongs "
+                    "to, such as --assume gpu='My GPU',cc=8.9"
+                )
             gpus[-1] = replace(gpus[-1], compute_capability=value)
         elif key in _KEYS:
             target = _KEYS[key](target, value)
@@ -89,7 +93,7 @@ def assume(pairs: Sequence[str]) -> Target:
                 next_command="llmdoctor plan --profile cpu --assume gpu=none",
             )
         if gpu.compute_capability is None:
-            near = tables.nearest_gpu_names(gpu.name)
+            near = _like(gpu.name)
             meant = f" (near it: {', '.join(near)})" if near else ""
             raise UsageError(
                 f"the table of {tables.table_date('gpu')} has no NVIDIA GPU called {gpu.name!r}"
@@ -98,7 +102,15 @@ def assume(pairs: Sequence[str]) -> Target:
             )
     if target.os != "linux":
         target = replace(target, glibc=None)
-    return replace(target, arch=_arch(target.arch, target.os), gpus=tuple(gpus))
+    arch = target.arch or ("arm64" if target.os == "macos" else "x86_64")
+    return replace(target, arch=_arch(arch, target.os), gpus=tuple(gpus))
+
+
+def _like(name: str) -> list[str]:
+    """Known GPUs that may be meant: those of a bare model number ("4090"), else by spelling."""
+    of_number = [known for known, _ in tables.gpu_names() if name in known.split()]
+    shortest = sorted(of_number, key=len)[:3]
+    return shortest if name.isdigit() and shortest else tables.nearest_gpu_names(name)
 
 
 def _ram(memory: Memory) -> int | None:

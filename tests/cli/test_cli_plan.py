@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -315,3 +316,23 @@ def test_old_tables_are_told_unasked_and_young_ones_only_when_asked() -> None:
     told = aged("2027-06-01", verbose=False)
     assert "not checked for over a year: torch (2026-03-01)" in told
     assert "gpu" not in told
+
+
+def test_what_was_assumed_is_said_unasked_and_a_live_machine_only_when_asked() -> None:
+    made = planned("os=windows,gpu=RTX 4090,driver=560.94", "mainline")
+    told = joined(shown(made, "mainline"))
+    assert "assumed: windows x86_64, Python 3.12, RTX 4090 (compute" in told
+    assert "8.9), driver 560.94" in told
+    live = replace(
+        made, choice=replace(made.choice, target=replace(made.choice.target, assumed=False))
+    )
+    assert "driver 560.94, " not in joined(shown(live, "mainline"))
+    assert "assumed" not in joined(shown(live, "mainline"))
+    assert "assumed: " in joined(shown(planned("python=3.8", "cpu"), "cpu"))
+
+
+def test_a_dockerfile_for_windows_is_refused_with_the_same_for_linux(desk: Desk) -> None:
+    words = ("plan", "--profile", "flashattn", "--export", "dockerfile", "--assume")
+    said = desk.run(*words, "os=windows,gpu=RTX 4090,driver=560", code=2).stderr
+    assert "a Dockerfile is for Linux" in said
+    assert "'os=linux,gpu=RTX 4090,driver=560'" in said

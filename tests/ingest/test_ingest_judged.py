@@ -145,8 +145,9 @@ def test_where_no_gpu_is_told_of_the_build_of_torch_chooses_the_remedy(
     torch: str, profile: str, tmp_path: Path
 ) -> None:
     report = judged(PIP_LIST.format(torch=torch), tmp_path)
-    assert found(report, "EXT002").remedy
-    assert commands(report) == [f"llmdoctor install --profile {profile}"]
+    remedy = found(report, "EXT002").remedy
+    assert remedy is not None
+    assert remedy.commands == (("llmdoctor", "install", "--profile", profile),)
 
 
 @pytest.mark.parametrize(

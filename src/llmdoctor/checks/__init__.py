@@ -109,6 +109,7 @@ CHECKS: tuple[Check, ...] = (
     torch.torch_broken,
     torch.torch_without_cuda,
     torch.gpu_packages_on_cpu_torch,
+    torch.cpu_build_gpu_unsaid,
     torch.torch_unknown,
     torch.torch_not_wanted,
     torch.allocator_settings,

@@ -138,6 +138,33 @@ def torch_without_cuda(case: Case) -> Answer:
     )
 
 
+@check("TORCH008", cause="torch-cpu-wheel", severity="note", readers=("environment",))
+def cpu_build_gpu_unsaid(case: Case) -> Answer:
+    """PyTorch is a CPU build, and the report does not say whether there is a GPU.
+
+    What: Reads from a pasted report that torch was built without CUDA, where nothing in it speaks
+    of graphics hardware.
+
+    Why: Where a GPU is meant to be used, this build is the reason that it is not; where there is
+    none, the build is right. The report alone cannot tell.
+
+    Remedy: Add `nvidia-smi` to the report, or look at the machine itself with `llmdoctor check`.
+
+    Known problems: A report that was cut off may have lost the lines about its GPU.
+    """
+    torch, note = usable_torch(case), case.machine.note("nvidia")
+    if torch is None or torch.variant != "cpu" or not case.wants_gpu:
+        return Skip("there is no CPU build of torch, or it is wanted")
+    if note is None or note.status != "unsaid" or case.machine.host.system == "macos":
+        return Skip("whether there is a GPU is known")
+    return finding(
+        cpu_build_gpu_unsaid,
+        f"torch {torch.version} never uses a GPU.",
+        evidence=(f"torch {torch.version} ({torch.variant})",),
+        remedy=Remedy("See whether there is an NVIDIA GPU.", "safe", (("nvidia-smi",),)),
+    )
+
+
 @check("TORCH004", cause=None, severity="note", readers=("environment",))
 def torch_unknown(case: Case) -> Answer:
     """This torch release is not in the table.

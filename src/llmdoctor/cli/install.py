@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,8 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
     parser.repeatable(
         "--assume",
         "KEY=VALUE",
-        "For that machine: os, arch, glibc, python, driver, gpu, cc, ram, wsl.",
+        "For that machine: os, arch (on macos arm64, else x86_64), glibc, python, driver, gpu, cc, "
+        "ram, wsl.",
     )
     parser.flag(
         "--resolve",
@@ -230,8 +232,10 @@ def _exported(made: Plan, options: Namespace, words: Sequence[str]) -> str:
     try:
         return export.export(made, options.export)
     except UsageError as error:
-        if options.assume and not options.resolve:
+        if options.export == "pylock" and options.assume and not options.resolve:
             again = [*words, "--resolve"]
+        elif options.export == "dockerfile" and options.assume:
+            again = [re.sub(r"\bos\s*=\s*\w+", "os=linux", word) for word in words]
         else:
             again = [
                 word.replace(options.export, "requirements")

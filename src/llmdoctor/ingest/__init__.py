@@ -68,12 +68,17 @@ def read(text: str, name: str = "the report") -> Machine:
 
 
 def said_in(text: str) -> tuple[Said, ...]:
-    """The causes that messages in the text show, best first: people paste the error as well."""
+    """The causes that messages in the text show, best first: people paste the error as well.
+
+    Only what is certain: the versions and devices of a report are judged by the checks, which know
+    more of them than the words of a package list.
+    """
     found = explain([text.encode("utf-8", "replace")])
     return tuple(
         Said(named.cause, named.confidence, item.line, item.text)
         for named in found.causes
         for item in named.evidence[:1]
+        if named.confidence == "certain"
     )
 
 

@@ -23,10 +23,12 @@ def combined(choice: Choice, profiles: Sequence[Profile]) -> Choice:
         if profile.origin.kind != "builtin"
     )
     against = tuple(_contradictions(choice, chosen)) if choice.feasible else ()
+    feasible = choice.feasible and not against
+    # Where a profile comes from explains what is chosen; it is nothing against it.
     return replace(
         choice,
-        feasible=choice.feasible and not against,
-        reasons=(*against, *choice.reasons, *origins),
+        feasible=feasible,
+        reasons=(*against, *choice.reasons, *(origins if feasible else ())),
     )
 
 

@@ -72,6 +72,9 @@ def _check_want(place: str, want: Want) -> None:
         raise WireError(f"{place}.name", f"no package is called {want.name!r}") from None
     if name != want.name:  # one package under two names would be asked for twice
         raise WireError(f"{place}.name", f"write it {name!r}, got {want.name!r}")
+    if want.name == "torch":
+        text = "torch is set in [torch] version of the stack, not among the packages"
+        raise WireError(f"{place}.name", text)
     _specifier(f"{place}.spec", want.spec)
     if want.marker is not None:
         _check_marker(f"{place}.marker", want.marker)

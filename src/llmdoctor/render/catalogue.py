@@ -42,6 +42,8 @@ _PLACES = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
 
 def decisive(choice: Choice) -> Reason:
     """The one reason why nothing of this choice can be installed."""
+    if choice.reasons and choice.reasons[0].code == "python":
+        return choice.reasons[0]
     wanted = (choice.profiles, choice.profiles[1:])
     if any(item.profiles in wanted and not item.fits_here for item in choice.alternatives):
         for reason in choice.reasons:  # another driver is all that is missing

@@ -52,8 +52,7 @@ def plan(
     paper.line(f"torch {choice.torch}, build {choice.variant}")
     if plan.source:
         paper.verbatim(f"from {plan.source.text}", indent=2)
-    if verbose:
-        paper.line(f"for {machine(choice.target)}")
+    _machine(choice.target, paper, verbose=verbose)
     paper.line()
     _why(choice, paper, asked, verbose=verbose)
     _rejected(choice, paper, verbose=verbose)
@@ -65,6 +64,13 @@ def plan(
     if blocked:
         paper.line()
         _blocked(blocked, paper)
+
+
+def _machine(target: Target, paper: Paper, indent: int = 0, *, verbose: bool) -> None:
+    """What was decided for; of a machine that nobody saw, always."""
+    if target.assumed or verbose:
+        word = "assumed: " if target.assumed else "for "
+        paper.line(f"{word}{machine(target)}", indent=indent)
 
 
 def machine(target: Target) -> str:
@@ -106,8 +112,7 @@ def _is_a_command(other: Alternative, choice: Choice, asked: Asked) -> bool:
 
 def _infeasible(choice: Choice, paper: Paper, asked: Asked, *, verbose: bool) -> None:
     paper.line(f"✗ {' + '.join(choice.profiles)} cannot be installed here", "bold red")
-    if verbose:
-        paper.line(f"for {machine(choice.target)}", indent=2)
+    _machine(choice.target, paper, 2, verbose=verbose)
     for number, reason in enumerate(choice.reasons, 1):
         paper.item(f"{number}." if verbose else "·", reason.text)
     if verbose:

@@ -10,12 +10,13 @@ from llmdoctor import tables
 from llmdoctor.plan import Alternative, Target
 from llmdoctor.profile import Profile
 from llmdoctor.resolve.builds import against_hardware, anchor_of, serves
-from llmdoctor.resolve.drivers import driver_needed, last_branch
+from llmdoctor.resolve.drivers import driver_needed, is_jetson, last_branch
 from llmdoctor.resolve.stacks import Attempt, attempts, cpu_only, stacks_for
 from llmdoctor.tables.read import numbers
 
 # Beginnings of codes that may speak of one GPU and not of another.
 _ABOUT_GPUS = ("gpu-", "compute-", "no-")
+_IMAGE = "python:3.12-slim"  # Debian's, whose glibc is newer than any wheel asks for
 
 
 def alternatives(
@@ -32,6 +33,13 @@ def alternatives(
     """
     first: list[Alternative] = []
     names = tuple(profile.name for profile in wanted)
+    wrong = {build.against.code for build in tried[0].candidates if build.against}
+    near_by = (tried, wanted, known, target, variant, allow)
+    if "python" in wrong and (pythons := _pythons_that_help(*near_by)):
+        first.append(Alternative(names, _take_python(pythons, target)))
+    if "libc" in wrong and not target.musl and (glibc := _glibc_that_helps(*near_by)):
+        text = f"on a system with glibc {glibc} or newer, or in a container image that has it"
+        first.append(Alternative(names, f"{text}, such as {_IMAGE}"))
     if driver := _driver_that_helps(tried, wanted, known, target, variant, allow):
         text = f"with a newer NVIDIA driver: these builds need {driver} or newer"
         if end := last_branch(target):
@@ -46,6 +54,9 @@ def alternatives(
             continue
         seen.add(asked)
         near = attempts(profiles, known, target, "auto", allow)[-1]
+        # Without memory on record nothing says that it takes less than what has too little.
+        if "memory" in wrong and not near.profiles[0].memory:
+            continue
         if near.fits and near.names not in found:
             label = f"{text} (torch {near.pin.version}+{near.candidates[-1].variant})"
             found[near.names] = Alternative(near.names, label, fits_here=True)
@@ -81,6 +92,57 @@ def _near(
     return near
 
 
+def _pythons_that_help(
+    tried: Sequence[Attempt],
+    wanted: Sequence[Profile],
+    known: Sequence[Profile],
+    target: Target,
+    variant: str,
+    allow: tuple[str, ...],
+) -> tuple[str, ...]:
+    """The Pythons with which the same wish is feasible, oldest first."""
+    release = tables.torch_release(tried[0].pin.version)
+    usual = [name for name in release.python_on(target.os, target.arch) if not name.endswith("t")]
+    return tuple(
+        python
+        for python in sorted(usual, key=numbers)
+        if attempts(wanted, known, replace(target, python=python), variant, allow)[-1].fits
+    )
+
+
+def _take_python(pythons: tuple[str, ...], target: Target) -> str:
+    """The usual Python where it is one of them, else the newest, and what to add to the command."""
+    usual = Target().python
+    python = usual if usual in pythons else pythons[-1]
+    option = "--assume python=" if target.assumed else "--python "
+    others = f" (those that work: {', '.join(pythons)})" if len(pythons) > 1 else ""
+    return f"take Python {python}: {option}{python}{others}"
+
+
+def _glibc_that_helps(
+    tried: Sequence[Attempt],
+    wanted: Sequence[Profile],
+    known: Sequence[Profile],
+    target: Target,
+    variant: str,
+    allow: tuple[str, ...],
+) -> str | None:
+    """The oldest glibc that a build of the wished torch needs, where the wish fits with it."""
+    release = tables.torch_release(tried[0].pin.version)
+    needs = {
+        needed
+        for build in tried[0].candidates
+        if build.against
+        and build.against.code == "libc"
+        and (needed := release.glibc(target.arch, build.variant))
+    }
+    for glibc in sorted(needs, key=numbers):
+        newer = replace(target, glibc=glibc)
+        if attempts(wanted, known, newer, variant, allow)[-1].fits:
+            return glibc
+    return None
+
+
 def _driver_that_helps(
     tried: Sequence[Attempt],
     wanted: Sequence[Profile],
@@ -92,7 +154,7 @@ def _driver_that_helps(
     """The oldest driver with which the same wish is feasible, where the driver is what is wrong."""
     against = [build.against for attempt in tried for build in attempt.candidates]
     wrong = {reason.code for reason in against if reason}
-    if wrong.isdisjoint({"driver-too-old", "driver-missing"}):
+    if wrong.isdisjoint({"driver-too-old", "driver-missing"}) or is_jetson(target):
         return None
     newer = replace(target, driver=None, driver_missing=False)  # a driver that is not known: any
     updated = attempts(wanted, known, newer, variant, allow)[-1]

@@ -68,11 +68,8 @@ def against_build(
             text += f" (--allow no-gpu counts together with --variant, such as {variant})"
         return Reason("no-gpu", text, "no-nvidia-gpu")
     if not published:
-        return Reason(
-            "platform",
-            f"{label} is not published for {target.os} {target.arch}",
-            "no-wheel-for-platform",
-        )
+        text = f"{label} is not published for {target.os} {target.arch}{_ended(version, target)}"
+        return Reason("platform", text, "no-wheel-for-platform")
     if no := _against_python(label, release, stack, target):
         return no
     if target.os == "linux" and (no := _against_libc(label, release, variant, target)):
@@ -89,6 +86,20 @@ def against_build(
         or against_driver(label, variant, target)
         or _unknown_gpu(target)
     )
+
+
+def _ended(version: str, target: Target) -> str:
+    """Which torch was the last for a platform, where there was an earlier one at all."""
+    platform = f"{target.os}-{target.arch}"
+    last = max(
+        (item.version for item in tables.torch_releases() if platform in item.pypi),
+        key=numbers,
+        default=None,
+    )
+    if last is None or numbers(last) >= numbers(version):
+        return ""
+    named = "Intel Macs" if platform == "macos-x86_64" else platform.replace("-", " ")
+    return f": torch ended {named} with {last}"
 
 
 def _against_python(

@@ -24,16 +24,21 @@ def last_branch(target: Target) -> tuple[str, str] | None:
     return min(ends, key=lambda end: numbers(end[0]), default=None)
 
 
+def is_jetson(target: Target) -> bool:
+    """Whether a GPU is a Jetson's: its driver is a part of JetPack and cannot be changed alone."""
+    return any(
+        gpu.compute_capability and tables.driver_of_jetpack(gpu.compute_capability)
+        for gpu in target.gpus
+    )
+
+
 def against_driver(label: str, variant: str, target: Target) -> Reason | None:
     """Why the driver does not do for a build that serves the GPUs; None when it does."""
     if target.wsl == 1:
         return Reason("wsl1", f"{label} needs WSL 2: WSL 1 has no GPU", "wsl1-no-gpu")
     if target.driver_missing:
-        return Reason(
-            "driver-missing",
-            f"{target.gpus[0].name} is there, but no NVIDIA driver answers",
-            "driver-missing",
-        )
+        text = f"{target.gpus[0].name} is there, but no NVIDIA driver answers"
+        return Reason("driver-missing", text + _of_jetpack(target), "driver-missing")
     needs = _needs(label, variant, target)
     if not needs:
         cuda = tables.cuda_of_variant(variant)
@@ -43,7 +48,8 @@ def against_driver(label: str, variant: str, target: Target) -> Reason | None:
     if target.driver and tables.is_older_driver(target.driver, version, capabilities):
         return Reason(
             "driver-too-old",
-            f"{who} needs driver {version} or newer ({what}), this one is {target.driver}",
+            f"{who} needs driver {version} or newer ({what}), this one is {target.driver}"
+            + _of_jetpack(target),
             "driver-too-old",
         )
     return None
@@ -57,9 +63,16 @@ def for_driver(variant: str, target: Target) -> list[Reason]:
     verb = "runs" if target.driver else "must run"
     of_build = next(version for version, who, _ in needs if who == variant)
     text = f"{has} {verb} every CUDA {cuda} build: they need {of_build} or newer"
+    if target.driver and numbers(target.driver) < numbers(of_build):
+        branch = target.driver.partition(".")[0]
+        text += f" (it is judged as its branch, {branch})"
     version, who, _ = needs[-1]
     more = [] if who == variant else [Reason("driver", f"{who} needs driver {version} or newer")]
     return [Reason("driver", text), *more]
+
+
+def _of_jetpack(target: Target) -> str:
+    return "; a Jetson's driver comes with JetPack" if is_jetson(target) else ""
 
 
 def _needs(label: str, variant: str, target: Target) -> list[tuple[str, str, str]]:

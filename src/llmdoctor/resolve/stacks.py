@@ -120,7 +120,12 @@ def _reasons(attempt: Attempt) -> tuple[Reason, ...]:
         if reason := build.against:
             gate = (reason.code, reason.text.endswith(".whl)"))
             found.setdefault(gate if reason.code in gates else reason, reason)
-    return tuple(found.values())
+    # A Python holds for every build, and is replaced most easily; that a build for GPUs needs one
+    # says little where the system does not even carry that for the CPU.
+    order = {"python": 0}
+    if any(reason.code in ("platform", "libc") for reason in found.values()):
+        order["no-gpu"] = 2
+    return tuple(sorted(found.values(), key=lambda reason: order.get(reason.code, 1)))
 
 
 def _rejected(attempt: Attempt) -> Iterator[Rejected]:
