@@ -140,7 +140,7 @@ def torch_without_cuda(case: Case) -> Answer:
 
 @check("TORCH008", cause="torch-cpu-wheel", severity="note", readers=("environment",))
 def cpu_build_gpu_unsaid(case: Case) -> Answer:
-    """PyTorch is a CPU build, and the report does not say whether there is a GPU.
+    """PyTorch is a CPU build, and the report speaks of no GPU.
 
     What: Reads from a pasted report that torch was built without CUDA, where nothing in it speaks
     of graphics hardware.
