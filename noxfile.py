@@ -10,7 +10,8 @@ nox.options.sessions = ["lint", "types", "tests"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 
-TEST = ("pytest>=8", "hypothesis>=6.100", "markdown-it-py>=2.2")
+# xdist: the tests are many programs that wait for programs, and use every core
+TEST = ("pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "markdown-it-py>=2.2")
 # The oldest versions that pyproject.toml allows, for the session that proves them.
 OLDEST = ("packaging==24.0", "platformdirs==4.0.0", "rich==13.7.0", "tomlkit==0.12.0", "uv==0.9.0")
 
@@ -39,21 +40,22 @@ def tests(session: nox.Session) -> None:
     install = ("llmdoctor", "install", "--profile", "cpu", "--env", proven, "--yes", "--no-smoke")
     session.run(*install, env=state)
     python = os.path.join(proven, "Scripts" if os.name == "nt" else "bin", "python")  # noqa: PTH118
-    session.run("pytest", *session.posargs, env={"LLMDOCTOR_TEST_SMOKE_PYTHON": python})
+    proof = {"LLMDOCTOR_TEST_SMOKE_PYTHON": python}
+    session.run("pytest", "-n", "auto", *session.posargs, env=proof)
 
 
 @nox.session(python=["3.10", "3.12", "3.13"])
 def pythons(session: nox.Session) -> None:
     """The tests on the other Pythons that the doctor runs on; not part of CI."""
     session.install(".", *TEST)
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session(python="3.11")
 def oldest(session: nox.Session) -> None:
     """The tests with the oldest dependencies that are allowed; not part of CI."""
     session.install(".", *TEST, *OLDEST)
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session(name="update-tables")
