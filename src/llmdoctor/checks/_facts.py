@@ -31,8 +31,8 @@ def wants_cuda(case: Case) -> bool:
 
 
 def capability(gpu: Gpu) -> str | None:
-    """The compute capability that the driver gives, or the table for that name."""
-    if gpu.compute_capability is not None:
+    """The compute capability that the driver gives, or the table for that name; None: unknown."""
+    if gpu.compute_capability and len(parts(gpu.compute_capability)) == 2:
         return gpu.compute_capability
     from llmdoctor.tables import capability_of
 

@@ -25,6 +25,7 @@ def _candidates(specifier: str) -> Iterator[str]:
     from packaging.specifiers import SpecifierSet
     from packaging.version import InvalidVersion, Version
 
+    yield "0.dev0"  # the lowest of all
     yield "0"
     for bound in SpecifierSet(specifier):
         text = bound.version.removesuffix(".*")
@@ -35,6 +36,7 @@ def _candidates(specifier: str) -> Iterator[str]:
             continue
         release = version.release
         epoch = f"{version.epoch}!"
+        yield epoch + version.base_version.rpartition("!")[2] + ".dev0"  # before "<1.7rc1"
         yield epoch + version.base_version.rpartition("!")[2] + ".0.0.1"  # behind ">1.7"
         if version.post is not None:
             yield f"{version.public.rpartition('.post')[0]}.post{version.post + 1}"
