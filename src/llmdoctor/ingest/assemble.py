@@ -29,6 +29,7 @@ from llmdoctor.machine import (
 )
 from llmdoctor.probe.host import wsl
 from llmdoctor.redact import redact, redact_text
+from llmdoctor.tables.read import numbers, read_table
 
 UNSAID = "the report does not say"
 UNNAMED = "NVIDIA GPU, not named"
@@ -106,14 +107,14 @@ def _host(facts: Facts) -> Host:
 
 
 def _libc(facts: Facts) -> Libc | None:
-    """Python asks the system since 3.8 (in `platform()` since 3.9); before, it gave a lower one."""
+    """What Python and the report say of it; an old Python names one that is lower than it is."""
+    rule = read_table("python")["libc"]
     version = _minor(facts.python)
-    told = facts.libc
-    if told is not None and version and version < (3, 8) and facts.libc_of_python is not None:
-        told = None
-    if told is None and (version is None or version >= (3, 9)):
+    old = version is not None and version < numbers(rule["system"])
+    told = None if old and facts.libc_of_python is not None else facts.libc
+    if told is None and (version is None or version >= numbers(rule["platform"])):
         told = facts.libc_of_python
-    elif told == "glibc 2.2.5" or (told and version and version < (3, 8)):
+    elif told == rule["placeholder"] or (told and old):
         told = None
     name, _, number = (told or "").partition(" ")
     return Libc("musl" if name == "musl" else "glibc", number) if told else None

@@ -30,19 +30,8 @@ def within(text: str, name: str) -> Machine | None:
         return None
     if not text[: start.start()].strip():
         return whole(text, name)
-    try:
-        data, _ = json.JSONDecoder().raw_decode(text[start.start() :])
-    except json.JSONDecodeError as error:
-        line = text.count("\n", 0, start.start()) + error.lineno
-        raise ProfileError(
-            f"{name}:{line}:{error.colno}: {error.msg}; the saved look in it is damaged or cut off",
-            next_command=SAVE,
-        ) from None
-    except RecursionError:
-        raise _too_deep(name) from None
-    except ValueError as error:
-        raise _no_number(error, name) from None
-    return _machine(data, name)
+    before = text[: start.start()]
+    return _machine(_decoded(text[len(before) :], name, first=before.count("\n") + 1), name)
 
 
 def whole(text: str, name: str) -> Machine:
@@ -51,19 +40,25 @@ def whole(text: str, name: str) -> Machine:
     Raises:
         ProfileError: it is damaged, something else, or of another schema.
     """
+    return _machine(_decoded(text, name), name)
+
+
+def _decoded(text: str, name: str, *, first: int | None = None) -> object:
+    """The JSON value of a text; with `first`, the line that it begins on, more may follow it."""
+    damaged = "the saved look in it is damaged or cut off"
+    expected = "expected what `llmdoctor check --format json` writes"
     try:
-        data = json.loads(text)
+        return json.loads(text) if first is None else json.JSONDecoder().raw_decode(text)[0]
     except json.JSONDecodeError as error:
+        line = error.lineno + (first or 1) - 1
         raise ProfileError(
-            f"{name}:{error.lineno}:{error.colno}: {error.msg}; expected what "
-            "`llmdoctor check --format json` writes",
+            f"{name}:{line}:{error.colno}: {error.msg}; {expected if first is None else damaged}",
             next_command=SAVE,
         ) from None
     except RecursionError:
         raise _too_deep(name) from None
     except ValueError as error:
         raise _no_number(error, name) from None
-    return _machine(data, name)
 
 
 def _machine(data: object, name: str) -> Machine:
