@@ -26,6 +26,7 @@ from llmdoctor.machine import MARK
 from llmdoctor.plan import (
     Choice,
     Plan,
+    Remove,
     Run,
     SetAside,
     Snapshot,
@@ -35,10 +36,10 @@ from llmdoctor.plan import (
     Verify,
     Write,
 )
-from llmdoctor.rollback import take_back, unclear
+from llmdoctor.rollback import keep, take_back, unclear
 from llmdoctor.system import System
 from llmdoctor.system.local import Local
-from llmdoctor.undo import find, undo
+from llmdoctor.undo import find, places, removes, undo
 from support.tree import Entry as TreeEntry
 from support.tree import assert_same_tree, snapshot, tree_difference
 from support.venvs import install_fake_dist
@@ -561,7 +562,10 @@ def test_an_environment_that_somebody_made_after_a_kill_is_never_removed(
     journal.start(plan.environment, ())
     number = {"while it is made": 0, "before the mark": 1, "after the mark": 2}[moment]
     for done in range(number + 1):
-        journal.begin(done, plan.steps[done])
+        step = plan.steps[done]
+        if isinstance(step, Write):
+            keep(world.system, step, journal.id, done)
+        journal.begin(done, step)
         if done < number:
             journal.done(done)
     build(world.venv)
@@ -589,4 +593,60 @@ def test_undo_sees_the_run_as_it_is_once_it_holds_the_lock(tmp_path: Path) -> No
     (Path(early.folder) / "journal.jsonl").unlink()
     world.carry_out(world.existing())
     undo(world.system, stale)
+    world.assert_as_before()
+
+
+def repair(world: World) -> Plan:
+    """What a fix does: files of the project alone."""
+    return world.plan(
+        Write("settings", str(world.settings), "mine = 2\n"),
+        Write("new file", str(world.project / "new.toml"), "x = 1\n"),
+    )
+
+
+def test_a_run_that_wrote_files_alone_is_undone(tmp_path: Path) -> None:
+    world = World(tmp_path, there=True)
+    world.carry_out(repair(world))
+    entry = find(world.system, None, str(world.venv))
+    assert places(world.system, entry) == (str(world.settings), str(world.project / "new.toml"))
+    assert not removes(entry)
+    undo(world.system, entry)
+    world.assert_as_before()
+
+
+def test_undo_refuses_where_the_user_went_on_writing_a_file(tmp_path: Path) -> None:
+    world = World(tmp_path, there=True)
+    world.carry_out(repair(world))
+    world.settings.write_text("mine = 3\n")
+    after = world.tree()
+    with pytest.raises(UsageError, match=r"settings\.toml was changed after run 1"):
+        undo(world.system, find(world.system, None, str(world.venv)))
+    assert_same_tree(after, world.tree())
+
+
+def test_a_file_that_the_user_wrote_after_a_kill_stays(tmp_path: Path) -> None:
+    world = World(tmp_path, there=True)
+    with pytest.raises(KilledError):
+        world.carry_out(repair(world), Faulty(world.system, 4, "after", KilledError()))
+    assert world.settings.read_text() == "mine = 2\n"
+    world.settings.write_text("mine = 3\n")
+    with pytest.raises(RollbackIncompleteError, match="changed by somebody else since"):
+        world.recover()
+    assert world.settings.read_text() == "mine = 3\n"
+
+
+def test_what_is_removed_in_an_environment_comes_back(tmp_path: Path) -> None:
+    world = World(tmp_path, there=True)
+    gone = Remove("remove", str(world.venv / "link"))
+    keep_it = Snapshot("snapshot", str(world.venv), str(world.aside))
+    world.carry_out(world.plan(keep_it, Write("mark", f"{world.venv}/{MARK}", "1\n"), gone))
+    assert not (world.venv / "link").is_symlink()
+    undo(world.system, find(world.system, None, str(world.venv)))
+    world.assert_as_before()
+
+
+def test_nothing_in_an_environment_is_changed_without_a_snapshot(tmp_path: Path) -> None:
+    world = World(tmp_path, there=True)
+    with pytest.raises(RolledBackError, match="under guard"):
+        world.carry_out(world.plan(Remove("remove", str(world.venv / "link"))))
     world.assert_as_before()

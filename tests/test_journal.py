@@ -39,7 +39,16 @@ def line(**record: object) -> str:
 
 
 def text_of(begun: list[Step], finished: int) -> str:
-    parts = [line(type="run", id="1", environment="/e", profiles=["cpu"], started="then")]
+    parts = [
+        line(
+            type="run",
+            id="1",
+            environment="/e",
+            command="install",
+            subjects=["cpu"],
+            started="then",
+        )
+    ]
     for number, step in enumerate(begun):
         parts.append(line(type="begin", number=number, step=wire.dump(step)))
         if number < finished:
@@ -99,7 +108,7 @@ def test_what_was_written_is_read_again(system: Local) -> None:
     assert entry == Entry(
         id="20260101000000-0001",
         environment="/e",
-        profiles=("cpu", "triton"),
+        subjects=("cpu", "triton"),
         started=entry.started,
         begun=(step, Tell("restart")),
         finished=1,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from llmdoctor import checks
 from llmdoctor.checks import CHECKS, Case, Check
 from llmdoctor.errors import UsageError
-from llmdoctor.finding import Report
+from llmdoctor.finding import Report, Verdict
 from llmdoctor.machine import Machine
 from llmdoctor.probe import Subject, look
 from llmdoctor.probe.paths import absolute
@@ -48,13 +48,8 @@ def diagnose(
 
     `deeper` looks at the live machine's environment from inside, such as `probe.deep.look_inside`.
     """
-    wish = _wish(system, question)
-    wanted = wish.wanted if wish else ()
-    machine = _machine(system, question)
-    if deeper is not None:
-        machine = replace(machine, deep=deeper(machine))
-    case = Case(machine, wanted, _choice(wish, machine))
-    verdicts = checks.run_checks(case, select=question.select, ignore=question.ignore)
+    case, verdicts = judge(system, question, deeper)
+    machine = case.machine
     can, cannot = checks.capabilities(case, verdicts)
     if question.snapshot is not None:  # as it was written down, on whatever machine that was
         return Report(machine, verdicts, can, cannot, question.profiles)
@@ -66,6 +61,19 @@ def diagnose(
         cannot=tuple(redact_text(text, home) for text in cannot),
         profiles=question.profiles,
     )
+
+
+def judge(
+    system: System, question: Question, deeper: Callable[[Machine], Deep] | None = None
+) -> tuple[Case, tuple[Verdict, ...]]:
+    """Look and judge, with the names and paths as they are: for who goes on to act."""
+    wish = _wish(system, question)
+    wanted = wish.wanted if wish else ()
+    machine = _machine(system, question)
+    if deeper is not None:
+        machine = replace(machine, deep=deeper(machine))
+    case = Case(machine, wanted, _choice(wish, machine))
+    return case, checks.run_checks(case, select=question.select, ignore=question.ignore)
 
 
 def one_line(report: Report) -> str:

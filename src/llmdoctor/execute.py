@@ -12,12 +12,24 @@ from llmdoctor.errors import (
     RolledBackError,
     UnreadableError,
 )
-from llmdoctor.journal import Entry, Journal, entries, journal_path
-from llmdoctor.plan import Plan, Run, SetAside, Smoke, Snapshot, Step, Tell, Verify, Write
+from llmdoctor.journal import Entry, Journal, digest, entries, journal_path
+from llmdoctor.plan import (
+    Recheck,
+    Remove,
+    Run,
+    SetAside,
+    Smoke,
+    Snapshot,
+    Step,
+    Tell,
+    Verify,
+    Write,
+)
 from llmdoctor.proof import Proof
-from llmdoctor.rollback import keep, owner, take_back
+from llmdoctor.rollback import inside, keep, owner, take_back
 from llmdoctor.smoke import prove
 from llmdoctor.system import System
+from llmdoctor.system.readonly import ReadOnly
 from llmdoctor.verify import problems
 
 
@@ -29,6 +41,30 @@ class Watcher(Protocol):
 
     def line(self, text: str) -> None:
         """A program that a step runs says something."""
+
+
+class Work(Protocol):
+    """What is carried out as one, all of it or nothing: an install's plan, or a fix's repairs.
+
+    `command` and `subjects` are what the journal calls it. All of it is about one `environment`,
+    and about files outside it.
+    """
+
+    @property
+    def command(self) -> str:
+        """What carries it out: install, fix."""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Profiles, or codes of findings."""
+
+    @property
+    def environment(self) -> str:
+        """The path of the environment that it is about."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What is done, in order."""
 
 
 class StepFailedError(Exception):
@@ -48,24 +84,26 @@ class Done:
     backup: str | None
 
 
-def execute(system: System, plan: Plan, journal: Journal, watch: Watcher) -> Done:
-    """Carry out the plan's steps under its journal.
+def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Done:
+    """Carry out the steps under their journal.
 
     Raises:
         RolledBackError: a step failed; the environment is as it was.
         InterruptedRunError: the user stopped it; the environment is as it was.
         RollbackIncompleteError: something could not be put back; the message says what is where.
     """
-    journal.start(plan.environment, plan.choice.profiles)
+    journal.start(work.environment, work.subjects, work.command)
     begun: list[Step] = []
     finished = 0
     proof: Proof | None = None
     try:
-        for number, step in enumerate(plan.steps):
-            watch.step(number + 1, len(plan.steps), step.text)
+        for number, step in enumerate(work.steps):
+            watch.step(number + 1, len(work.steps), step.text)
             if isinstance(step, Run) and step.creates and system.kind(step.creates) is not None:
                 # somebody made it while the plan was read: it is theirs, and stays
                 raise StepFailedError(f"{step.creates} has appeared since the plan was made")
+            if isinstance(step, (Remove, Write)) and inside(system, work.environment, step.path):
+                _see_guarded(begun, step)
             if isinstance(step, Write):
                 keep(system, step, journal.id, number)
             journal.begin(number, step)
@@ -75,18 +113,18 @@ def execute(system: System, plan: Plan, journal: Journal, watch: Watcher) -> Don
             finished += 1
         journal.end("kept")
     except KeyboardInterrupt:
-        _give_back(system, plan, journal, (begun, finished), "interrupted")
+        _give_back(system, work, journal, (begun, finished), "interrupted")
         raise InterruptedRunError(
-            "interrupted; " + _as_before(plan), next_command="llmdoctor history"
+            "interrupted; " + _as_before(work), next_command="llmdoctor history"
         ) from None
     except Exception as error:  # noqa: BLE001 - whatever it is, the environment goes back
         expected = isinstance(error, (StepFailedError, OSError, UnreadableError))
         why = str(error) if expected else f"{type(error).__name__}: {error}"
-        _give_back(system, plan, journal, (begun, finished), why)
-        failed = RolledBackError(f"{why}\n{_as_before(plan)}", next_command=_next(plan))
+        _give_back(system, work, journal, (begun, finished), why)
+        failed = RolledBackError(f"{why}\n{_as_before(work)}", next_command=_next(work))
         failed.proof = error.proof if isinstance(error, StepFailedError) else None
         raise failed from (None if expected else error)
-    backups = [step.to for step in plan.steps if isinstance(step, (Snapshot, SetAside))]
+    backups = [step.to for step in work.steps if isinstance(step, (Snapshot, SetAside))]
     return Done(journal.id, proof, backups[0] if backups else None)
 
 
@@ -97,12 +135,8 @@ def _do(system: System, step: Step, watch: Watcher) -> Proof | None:
             why = done.problem or f"exit code {done.code}"
             said = (done.err.strip() or done.out.strip())[-2000:]
             raise StepFailedError(f"could not {step.text}: {why}\n{said}".rstrip())
-    elif isinstance(step, Write):
-        system.write_bytes(step.path, step.content.encode())
-    elif isinstance(step, Snapshot):
-        system.clone_tree(step.path, step.to)
-    elif isinstance(step, SetAside):
-        system.rename(step.path, step.to)
+    elif isinstance(step, (Write, Remove, Snapshot, SetAside)):
+        _change(system, step)
     elif isinstance(step, Verify):
         if found := problems(system, step):
             raise StepFailedError("the installed environment is not right:\n" + "\n".join(found))
@@ -111,10 +145,47 @@ def _do(system: System, step: Step, watch: Watcher) -> Proof | None:
         if not proof.passed:
             raise StepFailedError(_why_not_proven(proof), proof)
         return proof
+    elif isinstance(step, Recheck):
+        if found := _still_wrong(system, step):
+            raise StepFailedError("what was found is not mended:\n" + "\n".join(found))
     else:
         assert isinstance(step, Tell)
         watch.line(step.text)
     return None
+
+
+def _change(system: System, step: Write | Remove | Snapshot | SetAside) -> None:
+    if isinstance(step, Write):
+        system.write_bytes(step.path, step.content.encode())
+    elif isinstance(step, Remove):
+        system.remove(step.path)
+    elif isinstance(step, Snapshot):
+        system.clone_tree(step.path, step.to)
+    else:
+        system.rename(step.path, step.to)
+
+
+def _see_guarded(begun: list[Step], step: Write | Remove) -> None:
+    """See that what is done inside the environment goes away again when the run is undone."""
+    if not any(
+        isinstance(other, (Snapshot, SetAside)) or (isinstance(other, Run) and other.creates)
+        for other in begun
+    ):
+        raise StepFailedError(f"{step.path}: an environment is changed under guard only")
+
+
+def _still_wrong(system: System, step: Recheck) -> list[str]:
+    """What a second look finds that should be gone, and errors that were not there before."""
+    from llmdoctor.diagnose import Question, judge
+
+    question = Question(step.profiles, environment=step.environment, project=step.project)
+    _, verdicts = judge(ReadOnly(system), question)
+    found = [item for verdict in verdicts for item in verdict.findings]
+    return [
+        f"  {item.key}\n    {item.detail}"
+        for item in found
+        if item.key in step.gone or (item.severity == "error" and item.key not in step.before)
+    ]
 
 
 def _why_not_proven(proof: Proof) -> str:
@@ -129,11 +200,16 @@ def _why_not_proven(proof: Proof) -> str:
 
 
 def _give_back(
-    system: System, plan: Plan, journal: Journal, begun: tuple[list[Step], int], why: str
+    system: System, work: Work, journal: Journal, begun: tuple[list[Step], int], why: str
 ) -> None:
     """Undo what was begun, whatever signals come in meanwhile, and whatever the journal takes."""
     steps, finished = begun
-    entry = Entry(journal.id, plan.environment, (), "", tuple(steps), finished)
+    wrote = {
+        number: digest(step.content.encode())
+        for number, step in enumerate(steps)
+        if isinstance(step, Write)
+    }
+    entry = Entry(journal.id, work.environment, (), "", tuple(steps), finished, wrote=wrote)
     with system.uninterrupted():
         left = take_back(system, entry)
         try:
@@ -142,7 +218,7 @@ def _give_back(
             why += f"\n(the journal could not be closed: {error})"
     if left:
         raise RollbackIncompleteError(
-            f"{why}\n{plan.environment} could not be put back completely:\n" + "\n".join(left),
+            f"{why}\n{work.environment} could not be put back completely:\n" + "\n".join(left),
             next_command=f"llmdoctor undo {journal.id}",
         )
 
@@ -189,13 +265,15 @@ def recover(system: System, environment: str) -> tuple[Entry, ...]:
     return tuple(entry for entry in entries(system) if entry.id in {run.id for run in found})
 
 
-def _as_before(plan: Plan) -> str:
-    made = any(isinstance(step, (Snapshot, SetAside)) for step in plan.steps)
+def _as_before(work: Work) -> str:
+    made = any(isinstance(step, (Snapshot, SetAside)) for step in work.steps)
     if made:
-        return f"{plan.environment} is as it was before"
-    created = any(isinstance(step, Run) and step.creates for step in plan.steps)
-    return f"{plan.environment} was removed again" if created else "nothing was changed"
+        return f"{work.environment} is as it was before"
+    if any(isinstance(step, Run) and step.creates for step in work.steps):
+        return f"{work.environment} was removed again"
+    wrote = any(isinstance(step, Write) for step in work.steps)
+    return "every file is as it was before" if wrote else "nothing was changed"
 
 
-def _next(plan: Plan) -> str:
-    return f"llmdoctor check --env {plan.environment}"
+def _next(work: Work) -> str:
+    return f"llmdoctor check --env {work.environment}"

@@ -41,6 +41,11 @@ class Finding:
     remedy: Remedy | None = None
     url: str | None = None
 
+    @property
+    def key(self) -> str:
+        """What tells it from the others of one look: a check can find several things."""
+        return f"{self.code}: {self.title}"
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -6,9 +6,10 @@ Whatever ends a run, its journal tells the next one what to take back.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llmdoctor import wire
 from llmdoctor.machine import MARK
@@ -18,16 +19,27 @@ from llmdoctor.system import System
 
 @dataclass(frozen=True)
 class Entry:
-    """A run as its journal tells it. `outcome` None: it never ended."""
+    """A run as its journal tells it. `outcome` None: it never ended.
+
+    `subjects` are the profiles of an install, or the codes of what a fix repairs.
+    """
 
     id: str
     environment: str
-    profiles: tuple[str, ...]
+    subjects: tuple[str, ...]
     started: str
     begun: tuple[Step, ...]  # steps that began, in order
     finished: int  # how many of them ended well
     # kept, restored, incomplete, undone, abandoned; unreadable; unreadable, not ended
     outcome: str | None = None
+    command: str = "install"
+    wrote: dict[int, str] = field(default_factory=dict)  # sha256 of what its Write steps write
+
+    @property
+    def title(self) -> str:
+        """What the run is called where runs are listed."""
+        names = " + ".join(self.subjects)
+        return names if self.command == "install" else f"{self.command} {names}"
 
 
 class Journal:
@@ -39,19 +51,21 @@ class Journal:
         self.folder = f"{runs_dir(system)}/{run_id}"
         self._path = journal_path(system, run_id)
 
-    def start(self, environment: str, profiles: tuple[str, ...]) -> None:
+    def start(self, environment: str, subjects: tuple[str, ...], command: str = "install") -> None:
         """Open the journal."""
         self._write(
             type="run",
             id=self.id,
+            command=command,
             environment=environment,
-            profiles=list(profiles),
+            subjects=list(subjects),
             started=self._system.now(),
         )
 
     def begin(self, number: int, step: Step) -> None:
         """Say what is about to be done."""
-        self._write(type="begin", number=number, step=_without_secrets(step))
+        wrote = {"sha256": digest(step.content.encode())} if isinstance(step, Write) else {}
+        self._write(type="begin", number=number, step=_without_secrets(step), **wrote)
 
     def done(self, number: int) -> None:
         """Say that it was done."""
@@ -63,6 +77,11 @@ class Journal:
 
     def _write(self, **record: object) -> None:
         self._system.append_line(self._path, json.dumps(record))
+
+
+def digest(data: bytes) -> str:
+    """The SHA-256 of some bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def runs_dir(system: System) -> str:
@@ -115,7 +134,7 @@ def _unreadable(run_id: str, text: str) -> Entry:
     return Entry(
         id=run_id,
         environment=str(head.get("environment", "")),
-        profiles=(),
+        subjects=(),
         started=str(head.get("started", "")),
         begun=(),
         finished=0,
@@ -134,6 +153,7 @@ def parse(text: str) -> Entry | None:
     """
     head: dict[str, object] = {}
     begun: list[Step] = []
+    wrote: dict[int, str] = {}
     finished = 0
     outcome = None
     for line in text.splitlines():
@@ -144,6 +164,8 @@ def parse(text: str) -> Entry | None:
         if record["type"] == "run":
             head = record
         elif record["type"] == "begin":
+            if "sha256" in record:
+                wrote[len(begun)] = str(record["sha256"])
             begun.append(wire.load(Step, record["step"]))  # type: ignore[arg-type]
         elif record["type"] == "done":
             finished += 1
@@ -154,11 +176,13 @@ def parse(text: str) -> Entry | None:
     return Entry(
         id=str(head["id"]),
         environment=str(head["environment"]),
-        profiles=tuple(str(name) for name in head["profiles"]),  # type: ignore[attr-defined]
+        subjects=tuple(str(name) for name in head["subjects"]),  # type: ignore[attr-defined]
         started=str(head["started"]),
         begun=tuple(begun),
         finished=finished,
         outcome=outcome,
+        command=str(head["command"]),
+        wrote=wrote,
     )
 
 

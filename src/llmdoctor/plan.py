@@ -172,6 +172,15 @@ class Write:
 
 
 @dataclass(frozen=True)
+class Remove:
+    """Remove something inside an environment; the snapshot that was taken of it keeps it."""
+
+    text: str
+    path: str
+    kind: Literal["remove"] = "remove"
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Clone an environment beside itself by hard links, to be put back if anything fails."""
 
@@ -214,6 +223,22 @@ class Smoke:
 
 
 @dataclass(frozen=True)
+class Recheck:
+    """See that findings are gone, and that no error is there that was not there before.
+
+    Findings are written as `Finding.key` gives them. `environment` None: the one that a look finds.
+    """
+
+    text: str
+    project: str
+    gone: tuple[str, ...]
+    before: tuple[str, ...] = ()  # all that were there
+    environment: str | None = None
+    profiles: tuple[str, ...] = ()
+    kind: Literal["recheck"] = "recheck"
+
+
+@dataclass(frozen=True)
 class Tell:
     """Something only a person can do, or should know."""
 
@@ -221,7 +246,7 @@ class Tell:
     kind: Literal["tell"] = "tell"
 
 
-Step: TypeAlias = Run | Write | Snapshot | SetAside | Verify | Smoke | Tell
+Step: TypeAlias = Run | Write | Remove | Snapshot | SetAside | Verify | Smoke | Recheck | Tell
 
 
 @dataclass(frozen=True)
@@ -236,3 +261,13 @@ class Plan:
     kept: int = 0  # distributions that stay as they are
     conflicts: tuple[Conflict, ...] = ()
     steps: tuple[Step, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """What carries it out."""
+        return "install"
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What the journal calls it."""
+        return self.choice.profiles

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from llmdoctor.errors import UnreadableError
-from llmdoctor.journal import Entry, runs_dir
+from llmdoctor.journal import Entry, digest, runs_dir
 from llmdoctor.machine import MARK
 from llmdoctor.plan import Run, SetAside, Snapshot, Write
 from llmdoctor.system import System
@@ -18,6 +18,34 @@ def keep(system: System, step: Write, run_id: str, number: int) -> None:
     former = system.read_bytes(step.path)
     if former is not None:
         system.write_bytes(_kept(system, run_id, number), former)
+
+
+def inside(system: System, environment: str, path: str) -> bool:
+    """Whether a path lies in an environment, and so goes and comes back with its tree."""
+    return system.flavour(environment) in system.flavour(path).parents
+
+
+def files(system: System, entry: Entry) -> dict[int, Write]:
+    """The user's files that a run wrote outside its environment, by the number of their step."""
+    own = f"{runs_dir(system)}/{entry.id}"
+    return {
+        number: step
+        for number, step in enumerate(entry.begun)
+        if isinstance(step, Write)
+        and not inside(system, entry.environment, step.path)
+        and not inside(system, own, step.path)
+    }
+
+
+def changed_since(system: System, entry: Entry, number: int) -> bool:
+    """Whether somebody else wrote the file of that step after the run did."""
+    step = entry.begun[number]
+    assert isinstance(step, Write)
+    now = system.read_bytes(step.path)
+    if now is None or number not in entry.wrote:
+        return False
+    former = system.read_bytes(_kept(system, entry.id, number))
+    return now != former and digest(now) != entry.wrote[number]
 
 
 def owner(system: System, entry: Entry) -> Owner:
@@ -48,7 +76,6 @@ def take_back(system: System, entry: Entry, whose: Owner = "run") -> tuple[str, 
     # What was built in the place of something that was set aside goes when that is put back, and
     # only then: once it is back, the same path holds what must stay.
     kept_apart = {step.path for step in entry.begun if isinstance(step, SetAside)}
-    mark = f"{entry.environment}/{MARK}"
     for number in range(len(entry.begun) - 1, -1, -1):
         step = entry.begun[number]
         try:
@@ -56,8 +83,8 @@ def take_back(system: System, entry: Entry, whose: Owner = "run") -> tuple[str, 
                 _remove(system, step.to)  # a clone of what was not changed yet: the mark is first
             elif isinstance(step, (Snapshot, SetAside)) and whose != "somebody":
                 _put_back(system, entry, step.path, step.to, whose)
-            elif isinstance(step, Write) and step.path != mark:  # the mark goes with its tree
-                _rewrite(system, step.path, _kept(system, entry.id, number))
+            elif isinstance(step, Write) and not inside(system, entry.environment, step.path):
+                _rewrite(system, entry, number)
             elif (
                 isinstance(step, Run)
                 and step.creates
@@ -98,8 +125,12 @@ def _remove(system: System, path: str) -> None:
             raise _NotUndoneError(f"{path} is left over, remove it: {error}") from None
 
 
-def _rewrite(system: System, path: str, kept: str) -> None:
+def _rewrite(system: System, entry: Entry, number: int) -> None:
+    path, kept = entry.begun[number].path, _kept(system, entry.id, number)  # type: ignore[union-attr]
     former = system.read_bytes(kept)
+    if changed_since(system, entry, number):
+        before = "there was none" if former is None else f"as it was: {kept}"
+        raise _NotUndoneError(f"{path} was changed by somebody else since, and stays ({before})")
     if former is None:
         _remove(system, path)
     elif system.read_bytes(path) != former:

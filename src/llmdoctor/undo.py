@@ -5,8 +5,8 @@ from __future__ import annotations
 from llmdoctor.errors import RollbackIncompleteError, UsageError
 from llmdoctor.install import absolute, hold
 from llmdoctor.journal import Entry, Journal, entries
-from llmdoctor.plan import Run, SetAside, Snapshot, Step
-from llmdoctor.rollback import owner, take_back
+from llmdoctor.plan import Run, SetAside, Snapshot
+from llmdoctor.rollback import changed_since, files, owner, take_back
 from llmdoctor.system import System
 
 
@@ -34,7 +34,8 @@ def find(system: System, run_id: str | None, environment: str) -> Entry:
     open_runs = [
         entry
         for entry in known
-        if entry.outcome in ("kept", None, "incomplete") and any(map(_changes, entry.begun))
+        if entry.outcome in ("kept", None, "incomplete")
+        and (changes_environment(entry) or files(system, entry))
     ]
     if run_id is None:
         place = absolute(system, environment)
@@ -64,13 +65,24 @@ def find(system: System, run_id: str | None, environment: str) -> Entry:
 
 def removes(entry: Entry) -> bool:
     """Whether there was no environment before the run, so that undoing removes the folder."""
-    return not any(isinstance(step, (Snapshot, SetAside)) for step in entry.begun)
-
-
-def _changes(step: Step) -> bool:
-    return isinstance(step, (Snapshot, SetAside)) or (
-        isinstance(step, Run) and step.creates is not None
+    return changes_environment(entry) and not any(
+        isinstance(step, (Snapshot, SetAside)) for step in entry.begun
     )
+
+
+def changes_environment(entry: Entry) -> bool:
+    """Whether the run made or changed its environment, and not only files outside it."""
+    return any(
+        isinstance(step, (Snapshot, SetAside)) or (isinstance(step, Run) and bool(step.creates))
+        for step in entry.begun
+    )
+
+
+def places(system: System, entry: Entry) -> tuple[str, ...]:
+    """What taking a run back puts back: its environment, and files outside it."""
+    environment = (entry.environment,) if changes_environment(entry) else ()
+    wrote = (step.path for step in files(system, entry).values())
+    return (*environment, *dict.fromkeys(wrote))
 
 
 def undo(system: System, entry: Entry) -> None:
@@ -89,7 +101,7 @@ def undo(system: System, entry: Entry) -> None:
         Journal(system, entry.id).end("incomplete" if left else "undone")
     if left:
         raise RollbackIncompleteError(
-            f"{entry.environment} could not be put back completely:\n" + "\n".join(left),
+            f"run {entry.id} could not be taken back completely:\n" + "\n".join(left),
             next_command="llmdoctor history",
         )
 
@@ -99,6 +111,12 @@ def _refuse_what_is_gone(system: System, entry: Entry) -> None:
         if isinstance(step, (Snapshot, SetAside)) and system.kind(step.to) is None:
             raise UsageError(
                 f"{step.to} is no longer there, so {entry.environment} stays as it is",
+                next_command="llmdoctor history",
+            )
+    for number, step in files(system, entry).items():
+        if changed_since(system, entry, number):
+            raise UsageError(
+                f"{step.path} was changed after run {entry.id}; undoing would lose that",
                 next_command="llmdoctor history",
             )
     if owner(system, entry) == "somebody":

@@ -28,7 +28,7 @@ def history(parser: Parser, words: Sequence[str]) -> int:
     def write(paper: Paper) -> None:
         for entry in runs:
             outcome = entry.outcome or "cut off"
-            paper.line(f"{entry.id}  {outcome}  {' + '.join(entry.profiles)}", "bold")
+            paper.line(f"{entry.id}  {outcome}  {entry.title}", "bold")
             paper.verbatim(entry.environment, indent=2)
             if entry.id in backups:
                 paper.verbatim(f"former environment: {backups[entry.id]}", indent=2)
@@ -73,19 +73,21 @@ def undo(parser: Parser, words: Sequence[str]) -> int:
             line=text if options.quiet else None,
         )
 
+    places = " and ".join(taking_back.places(system, entry))
     if taking_back.removes(entry):
         question = f"remove {entry.environment}, which run {entry.id} made?"
     else:
-        question = f"put {entry.environment} back as it was before {entry.id}?"
-    question += " Everything done in it since then goes away too."
+        question = f"put {places} back as before {entry.id}?"
+    if taking_back.changes_environment(entry):
+        question += " Everything done in the environment since then goes away too."
     if not ask(question, yes=options.yes):
-        report("declined", f"{entry.environment} stays as it is")
+        report("declined", f"nothing was changed: {places}")
         return 1
     try:
         taking_back.undo(system, entry)
     except RollbackIncompleteError as error:
         message = error.message
-        afterwards(lambda: report("incomplete", f"incomplete: {entry.environment}", message))
+        afterwards(lambda: report("incomplete", f"incomplete: {places}", message))
         raise
-    afterwards(lambda: report("undone", f"{entry.environment} is as it was before {entry.id}"))
+    afterwards(lambda: report("undone", f"as before {entry.id}: {places}"))
     return 0

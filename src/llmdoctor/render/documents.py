@@ -222,7 +222,9 @@ def history(entries: Sequence[Entry], backups: Mapping[str, str]) -> Document:
             {
                 "id": entry.id,
                 "environment": entry.environment,
-                "profiles": list(entry.profiles),
+                "command": entry.command,
+                "profiles": list(entry.subjects) if entry.command == "install" else [],
+                "subjects": list(entry.subjects),
                 "started": entry.started,
                 "outcome": entry.outcome,
                 "backup": backups.get(entry.id),
@@ -238,7 +240,9 @@ def undo(entry: Entry, outcome: str, error: str | None = None) -> Document:
         **_head("undo"),
         "run": entry.id,
         "environment": entry.environment,
-        "profiles": list(entry.profiles),
+        "command": entry.command,
+        "profiles": list(entry.subjects) if entry.command == "install" else [],
+        "subjects": list(entry.subjects),
         "outcome": outcome,
         "error": error,
     }
