@@ -146,8 +146,8 @@ def _do(system: System, step: Step, watch: Watcher) -> Proof | None:
             raise StepFailedError(_why_not_proven(proof), proof)
         return proof
     elif isinstance(step, Recheck):
-        if found := _still_wrong(system, step):
-            raise StepFailedError("what was found is not mended:\n" + "\n".join(found))
+        if wrong := _still_wrong(system, step):
+            raise StepFailedError("what was found is not mended:\n" + "\n".join(wrong))
     else:
         assert isinstance(step, Tell)
         watch.line(step.text)
