@@ -56,6 +56,7 @@ FLOORS = {
     "hands": (
         "closure",
         "execute",
+        "fix",
         "install",
         "installers",
         "journal",

@@ -39,7 +39,7 @@ def find(system: System, run_id: str | None, environment: str) -> Entry:
     ]
     if run_id is None:
         place = absolute(system, environment)
-        here = [entry for entry in open_runs if entry.environment == place]
+        here = [entry for entry in open_runs if _is_about(system, entry, place)]
         if here:
             return here[0]
         others = {entry.environment: entry.id for entry in reversed(open_runs)}
@@ -61,6 +61,13 @@ def find(system: System, run_id: str | None, environment: str) -> Entry:
             next_command=f"llmdoctor undo {later[0].id}",
         )
     return entry
+
+
+def _is_about(system: System, entry: Entry, environment: str) -> bool:
+    """Whether a run changed that environment, or files beside it: Poetry keeps its own elsewhere."""
+    beside = system.flavour(environment).parent
+    wrote = (system.flavour(step.path).parent for step in files(system, entry).values())
+    return entry.environment == environment or beside in wrote
 
 
 def removes(entry: Entry) -> bool:

@@ -16,6 +16,7 @@ COMMANDS = {
     "plan": ("install", "Show what `install` would do, here or elsewhere, and why."),
     "install": ("install", "Install a stack, prove that it works, or leave everything as it was."),
     "smoke": ("smoke", "Run every attention backend forward and backward; check the numbers."),
+    "fix": ("fix", "Repair lock, keyring and environment trouble; `undo` takes it back."),
     "explain": ("explain", "Name the root cause of a failing log, and the way out."),
     "undo": ("history", "Put an environment back as it was before a run."),
     "history": ("history", "List what llmdoctor did on this machine, newest first."),

@@ -10,6 +10,7 @@ from llmdoctor import __version__, wire
 if TYPE_CHECKING:  # a check's document needs none of the others' words
     from llmdoctor.explain import Explanation
     from llmdoctor.finding import Finding, Report
+    from llmdoctor.fix import FixPlan
     from llmdoctor.journal import Entry
     from llmdoctor.plan import Plan, Requirement, Source, Step
     from llmdoctor.profile import Profile
@@ -245,4 +246,43 @@ def undo(entry: Entry, outcome: str, error: str | None = None) -> Document:
         "subjects": list(entry.subjects),
         "outcome": outcome,
         "error": error,
+    }
+
+
+def fix(
+    made: FixPlan,
+    outcome: str,
+    *,
+    run: str | None = None,
+    backup: str | None = None,
+    error: str | None = None,
+    left: Sequence[Finding] = (),
+) -> Document:
+    """A fix: its repairs, and what came of them.
+
+    outcome: planned, declined, nothing to repair, kept, restored, interrupted or incomplete. `left`
+    is what a look finds afterwards. What files will hold stays out: that can be secret.
+    """
+    return {
+        **_head("fix"),
+        "environment": made.environment,
+        "project": made.project,
+        "repairs": [
+            {
+                "code": repair.code,
+                "finding": repair.finding,
+                "safety": repair.safety,
+                "summary": repair.summary,
+                "details": list(repair.details),
+                "commands": [list(argv) for argv in repair.commands],
+                "steps": [item.text for item in repair.steps],
+            }
+            for repair in made.repairs
+        ],
+        "steps": [item.text for item in made.steps],
+        "outcome": outcome,
+        "run": run,
+        "backup": backup,
+        "error": error,
+        "left": [finding(item) for item in left],
     }

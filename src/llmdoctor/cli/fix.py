@@ -1,0 +1,137 @@
+"""`llmdoctor fix`: repair lock, keyring and environment trouble, with undo."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from llmdoctor.cli.arguments import Parser
+from llmdoctor.cli.output import Progress, afterwards, ask, emit, say
+from llmdoctor.errors import LlmdoctorError, UsageError
+
+if TYPE_CHECKING:
+    from llmdoctor.diagnose import Question
+    from llmdoctor.finding import Finding
+    from llmdoctor.fix import FixPlan
+    from llmdoctor.system import System
+
+
+def fix(parser: Parser, words: Sequence[str]) -> int:
+    """Repair what `check` finds, as far as that can be taken back; say what is left."""
+    parser.repeatable("--profile", "P", "Judge for this profile; repeatable.")
+    parser.add_argument("--env", metavar="DIR", help="The environment to repair.")
+    parser.add_argument("--project", metavar="DIR", default=".", help="The project to repair.")
+    parser.repeatable("--select", "CODE", "Only these findings (a prefix); repeatable.")
+    parser.repeatable("--ignore", "CODE", "Not these findings (a prefix); repeatable.")
+    parser.choice("--keyring", ("local", "global"), "For whom Poetry's keyring is switched off.")
+    parser.add_argument("--plan-out", metavar="FILE", help="Write the plan there, do nothing.")
+    parser.add_argument("--plan", metavar="FILE", help="Carry out exactly this reviewed plan.")
+    parser.flag("--yes", "-y", text="Do not ask.")
+    parser.report()
+    parser.examples(
+        "llmdoctor fix",
+        "llmdoctor fix --select LOCK --yes",
+        "llmdoctor fix --plan-out fix.json && llmdoctor fix --plan fix.json --yes",
+        "llmdoctor undo",
+    )
+    options = parser.read(words)
+    if options.plan and options.plan_out:
+        raise UsageError("--plan carries a plan out, --plan-out only writes one: give one of them")
+
+    from llmdoctor import fix as repairs
+    from llmdoctor import install as road
+    from llmdoctor.diagnose import Question
+    from llmdoctor.system.local import Local
+
+    system = Local()
+    question = Question(
+        profiles=tuple(options.profile),
+        environment=options.env,
+        project=options.project,
+        select=tuple(options.select),
+        ignore=tuple(options.ignore),
+    )
+    reviewed = repairs.read_plan(system, options.plan) if options.plan else None
+    place = reviewed.environment if reviewed else repairs.place(system, question)
+    with road.hold(system, place):
+        for entry in road.recover_cut_off(system, place):
+            say(f"run {entry.id} had been cut off; what it changed is as it was ({entry.outcome})")
+        tell = (lambda _: None) if options.quiet else say
+        made = (
+            repairs.read_plan(system, options.plan)
+            if reviewed
+            else repairs.prepare(system, question, options.keyring, tell)
+        )
+        if options.plan_out:
+            repairs.write_plan(system, made, options.plan_out)
+            say(f"next: llmdoctor fix --plan {options.plan_out}")
+            _report(made, options, "planned")
+            return 0
+        return _carry_out(system, made, question, options)
+
+
+def _carry_out(system: System, made: FixPlan, question: Question, options: Namespace) -> int:
+    """Show the plan, ask, carry it out, look again; gives the exit code."""
+    from llmdoctor.execute import execute
+    from llmdoctor.journal import Journal
+
+    if not made.steps:
+        _report(made, options, "nothing to repair")
+        return int(bool(made.left))
+    if options.format == "terminal" and not options.quiet:
+        _report(made, options, "planned", to_stdout=True)
+    if not ask(f"carry out {len(made.mends)} repairs?", yes=options.yes):
+        if options.format != "terminal":
+            _report(made, options, "declined")
+        return 1
+    progress = Progress(quiet=options.quiet)
+    try:
+        done = execute(system, made, Journal(system, made.run), progress)
+    except LlmdoctorError as error:
+        progress.clear()
+        outcome = {4: "restored", 130: "interrupted"}.get(error.exit_code, "incomplete")
+        message = error.message
+        if options.format != "terminal" or options.quiet:
+            afterwards(lambda: _report(made, options, outcome, run=made.run, error=message))
+        raise
+    progress.clear()
+    left = _left(system, made, question)
+    afterwards(lambda: _report(made, options, "kept", run=made.run, backup=done.backup, left=left))
+    return int(any(item.severity == "error" for item in left))
+
+
+def _left(system: System, made: FixPlan, question: Question) -> list[Finding]:
+    """What a look finds afterwards."""
+    from dataclasses import replace
+
+    from llmdoctor.diagnose import judge
+    from llmdoctor.system.readonly import ReadOnly
+
+    there = system.kind(made.environment) is not None
+    asked = replace(question, environment=made.environment if there else None, project=made.project)
+    _, verdicts = judge(ReadOnly(system), asked)
+    found = [item for verdict in verdicts for item in verdict.findings]
+    return [item for item in found if item.severity != "note"]
+
+
+def _report(
+    made: FixPlan,
+    options: Namespace,
+    outcome: str,
+    *,
+    to_stdout: bool = False,
+    run: str | None = None,
+    backup: str | None = None,
+    error: str | None = None,
+    left: Sequence[Finding] = (),
+) -> None:
+    from llmdoctor.render import documents, fixes
+
+    emit(
+        documents.fix(made, outcome, run=run, backup=backup, error=error, left=left),
+        lambda paper: fixes.fix(made, paper, outcome, run=run, backup=backup, left=left),
+        format=options.format,
+        output=None if to_stdout else options.output,
+        line=fixes.one_line(made, outcome) if options.quiet else None,
+    )

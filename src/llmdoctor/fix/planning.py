@@ -1,0 +1,101 @@
+"""From a look to a plan: which findings can be mended, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from llmdoctor import checks
+from llmdoctor.diagnose import Question, judge
+from llmdoctor.finding import Finding
+from llmdoctor.fix.repair import Bench, FixPlan, Keep, Repair, manual
+from llmdoctor.fix.repairs import REPAIRERS
+from llmdoctor.fix.reviewed import fingerprints
+from llmdoctor.install import absolute
+from llmdoctor.journal import new_id
+from llmdoctor.machine import MARK, Machine
+from llmdoctor.plan import Recheck, Snapshot, Step, Write
+from llmdoctor.probe import paths
+from llmdoctor.system import System
+from llmdoctor.system.readonly import ReadOnly
+
+
+def place(system: System, question: Question) -> str:
+    """The environment that a fix is about: it is what is locked, and what `undo` asks for.
+
+    The whole look is made, so that what cannot be meant is refused before anything is locked; it is
+    made again under the lock.
+
+    Raises:
+        UsageError: there is no such project or environment, or no such check.
+    """
+    case, _ = judge(ReadOnly(system), question)
+    return _place(system, question, case.machine)
+
+
+def _place(system: System, question: Question, machine: Machine) -> str:
+    dot_venv = paths.join(system, paths.absolute(system, question.project), ".venv")
+    return absolute(system, machine.environment.path or dot_venv)
+
+
+def prepare(system: System, question: Question, keep: Keep, say: Callable[[str], None]) -> FixPlan:
+    """Look, judge, and plan the repairs. Changes nothing of the user's.
+
+    Raises:
+        UsageError: there is no such project or environment, or no such check.
+    """
+    case, all_verdicts = judge(ReadOnly(system), question_of_all(question))
+    chosen = checks.run_checks(case, select=question.select, ignore=question.ignore)
+    found = [item for verdict in chosen for item in verdict.findings]
+    environment = _place(system, question, case.machine)
+    project = paths.absolute(system, question.project)
+    with system.scratch() as scratch:
+        bench = Bench(system, case.machine, scratch, say, keep)
+        repairs = tuple(filter(None, (_repair(bench, item) for item in found)))
+    run = new_id(system)
+    before = tuple(item.key for verdict in all_verdicts for item in verdict.findings)
+    recheck = Recheck(
+        "look again: what was found is gone, and nothing new is wrong",
+        project,
+        tuple(repair.finding for repair in repairs if repair.steps),
+        before,
+        environment if system.kind(environment) is not None else None,
+        question.profiles,
+    )
+    steps = compose(environment, run, repairs)
+    steps = (*steps, recheck) if steps else ()
+    return FixPlan(
+        run,
+        environment,
+        project,
+        repairs,
+        steps,
+        fingerprints(system, project, case.machine, steps),
+    )
+
+
+def question_of_all(question: Question) -> Question:
+    """The same question without a choice of checks."""
+    return Question(question.profiles, question.environment, question.python, question.project)
+
+
+def compose(environment: str, run: str, repairs: Sequence[Repair]) -> tuple[Step, ...]:
+    """The steps of all repairs: files first, then the environment under one snapshot."""
+    files = [step for repair in repairs if not repair.inside for step in repair.steps]
+    inside = [step for repair in repairs if repair.inside for step in repair.steps]
+    if not inside:
+        return tuple(files)
+    aside = f"{environment}.llmdoctor-{run}"
+    guard: list[Step] = [
+        Snapshot(f"take a snapshot of {environment}", environment, aside),
+        Write("mark the environment as this run's", f"{environment}/{MARK}", f"{run}\n"),
+    ]
+    return (*files, *guard, *inside)
+
+
+def _repair(bench: Bench, found: Finding) -> Repair | None:
+    """What is done about a finding; a note that nothing repairs is not a fault."""
+    repairer = REPAIRERS.get(found.code)
+    made = repairer(bench, found) if repairer else None
+    if made is not None:
+        return made
+    return None if found.severity == "note" else manual(found)

@@ -1,0 +1,65 @@
+"""POETRY006: a keyring that nobody can unlock is switched off, for the project or for the user."""
+
+from __future__ import annotations
+
+from llmdoctor.finding import Finding
+from llmdoctor.fix.repair import Bench, Repair, manual
+from llmdoctor.plan import Write
+from llmdoctor.probe.paths import absolute, join
+from llmdoctor.probe.toml import get, parse_toml
+from llmdoctor.system import System
+
+
+def switch_off(bench: Bench, found: Finding) -> Repair:
+    """Write `keyring.enabled = false` where Poetry reads it; what else stands there stays.
+
+    A project with private sources is left to its owner: their passwords may lie in the keyring.
+    """
+    system, project = bench.system, bench.machine.project
+    if project is None:
+        return manual(found)
+    if names := _private(system, project.root):
+        return manual(
+            found,
+            f"passwords of {', '.join(names)} may lie in the keyring; POETRY_KEYRING_ENABLED=false "
+            "switches it off for one run",
+        )
+    local = bench.keep == "local"
+    path = join(system, project.root, "poetry.toml") if local else config_file(system)
+    path = system.real_path(path)
+    import tomlkit
+
+    text = system.read_text(path) or ""
+    document = tomlkit.parse(text)
+    table = document.setdefault("keyring", tomlkit.table())
+    table["enabled"] = False
+    whom = "this project" if local else "all projects of this user"
+    return Repair(
+        found.key,
+        found.code,
+        "ask",
+        f"Switch Poetry's keyring off for {whom}.",
+        (Write(f"write {path}", path, tomlkit.dumps(document)),),
+        details=(f"{path}: keyring.enabled = false",),
+    )
+
+
+def config_file(system: System) -> str:
+    """The user's config.toml of Poetry on Linux, where alone a keyring can stand in the way."""
+    home = system.environ.get("XDG_CONFIG_HOME") or join(system, system.home(), ".config")
+    folder = system.environ.get("POETRY_CONFIG_DIR") or join(system, home, "pypoetry")
+    return join(system, absolute(system, folder), "config.toml")
+
+
+def _private(system: System, folder: str) -> list[str]:
+    """Sources of the project other than public ones, for which no password is in a variable."""
+    text = system.read_text(join(system, folder, "pyproject.toml")) or ""
+    sources = get(parse_toml(text, "pyproject.toml")[0], "tool", "poetry", "source")
+    names = []
+    for source in sources if isinstance(sources, list) else ():
+        name, url = str(source.get("name")), str(source.get("url") or "")
+        public = not url or "://download.pytorch.org/" in url
+        variable = "POETRY_HTTP_BASIC_" + name.upper().replace("-", "_") + "_USERNAME"
+        if not public and variable not in system.environ:
+            names.append(name)
+    return names

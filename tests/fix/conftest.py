@@ -1,0 +1,5 @@
+"""Fixtures of the repairs' tests."""
+
+from cli.runs import desk
+
+__all__ = ["desk"]

@@ -1,0 +1,191 @@
+"""Environments that are really broken are found, repaired, proven, and put back byte for byte."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli.runs import Desk
+from support import venvs
+from support.index import LoopbackIndex
+from support.tree import assert_same_tree, snapshot
+from support.wheels import build_wheel
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX environments are repaired")
+
+
+def out_of(python: Path, code: str) -> str:
+    done = subprocess.run([str(python), "-I", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def says_tool(env: Path) -> str:
+    done = subprocess.run([str(env / "bin" / "tool")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def no_leftovers(env: Path) -> None:
+    assert [path.name for path in venvs.site_packages(env).iterdir() if path.name[0] in "~-"] == []
+
+
+def whole_again(env: Path) -> None:
+    folder = venvs.dist_info(env, "attrs", "1.0")
+    assert (folder / "RECORD").exists()
+    assert (folder / "METADATA").exists()
+    assert out_of(venvs.python_of(env), "import attrs; print(attrs.__version__)") == "1.0"
+
+
+def own_prefix(env: Path) -> None:
+    code = "import sys, kept; print(sys.prefix, sys.prefix != sys.base_prefix, kept.__version__)"
+    assert out_of(venvs.python_of(env), code) == f"{env} True 1.0"
+
+
+def started_here(env: Path) -> None:
+    assert says_tool(env) == str(env)
+    assert f"{env}" in (env / "bin" / "activate").read_text()
+
+
+def moved(env: Path) -> None:
+    there = env.with_name("elsewhere")
+    venvs.make_venv(there)
+    venvs.install_fake_dist(there, "kept", "1.0")
+    import shutil
+
+    shutil.rmtree(env)
+    venvs.move_venv(there, env)
+
+
+TROUBLE: dict[str, tuple[str, Callable[[Path], object], Callable[[Path], object]]] = {
+    "leftover": ("PKG001", lambda env: venvs.leave_dangling(env, "tqdm", "4.67"), no_leftovers),
+    "leftover of an old pip": (
+        "PKG001",
+        lambda env: venvs.leave_dangling(env, "tqdm", "4.67", prefix="-"),
+        no_leftovers,
+    ),
+    "no RECORD": (
+        "PKG001",
+        lambda env: venvs.without_file(venvs.install_fake_dist(env, "attrs", "1.0"), "RECORD"),
+        whole_again,
+    ),
+    "no METADATA": (
+        "PKG001",
+        lambda env: venvs.without_file(venvs.install_fake_dist(env, "attrs", "1.0"), "METADATA"),
+        whole_again,
+    ),
+    "base interpreter gone": ("PY001", venvs.vanish_base, own_prefix),
+    "no pyvenv.cfg": ("PY002", venvs.remove_cfg, own_prefix),
+    "garbled pyvenv.cfg": ("PY002", venvs.garble_cfg, own_prefix),
+    "moved": ("PY002", moved, started_here),
+    "script of another Python": ("PY011", venvs.spoil_shebang, lambda _: None),
+}
+
+
+@pytest.fixture
+def served(desk: Desk, loopback_index: LoopbackIndex, tmp_path: Path) -> Desk:
+    modules = {"attrs/__init__.py": "__version__ = '1.0'\n"}
+    url = loopback_index.add("simple", build_wheel(tmp_path, "attrs", "1.0", modules=modules))
+    desk.environ["PIP_INDEX_URL"] = url
+    return desk
+
+
+@pytest.mark.parametrize("name", TROUBLE)
+def test_trouble_is_found_repaired_and_taken_back(served: Desk, name: str) -> None:
+    code, breaks, proves = TROUBLE[name]
+    env = served.environment()
+    venvs.install_fake_dist(env, "kept", "1.0")
+    breaks(env)
+    before = snapshot(served.project)
+    found = served.json("check", "--select", code)["findings"]
+    assert [item["code"] for item in found] == [code]
+
+    done = served.json("fix", "--select", code, "--yes", code=0)
+    assert done["outcome"] == "kept", done
+    assert served.json("check", "--select", code, code=0)["findings"] == []
+    proves(env)
+
+    again = served.json("fix", "--select", code, "--yes", code=0)
+    assert again["outcome"] == "nothing to repair"
+    assert again["steps"] == []
+
+    served.run("undo", "--yes")
+    assert_same_tree(before, snapshot(served.project))
+
+
+def test_without_an_answer_nothing_is_changed(served: Desk) -> None:
+    env = served.environment()
+    venvs.leave_dangling(env, "tqdm", "4.67")
+    before = snapshot(served.project)
+    told = served.run("fix", "--select", "PKG001", code=1)
+    assert "--yes" in told.stderr
+    assert "Half-removed packages" in told.stdout
+    assert_same_tree(before, snapshot(served.project))
+
+
+def test_a_healthy_environment_has_nothing_to_repair(served: Desk) -> None:
+    served.environment()
+    before = snapshot(served.project)
+    assert "nothing to repair" in served.run("fix", "--select", "PY", "--yes").stdout
+    assert_same_tree(before, snapshot(served.project))
+
+
+def test_a_repair_whose_package_cannot_be_had_leaves_everything_as_it_was(served: Desk) -> None:
+    env = served.environment()
+    venvs.without_file(venvs.install_fake_dist(env, "absent", "1.0"), "RECORD")
+    before = snapshot(served.project)
+    told = served.run("fix", "--select", "PKG001", "--yes", code=4)
+    assert "absent" in told.stderr
+    assert_same_tree(before, snapshot(served.project))
+
+
+def test_what_no_index_has_is_left_to_its_reader(served: Desk) -> None:
+    env = served.environment()
+    torch = venvs.install_fake_torch(env, "2.9.1", "12.6")
+    venvs.without_file(torch, "RECORD")
+    told = served.json("fix", "--select", "PKG001", "--yes", code=1)
+    (left,) = told["repairs"]
+    assert left["safety"] == "manual"
+    assert any("torch 2.9.1+cu126" in detail for detail in left["details"])
+
+
+def test_a_reviewed_plan_is_carried_out_exactly(served: Desk) -> None:
+    env = served.environment()
+    venvs.leave_dangling(env, "tqdm", "4.67")
+    before = snapshot(served.project)
+    plan = served.folder / "fix.json"
+    served.run("fix", "--select", "PKG001", "--plan-out", str(plan))
+    assert_same_tree(before, snapshot(served.project))
+    done = served.json("fix", "--plan", str(plan), "--yes", code=[0, 1])
+    assert done["outcome"] == "kept"
+    no_leftovers(env)
+    assert "was carried out as run" in served.run("fix", "--plan", str(plan), code=2).stderr
+
+
+def test_a_reviewed_plan_that_no_longer_holds_is_refused(served: Desk) -> None:
+    env = served.environment()
+    venvs.leave_dangling(env, "tqdm", "4.67")
+    plan = served.folder / "fix.json"
+    served.run("fix", "--select", "PKG001", "--plan-out", str(plan))
+    venvs.install_fake_dist(env, "new", "1.0")
+    assert "has changed since" in served.refused("fix", "--plan", str(plan), "--yes")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", json.dumps({"schema": "fix-plan/9"}), "\0"])
+def test_what_is_no_plan_is_refused(served: Desk, text: str) -> None:
+    plan = served.folder / "fix.json"
+    plan.write_text(text)
+    served.refused("fix", "--plan", str(plan), "--yes")
+
+
+def test_wrong_words_are_refused(served: Desk) -> None:
+    assert "no such folder" in served.refused("fix", "--project", "nowhere")
+    assert "there is no environment" in served.refused("fix", "--env", "nowhere")
+    assert "no check's code begins with" in served.refused("fix", "--select", "LOKC")
+    assert "there is no such file" in served.refused("fix", "--plan", "nowhere.json")
+    assert "give one of them" in served.refused("fix", "--plan", "a", "--plan-out", "b")
