@@ -15,6 +15,9 @@ TEST = ("pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "markdown-it-py>=
 # The oldest versions that pyproject.toml allows, for the session that proves them.
 OLDEST = ("packaging==24.0", "platformdirs==4.0.0", "rich==13.7.0", "tomlkit==0.12.0", "uv==0.9.0")
 
+# One Poetry of each line whose lock, hash or commands differ (profiles/tables/poetry.toml).
+POETRIES = ("1.8.5", "2.0.1", "2.1.4", "2.2.1", "2.3.4", "2.5.1")
+
 
 @nox.session
 def lint(session: nox.Session) -> None:
@@ -31,6 +34,17 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
 
 
+def install_poetry(session: nox.Session, version: str) -> str:
+    """A Poetry in an environment of its own, kept for the next run; gives its program."""
+    folder = os.path.abspath(os.path.join(session.cache_dir, f"poetry-{version}"))  # noqa: PTH100, PTH118
+    program = os.path.join(folder, "Scripts" if os.name == "nt" else "bin", "poetry")  # noqa: PTH118
+    if not os.path.exists(program):  # noqa: PTH110
+        session.run("python", "-m", "venv", folder)
+        python = os.path.join(os.path.dirname(program), "python")  # noqa: PTH118, PTH120
+        session.run(python, "-m", "pip", "install", "-q", f"poetry=={version}", external=True)
+    return program
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests. The smoke test's own run in an environment that llmdoctor itself installs."""
@@ -40,8 +54,20 @@ def tests(session: nox.Session) -> None:
     install = ("llmdoctor", "install", "--profile", "cpu", "--env", proven, "--yes", "--no-smoke")
     session.run(*install, env=state)
     python = os.path.join(proven, "Scripts" if os.name == "nt" else "bin", "python")  # noqa: PTH118
-    proof = {"LLMDOCTOR_TEST_SMOKE_PYTHON": python}
+    proof = {
+        "LLMDOCTOR_TEST_SMOKE_PYTHON": python,
+        "LLMDOCTOR_TEST_POETRY": install_poetry(session, POETRIES[-1]),
+    }
     session.run("pytest", "-n", "auto", *session.posargs, env=proof)
+
+
+@nox.session
+def poetry(session: nox.Session) -> None:
+    """What `fix` does to Poetry's projects, with every line of Poetry; not part of CI."""
+    session.install(".", *TEST)
+    programs = [install_poetry(session, version) for version in POETRIES]
+    there = {"LLMDOCTOR_TEST_POETRY": os.pathsep.join(programs)}
+    session.run("pytest", "-v", "tests/fix", *session.posargs, env=there)
 
 
 @nox.session(python=["3.10", "3.12", "3.13"])

@@ -169,6 +169,17 @@ class World:
         verify = Verify("verify", str(self.venv), {"pkg": "2.0"})
         return self.plan(keep, *self.install(), verify)
 
+    def repair(self) -> Plan:
+        """What a fix does: files of the project, and under a snapshot things in the environment."""
+        return self.plan(
+            Write("settings", str(self.settings), "mine = 2\n"),
+            Write("new file", str(self.project / "new.toml"), "x = 1\n"),
+            Snapshot("snapshot", str(self.venv), str(self.aside)),
+            Write("mark", f"{self.venv}/{MARK}", "1\n"),
+            Remove("remove", str(self.venv / "link")),
+            run("install", INSTALL, str(self.venv)),
+        )
+
     def fresh(self) -> Plan:
         keep = SetAside("set aside", str(self.venv), str(self.aside))
         return self.plan(keep, self.create(), *self.install())
@@ -247,6 +258,7 @@ SHAPES: dict[str, tuple[bool, Callable[[World], Plan]]] = {
     "new": (False, World.new),
     "existing": (True, World.existing),
     "fresh": (True, World.fresh),
+    "repair": (True, World.repair),
 }
 FULL = OSError(errno.ENOSPC, "no space left on device")
 ODD = ValueError("something that nobody thought of")

@@ -64,7 +64,7 @@ def find(system: System, run_id: str | None, environment: str) -> Entry:
 
 
 def _is_about(system: System, entry: Entry, environment: str) -> bool:
-    """Whether a run changed that environment, or files beside it: Poetry keeps its own elsewhere."""
+    """Whether a run changed that environment, or files beside it (Poetry's may lie elsewhere)."""
     beside = system.flavour(environment).parent
     wrote = (system.flavour(step.path).parent for step in files(system, entry).values())
     return entry.environment == environment or beside in wrote

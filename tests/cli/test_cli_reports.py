@@ -241,7 +241,7 @@ def test_undo_says_what_else_goes_away_before_it_asks(world: World) -> None:
     os.close(slave)
     assert done.returncode == 1
     assert f"remove {world.venv}, which run " in done.stderr
-    assert "Everything done in it since then goes away too." in done.stderr
+    assert "Everything done in the environment since then goes away too." in done.stderr
     assert done.stdout == f"{world.venv} stays as it is\n"
     assert world.venv.exists()
 
