@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llmdoctor import checks
-from llmdoctor.checks import CHECKS, Case, Check
+from llmdoctor.checks import Case, Check
 from llmdoctor.errors import UsageError
 from llmdoctor.finding import Report, Verdict
 from llmdoctor.machine import Machine
@@ -16,7 +16,7 @@ from llmdoctor.redact import redact, redact_text, redact_verdict
 from llmdoctor.system import System
 
 if TYPE_CHECKING:  # without a wish there is no profile and no choice, and each costs milliseconds
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from llmdoctor.deep import Deep
     from llmdoctor.plan import Choice, Target
@@ -36,9 +36,13 @@ class Question:
     ignore: tuple[str, ...] = ()
 
 
-def catalogue() -> tuple[Check, ...]:
-    """Every check, most fundamental first."""
-    return CHECKS
+def catalogue(select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Check, ...]:
+    """The chosen checks, or every one, most fundamental first.
+
+    Raises:
+        UsageError: no code begins with one of the prefixes.
+    """
+    return checks.chosen(select, ignore)
 
 
 def diagnose(

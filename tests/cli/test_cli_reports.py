@@ -358,3 +358,9 @@ def test_an_environment_that_is_built_on_is_exported_whole(world: World) -> None
     install_fake_dist(world.venv, "numpy", "2.0.0", files={"numpy/__init__.py": ""})
     said = world.run("plan", "--profile", "cpu", "--export", "requirements").stdout
     assert "numpy==2.0.0" in said
+
+
+def test_the_list_of_checks_is_chosen_as_the_checks_are(desk: Desk) -> None:
+    listed = desk.run("check", "--list", "--select", "PY", "--ignore", "PY00").stdout.splitlines()
+    assert [line.split()[0] for line in listed] == ["PY010", "PY011"]
+    assert "did you mean 'PY'" in desk.refused("check", "--list", "--select", "PYY")

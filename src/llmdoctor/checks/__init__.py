@@ -189,9 +189,18 @@ def run_checks(
     Raises:
         UsageError: no code begins with one of the prefixes; gives the nearest.
     """
+    return messages.once(check.run(case) for check in chosen(select, ignore))
+
+
+def chosen(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Check, ...]:
+    """The checks whose codes begin with one of `select`, or all, less those of `ignore`.
+
+    Raises:
+        UsageError: no code begins with one of the prefixes; gives the nearest.
+    """
     wanted, unwanted = _prefixes(select) or ("",), _prefixes(ignore)
-    return messages.once(
-        check.run(case)
+    return tuple(
+        check
         for check in CHECKS
         if check.code.startswith(wanted) and not (unwanted and check.code.startswith(unwanted))
     )

@@ -54,7 +54,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     from llmdoctor import diagnose
 
     if options.list:
-        for declared in diagnose.catalogue():
+        for declared in diagnose.catalogue(options.select, options.ignore):
             put(f"{declared.code}  {declared.severity:7}  {declared.title}")
         return 0
 
