@@ -242,7 +242,7 @@ def test_undo_says_what_else_goes_away_before_it_asks(world: World) -> None:
     assert done.returncode == 1
     assert f"remove {world.venv}, which run " in done.stderr
     assert "Everything done in the environment since then goes away too." in done.stderr
-    assert done.stdout == f"{world.venv} stays as it is\n"
+    assert done.stdout == f"nothing was changed: {world.venv}\n"
     assert world.venv.exists()
 
 
