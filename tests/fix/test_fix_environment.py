@@ -128,6 +128,14 @@ def test_without_an_answer_nothing_is_changed(served: Desk) -> None:
     assert_same_tree(before, snapshot(served.project))
 
 
+def test_every_step_is_shown_where_everything_is_asked_for(served: Desk) -> None:
+    venvs.leave_dangling(served.environment(), "tqdm", "4.67")
+    short = served.run("fix", "--select", "PKG001", code=1).stdout
+    long = served.run("fix", "--select", "PKG001", "--verbose", code=1).stdout
+    assert "1. take a snapshot of" in long
+    assert "take a snapshot of" not in short
+
+
 def test_a_healthy_environment_has_nothing_to_repair(served: Desk) -> None:
     served.environment()
     before = snapshot(served.project)

@@ -130,7 +130,9 @@ def _report(
 
     emit(
         documents.fix(made, outcome, run=run, backup=backup, error=error, left=left),
-        lambda paper: fixes.fix(made, paper, outcome, run=run, backup=backup, left=left),
+        lambda paper: fixes.fix(
+            made, paper, outcome, run=run, backup=backup, left=left, verbose=options.verbose
+        ),
         format=options.format,
         output=None if to_stdout else options.output,
         line=fixes.one_line(made, outcome) if options.quiet else None,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from llmdoctor.fix import FixPlan, Repair
     from llmdoctor.render.terminal import Paper
 
-_MOST = 20  # lines of detail for one repair
+_MOST = 20  # lines of detail for one repair, unless all are asked for
 
 
 def fix(
@@ -23,11 +23,14 @@ def fix(
     run: str | None,
     backup: str | None,
     left: Sequence[Finding],
+    verbose: bool = False,
 ) -> None:
     """The plan before it is carried out, and what came of it afterwards."""
     if outcome != "kept":
         for repair in (*made.mends, *made.left):
-            _repair(repair, paper)
+            _repair(repair, paper, None if verbose else _MOST)
+        for number, step in enumerate(made.steps if verbose else (), 1):
+            paper.item(f"{number}.", step.text)
         paper.line(one_line(made, outcome), "bold")
         return
     paper.line(f"✓ {one_line(made, outcome)}", "green")
@@ -48,14 +51,14 @@ def one_line(made: FixPlan, outcome: str) -> str:
     return f"{mended} {done}{codes}" + (f"; {left} left to you" if left else "")
 
 
-def _repair(repair: Repair, paper: Paper) -> None:
+def _repair(repair: Repair, paper: Paper, most: int | None) -> None:
     paper.line(f"· {repair.finding}", "bold")
     word = "left to you" if not repair.steps else repair.safety
     paper.line(f"{word}: {repair.summary}", indent=2)
-    for text in repair.details[:_MOST]:
+    for text in repair.details[:most]:
         paper.verbatim(text, "dim", 4)
-    if len(repair.details) > _MOST:
-        paper.line(f"and {len(repair.details) - _MOST} more", "dim", 4)
+    if most is not None and len(repair.details) > most:
+        paper.line(f"and {len(repair.details) - most} more: see them with --verbose", "dim", 4)
     for argv in repair.commands:
         paper.verbatim(f"$ {command(argv)}", "bold", 4)
     paper.line()
