@@ -41,3 +41,13 @@ def test_a_summary_that_cannot_be_written_is_said_and_ends_nothing(desk: Desk) -
     done = desk.run("check", "--from", LOOK, "--format", "github", code=1, env=env)
     assert "cannot write the job summary" in done.stderr
     assert done.stdout.startswith("::error ")
+
+
+@pytest.mark.parametrize("name", formats.OF_A_CHECK)
+def test_a_saved_look_that_names_somebody_is_redacted(name: str, desk: Desk) -> None:
+    look = Path(LOOK).read_text("utf-8").replace("Poetry 2.1.3", "/home/alice/poetry")
+    assert "alice" in look
+    (desk.project / "look.json").write_text(look)
+    out = desk.run("check", "--from", "look.json", "--format", name, code=(0, 1)).stdout
+    assert "LOCK002" in out
+    assert "alice" not in out

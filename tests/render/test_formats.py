@@ -131,7 +131,7 @@ def report(case: str) -> Report:
     return diagnose(Local(), Question(snapshot=str(CASES / case / "machine.json")))
 
 
-def annotations(text: str) -> list[tuple[str, dict[str, str], str]]:
+def told_to_runner(text: str) -> list[tuple[str, dict[str, str], str]]:
     """What a runner reads: a command, its properties and its message."""
     found = []
     for line in re.split("\r\n|\r|\n", text):
@@ -185,7 +185,7 @@ def holds(told: Report) -> None:
     assert len(entries) == len(told.findings) + crashes
     assert len({entry["fingerprint"] for entry in entries}) == len(entries)
 
-    lines = annotations(written["github"])
+    lines = told_to_runner(written["github"])
     assert len(lines) == len(told.findings) + crashes
     for item, (command, properties, message) in zip(told.findings, lines, strict=False):
         assert command == {"note": "notice"}.get(item.severity, item.severity)
@@ -246,7 +246,7 @@ def test_only_a_file_of_the_project_is_a_place(
     assert remarks.file(told, item) == file
     (location,) = json.loads(formats.check("sarif", told))["runs"][0]["results"][0]["locations"]
     assert ("physicalLocation" in location) is (file is not None)
-    ((_, properties, _),) = annotations(formats.check("github", told))
+    ((_, properties, _),) = told_to_runner(formats.check("github", told))
     assert properties.get("file") == file
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from llmdoctor.cli.arguments import Parser
 from llmdoctor.cli.output import emit, put, say, summarise
 from llmdoctor.errors import UsageError
-from llmdoctor.render import formats
 
 if TYPE_CHECKING:
     from llmdoctor.diagnose import Question
@@ -25,6 +24,8 @@ _FAILING: dict[str, tuple[str, ...]] = {
     "warning": ("error", "warning"),
     "never": (),
 }
+# As in render.formats, which a help text need not import.
+_FOR_PROGRAMS = ("junit", "sarif", "github", "gitlab")
 
 
 def check(parser: Parser, words: Sequence[str]) -> int:
@@ -41,7 +42,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     parser.repeatable("--ignore", "CODE", "Not these checks (a prefix); repeatable.")
     parser.choice("--fail-on", tuple(_FAILING), "From where on the exit code is 1.")
     parser.flag("--list", text="List the checks and exit.")
-    parser.report(more=("markdown", *formats.OF_A_CHECK))
+    parser.report(more=("markdown", *_FOR_PROGRAMS))
     parser.examples(
         "llmdoctor check",
         "llmdoctor check --profile mainline --profile flashattn",
@@ -67,7 +68,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
             next_command="llmdoctor check --deep",
         )
     from llmdoctor import tables
-    from llmdoctor.render import documents
+    from llmdoctor.render import documents, formats
     from llmdoctor.system.local import Local
     from llmdoctor.system.readonly import ReadOnly
 
@@ -109,7 +110,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         line=diagnose.one_line(report) if options.quiet else None,
         more={
             "markdown": markdown,
-            **{name: partial(formats.check, name, report) for name in formats.OF_A_CHECK},
+            **{name: partial(formats.check, name, report) for name in _FOR_PROGRAMS},
         },
     )
     if options.format == "github":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from llmdoctor.redact import redact, redact_verdict
 
 if TYPE_CHECKING:
     from llmdoctor.finding import Report
@@ -11,7 +14,15 @@ OF_A_CHECK = ("junit", "sarif", "github", "gitlab")
 
 
 def check(name: str, report: Report) -> str:
-    """A whole check in one of these formats. Only the module of that format is imported."""
+    """A whole check in one of these formats. Only the module of that format is imported.
+
+    A look that was read from a file is as somebody wrote it down: it is redacted here once more.
+    """
+    report = replace(
+        report,
+        machine=redact(report.machine, ""),
+        verdicts=tuple(redact_verdict(verdict, "") for verdict in report.verdicts),
+    )
     if name == "junit":
         from llmdoctor.render import junit
 

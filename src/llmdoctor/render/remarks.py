@@ -63,7 +63,7 @@ def fingerprints(findings: Sequence[Finding]) -> list[str]:
     seen: Counter[str] = Counter()
     marks = []
     for item in findings:
-        what = "\n".join((item.code, item.cause or "", item.title, item.where or ""))
+        what = "\n".join((item.code, item.cause or "", item.title))  # no path: checkouts move
         seen[what] += 1
         told = f"{what}\n{seen[what]}".encode(errors="replace")
         marks.append(hashlib.sha256(told).hexdigest())
