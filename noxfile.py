@@ -11,7 +11,13 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 
 # xdist: the tests are many programs that wait for programs, and use every core
-TEST = ("pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "markdown-it-py>=2.2")
+TEST = (
+    "pytest>=8",
+    "pytest-xdist>=3.5",
+    "hypothesis>=6.100",
+    "markdown-it-py>=2.2",
+    "jsonschema>=4.18",
+)
 # The oldest versions that pyproject.toml allows, for the session that proves them.
 OLDEST = ("packaging==24.0", "platformdirs==4.0.0", "rich==13.7.0", "tomlkit==0.12.0", "uv==0.9.0")
 

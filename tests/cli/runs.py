@@ -33,7 +33,7 @@ class Desk:
             "COLUMNS": "80",
             "LANG": "C.UTF-8",
         }
-        for name in ("LC_ALL", "NO_COLOR", "CI", "FORCE_COLOR"):
+        for name in ("LC_ALL", "NO_COLOR", "CI", "FORCE_COLOR", "GITHUB_STEP_SUMMARY"):
             self.environ.pop(name, None)
 
     def command(self, *arguments: str) -> list[str]:

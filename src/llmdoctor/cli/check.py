@@ -7,10 +7,11 @@ folder that is gone afterwards.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.output import emit, put, say
+from llmdoctor.cli.output import emit, put, say, summarise
 from llmdoctor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _FAILING: dict[str, tuple[str, ...]] = {
     "warning": ("error", "warning"),
     "never": (),
 }
+# As in render.formats, which a help text need not import.
+_FOR_PROGRAMS = ("junit", "sarif", "github", "gitlab")
 
 
 def check(parser: Parser, words: Sequence[str]) -> int:
@@ -39,7 +42,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     parser.repeatable("--ignore", "CODE", "Not these checks (a prefix); repeatable.")
     parser.choice("--fail-on", tuple(_FAILING), "From where on the exit code is 1.")
     parser.flag("--list", text="List the checks and exit.")
-    parser.report(more=("markdown",))
+    parser.report(more=("markdown", *_FOR_PROGRAMS))
     parser.examples(
         "llmdoctor check",
         "llmdoctor check --profile mainline --profile flashattn",
@@ -47,6 +50,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         "llmdoctor check --deep",
         "python -m torch.utils.collect_env | llmdoctor check --from -",
         "llmdoctor check --format markdown --output report.md",
+        "llmdoctor check --format junit --output llmdoctor.xml",
         "llmdoctor check --select TORCH --fail-on warning",
     )
     options = parser.read(words)
@@ -64,7 +68,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
             next_command="llmdoctor check --deep",
         )
     from llmdoctor import tables
-    from llmdoctor.render import documents
+    from llmdoctor.render import documents, formats
     from llmdoctor.system.local import Local
     from llmdoctor.system.readonly import ReadOnly
 
@@ -104,8 +108,13 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         format=options.format,
         output=options.output,
         line=diagnose.one_line(report) if options.quiet else None,
-        more={"markdown": markdown},
+        more={
+            "markdown": markdown,
+            **{name: partial(formats.check, name, report) for name in _FOR_PROGRAMS},
+        },
     )
+    if options.format == "github":
+        summarise(markdown)
     return int(report.worst in _FAILING[options.fail_on])
 
 

@@ -70,6 +70,19 @@ def deliver(text: str, output: str | None) -> None:
         raise UsageError(f"cannot write the report to {output}: {why}") from None
 
 
+def summarise(text: Callable[[], str]) -> None:
+    """Append to the job summary where a GitHub runner asks for one; a failure ends nothing."""
+    place = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not place:
+        return
+    try:
+        with Path(place).open("a", encoding="utf-8", errors="replace") as summary:
+            summary.write(text() + "\n")
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        say(f"llmdoctor: cannot write the job summary: {why}")
+
+
 def afterwards(report: Callable[[], None]) -> None:
     """Report on what is already done: a report that cannot be written is said, and ends nothing.
 

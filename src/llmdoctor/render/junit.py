@@ -1,0 +1,55 @@
+"""A check as JUnit XML: a test case for each check, a suite for each family.
+
+Errors and warnings are failures. A note asks for nothing, so its test case passes and says it.
+"""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from llmdoctor.diagnose import catalogue
+from llmdoctor.finding import SEVERITIES, Report, Verdict
+from llmdoctor.render.remarks import clean, family, whole
+
+
+def check(report: Report) -> str:
+    """A whole check, in ASCII: what is beyond it is written as references."""
+    titles = {declared.code: declared.title for declared in catalogue()}
+    families: dict[str, list[Verdict]] = {}
+    for verdict in report.verdicts:
+        families.setdefault(family(verdict.code), []).append(verdict)
+    root = ET.Element("testsuites", name="llmdoctor check")
+    for name, verdicts in families.items():
+        suite = ET.SubElement(root, "testsuite", name=clean(name))
+        for verdict in verdicts:
+            _case(suite, verdict, titles.get(verdict.code, ""))
+        _count(suite)
+    _count(root)
+    ET.indent(root, " ")
+    written: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=True)
+    return written.decode("ascii")
+
+
+def _case(suite: ET.Element, verdict: Verdict, title: str) -> None:
+    name = clean(f"{verdict.code} {title}".strip())
+    case = ET.SubElement(suite, "testcase", classname=f"llmdoctor.{suite.get('name')}", name=name)
+    reason = clean(verdict.reason or "unknown")
+    if verdict.outcome == "skip":
+        ET.SubElement(case, "skipped", message=reason)
+    elif verdict.outcome == "crash":
+        ET.SubElement(case, "error", type="crash", message=reason).text = reason
+    elif verdict.findings:
+        worst = min(verdict.findings, key=lambda item: SEVERITIES.index(item.severity))
+        told = "\n\n".join(f"{item.severity}: {whole(item)}" for item in verdict.findings)
+        if worst.severity == "note":
+            ET.SubElement(case, "system-out").text = told
+        else:
+            ET.SubElement(
+                case, "failure", type=worst.severity, message=clean(worst.title)
+            ).text = told
+
+
+def _count(element: ET.Element) -> None:
+    counts = {"tests": "testcase", "failures": "failure", "errors": "error", "skipped": "skipped"}
+    for name, tag in counts.items():
+        element.set(name, str(sum(1 for _ in element.iter(tag))))

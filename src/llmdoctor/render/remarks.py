@@ -1,0 +1,70 @@
+"""What the formats for other programs say alike of a finding: its words, its file, its mark."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from llmdoctor.finding import Finding, Report
+from llmdoctor.render.terminal import command
+
+# What XML 1.0 does not allow, escaped or not. None of it means anything in the other formats, and
+# in a log it would steer a terminal.
+_ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def clean(text: str) -> str:
+    """A text that any format can hold: what it cannot becomes the replacement character."""
+    return _ILLEGAL.sub("\ufffd", text)
+
+
+def family(code: str) -> str:
+    """The letters of a check's code."""
+    return code.rstrip("0123456789")
+
+
+def text(item: Finding) -> str:
+    """What is wrong, what was seen, what to do: a line each, commands as a shell takes them."""
+    lines = [item.detail, *item.evidence]
+    if item.remedy is not None:
+        lines.append(f"Remedy: {item.remedy.summary}")
+        lines += [f"$ {command(argv)}" for argv in item.remedy.commands]
+    if item.url:
+        lines.append(item.url)
+    return clean("\n".join(line for line in lines if line.strip()))
+
+
+def whole(item: Finding) -> str:
+    """The title and the text below it; never empty."""
+    return "\n".join(filter(None, (clean(item.title), text(item)))) or clean(item.code)
+
+
+def file(report: Report, item: Finding) -> str | None:
+    """The project's file that a finding is about, relative to the project, with "/".
+
+    None for what is about the machine, its environment or a folder. What is said of a project as a
+    whole was read from its manifest.
+    """
+    project, where = report.machine.project, item.where
+    if project is None or not where:
+        return None
+    root, place = (path.replace("\\", "/").rstrip("/") for path in (project.root, where))
+    if place == root:
+        return project.manifest if family(item.code) == "PROJ" else None
+    name = place.removeprefix(f"{root}/")
+    # an environment in the project is no file of it
+    return name if name != place and name.endswith((".toml", ".lock")) and "/" not in name else None
+
+
+def fingerprints(findings: Sequence[Finding]) -> list[str]:
+    """A mark for each finding, the same in the next run, and no two alike in this one."""
+    seen: Counter[str] = Counter()
+    marks = []
+    for item in findings:
+        what = "\n".join((item.code, item.cause or "", item.title))  # no path: checkouts move
+        seen[what] += 1
+        told = f"{what}\n{seen[what]}".encode(errors="replace")
+        marks.append(hashlib.sha256(told).hexdigest())
+    return marks
