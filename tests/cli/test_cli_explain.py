@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.runs import Desk
-from llmdoctor.cli.explain import log_chunks
+from llmdoctor.cli.explain import log_chunks, told
 from llmdoctor.errors import UsageError
 from llmdoctor.system.local import Local
 
@@ -146,3 +146,23 @@ def test_its_help_has_examples(desk: Desk) -> None:
     said = desk.run("explain", "--help").stdout
     assert "llmdoctor explain build.log" in said
     assert "explain -" in said
+
+
+def test_a_long_log_shows_that_it_is_being_read_and_a_slow_one_does_not() -> None:
+    def words(sizes: list[int], times: list[float]) -> list[str]:
+        heard: list[str] = []
+        chunks = [bytes(size) for size in sizes]
+        assert list(told(iter(chunks), heard.append, iter(times).__next__)) == chunks
+        return heard
+
+    big = [2 << 20] * 4
+    assert words(big, [0, 1, 3.5, 4, 7]) == [
+        "read 4 MiB of the log",
+        "read 8 MiB of the log",
+    ]
+    assert words(big, [0, 0.1, 0.2, 0.3, 0.4]) == []  # read at once
+    assert words([100] * 3, [0, 60, 120, 180]) == []  # a build that says little
+
+
+def test_a_log_read_at_once_says_nothing_beside_the_report(desk: Desk) -> None:
+    assert desk.run("explain", "-", stdin=LOG).stderr == ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.output import emit, say
+from llmdoctor.cli.output import Progress, emit, say
 from llmdoctor.errors import UnreadableError, UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _EXAMPLE = "pip install flash-attn 2>&1 | llmdoctor explain -"
 # standard input has, and a quiet build says nothing for long. Once it speaks it may take its time.
 _FIRST_OF_FILE = 120.0
 _FIRST_OF_STANDARD_INPUT = 7200.0
+_SIGN_OF_LIFE = 3.0  # seconds of reading between two words of how far it is; a usual log has none
 
 
 def explain(parser: Parser, words: Sequence[str]) -> int:
@@ -39,7 +41,11 @@ def explain(parser: Parser, words: Sequence[str]) -> int:
 
     system = ReadOnly(Local())
     where = "-" if options.log is None else options.log
-    found = explaining.explain(log_chunks(system, where))
+    progress = Progress(quiet=options.quiet)
+    try:
+        found = explaining.explain(told(log_chunks(system, where), progress.line))
+    finally:
+        progress.clear()
     if options.here:
         from llmdoctor.diagnose import Question, diagnose
 
@@ -83,6 +89,26 @@ def log_chunks(
         raise UsageError(f"{where}: there is no such file", next_command=_EXAMPLE) from None
     except UnreadableError as error:
         raise UsageError(f"{where}: {error.reason}", next_command=_EXAMPLE) from None
+
+
+def told(
+    chunks: Iterator[bytes],
+    tell: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[bytes]:
+    """The same chunks; `tell` hears every few seconds how much was read, if it is a MiB more.
+
+    So a long log shows that it is being read, and the log of a slow build stays quiet.
+    """
+    read = heard = 0
+    last = clock()
+    for chunk in chunks:
+        yield chunk
+        read += len(chunk)
+        now = clock()
+        if now - last >= _SIGN_OF_LIFE and read - heard >= 1 << 20:
+            tell(f"read {read >> 20} MiB of the log")
+            last, heard = now, read
 
 
 def _standard_input() -> Iterator[bytes]:
