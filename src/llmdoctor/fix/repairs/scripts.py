@@ -21,6 +21,8 @@ def point_again(bench: Bench, found: Finding) -> Repair:
     system, path = bench.system, bench.machine.environment.path
     if path is None or is_windows(system):
         return manual(found)
+    if bench.machine.environment.kind == "conda":
+        return manual(found, "a conda environment is left to its own tools")
     if len(path) > _LONGEST or " " in path:
         return manual(found, "its path is too long for a script's first line, or has a space in it")
     steps = tuple(_rewritten(system, path))
