@@ -662,3 +662,11 @@ def test_nothing_in_an_environment_is_changed_without_a_snapshot(tmp_path: Path)
     with pytest.raises(RolledBackError, match="under guard"):
         world.carry_out(world.plan(Remove("remove", str(world.venv / "link"))))
     world.assert_as_before()
+
+
+def test_nothing_outside_the_environment_is_removed(tmp_path: Path) -> None:
+    world = World(tmp_path, there=True)
+    keep_it = Snapshot("snapshot", str(world.venv), str(world.aside))
+    with pytest.raises(RolledBackError, match="and stays"):
+        world.carry_out(world.plan(keep_it, Remove("remove", str(world.settings))))
+    world.assert_as_before()

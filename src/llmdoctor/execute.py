@@ -102,6 +102,8 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
             if isinstance(step, Run) and step.creates and system.kind(step.creates) is not None:
                 # somebody made it while the plan was read: it is theirs, and stays
                 raise StepFailedError(f"{step.creates} has appeared since the plan was made")
+            if isinstance(step, Remove) and not inside(system, work.environment, step.path):
+                raise StepFailedError(f"{step.path} is not in {work.environment}, and stays")
             if isinstance(step, (Remove, Write)) and inside(system, work.environment, step.path):
                 _see_guarded(begun, step)
             if isinstance(step, Write):

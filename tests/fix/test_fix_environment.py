@@ -197,3 +197,36 @@ def test_wrong_words_are_refused(served: Desk) -> None:
     assert "no check's code begins with" in served.refused("fix", "--select", "LOKC")
     assert "there is no such file" in served.refused("fix", "--plan", "nowhere.json")
     assert "give one of them" in served.refused("fix", "--plan", "a", "--plan-out", "b")
+
+
+def test_leftovers_of_the_base_interpreter_are_left_alone(served: Desk) -> None:
+    """An environment that sees its base's packages does not own them."""
+    base = venvs.make_venv(served.folder / "base")
+    leftover = venvs.leave_dangling(base, "tqdm", "4.67")
+    env = served.environment()
+    venvs.set_cfg(env, "include-system-site-packages", "true")
+    venvs.set_cfg(env, "home", str(base / "bin"))
+    told = served.json("fix", "--select", "PKG001", "--yes", code=1)
+    assert [item["safety"] for item in told["repairs"]] == ["manual"]
+    assert leftover.is_dir()
+
+
+def test_a_script_of_a_python_that_was_meant_stays(served: Desk) -> None:
+    env = served.environment()
+    venvs.spoil_shebang(env)
+    mine = venvs.add_script(env, "mine")
+    mine.write_text("#!/usr/bin/python3\nprint()\n" if Path("/usr/bin/python3").exists() else "")
+    before = mine.read_bytes()
+    served.json("fix", "--select", "PY011", "--yes", code=0)
+    assert mine.read_bytes() == before
+
+
+def test_a_plan_never_holds_a_password(served: Desk) -> None:
+    env = served.environment()
+    venvs.without_file(venvs.install_fake_dist(env, "attrs", "1.0"), "RECORD")
+    served.environ["PIP_INDEX_URL"] = "https://me:s3cret@pkgs.example.org/simple"
+    plan = served.folder / "fix.json"
+    told = served.run("fix", "--select", "PKG001", "--plan-out", str(plan), code=2)
+    assert "credentials" in told.stderr
+    assert "s3cret" not in told.stderr + told.stdout
+    assert not plan.exists()

@@ -169,3 +169,10 @@ def test_a_path_dependency_is_seen() -> None:
     assert lock._outside('[tool.poetry.dependencies]\nours = {path = "../ours"}\n') == "../ours"
     assert lock._outside('[project]\ndependencies = ["a @ file:///x/a.whl"]\n')
     assert lock._outside(pyproject_text("project", dependencies={"a": ">=1"})) is None
+
+
+@pytest.mark.parametrize("text", ["[keyring\n", "keyring = 1\n"])
+def test_settings_that_cannot_be_read_are_left_to_their_reader(text: str, tmp_path: Path) -> None:
+    (tmp_path / "poetry.toml").write_text(text)
+    made = keyring.switch_off(bench(Local({}), tmp_path, tmp_path), STALE)
+    assert (made.safety, made.steps) == ("manual", ())

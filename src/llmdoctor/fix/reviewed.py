@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 
 from llmdoctor import __version__, wire
@@ -14,6 +15,7 @@ from llmdoctor.plan import Step
 from llmdoctor.system import System
 
 SCHEMA = "fix-plan/1"
+_CREDENTIALS = re.compile(r"://[^/\s\"@]+@")
 _OF_PROJECT = ("pyproject.toml", "poetry.lock", "poetry.toml", "uv.lock")
 
 
@@ -38,14 +40,21 @@ def _fingerprint(system: System, path: str) -> str | None:
 
 
 def write_plan(system: System, plan: FixPlan, path: str) -> None:
-    """Write a plan to a file. It holds what will be written, so it is as private as that.
+    """Write a plan to a file. It holds what will be written and run, but never a password.
 
     Raises:
-        UsageError: the file cannot be written.
+        UsageError: the file cannot be written, or would hold credentials.
     """
     document = {"schema": SCHEMA, "llmdoctor": __version__, "plan": wire.dump(plan)}
+    text = json.dumps(document, indent=1)
+    if _CREDENTIALS.search(text):
+        raise UsageError(
+            "the plan needs an address with credentials, and a file that is passed on must not "
+            "hold them",
+            next_command="llmdoctor fix",
+        )
     try:
-        system.write_bytes(path, json.dumps(document, indent=1).encode())
+        system.write_bytes(path, text.encode())
     except OSError as error:
         raise UsageError(f"cannot write the plan to {path}: {error.strerror or error}") from None
 

@@ -30,6 +30,9 @@ def switch_off(bench: Bench, found: Finding) -> Repair:
     import tomlkit
 
     text = system.read_text(path) or ""
+    tables, problem = parse_toml(text, path)
+    if problem or not isinstance(tables.get("keyring", {}), dict):
+        return manual(found, problem or f"{path}: keyring is no table")
     document = tomlkit.parse(text)
     table = document.setdefault("keyring", tomlkit.table())
     table["enabled"] = False

@@ -15,6 +15,7 @@ from llmdoctor.fix.repair import Bench, Repair, manual
 from llmdoctor.installers import CLEARED
 from llmdoctor.plan import Write
 from llmdoctor.probe.toml import get, parse_toml
+from llmdoctor.redact import redact_text
 from llmdoctor.tables import poetry_rules
 
 _FILES = ("pyproject.toml", "poetry.lock", "poetry.toml")
@@ -50,7 +51,8 @@ def lock_again(bench: Bench, found: Finding) -> Repair:
     if not done.ok or new is None or new == files["poetry.lock"]:
         said = (done.err.strip() or done.out.strip()).splitlines()[-3:]
         why = done.problem or f"exit code {done.code}"
-        return manual(found, f"{' '.join(rules.lock)} did not renew it ({why}): {' '.join(said)}")
+        words = redact_text(" ".join(said), system.home())  # addresses can carry credentials
+        return manual(found, f"{' '.join(rules.lock)} did not renew it ({why}): {words}")
     return Repair(
         found.key,
         found.code,

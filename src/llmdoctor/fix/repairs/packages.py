@@ -12,6 +12,7 @@ from llmdoctor.installers import uv as uv_installer
 from llmdoctor.machine import Environment, Package
 from llmdoctor.plan import Remove, Run, Step
 from llmdoctor.probe.paths import join
+from llmdoctor.rollback import inside
 from llmdoctor.system import System
 
 
@@ -21,7 +22,7 @@ def mend(bench: Bench, found: Finding) -> Repair:
     if environment.kind != "venv":
         return manual(found, f"a {environment.kind} environment is left to its own tools")
     if "Half-removed" in found.title:
-        return _without_leftovers(found, environment)
+        return _without_leftovers(bench.system, found, environment)
     if "twice" in found.title:
         return manual(found, "which of the two is really there cannot be told for certain")
     bare = [p for p in environment.packages if not p.record or not p.metadata]
@@ -29,8 +30,17 @@ def mend(bench: Bench, found: Finding) -> Repair:
     return _reinstalled(bench, found, gone if "files are gone" in found.title else bare)
 
 
-def _without_leftovers(found: Finding, environment: Environment) -> Repair:
-    steps = [Remove(f"remove {path}", path) for path in environment.leftovers]
+def _own(system: System, environment: Environment, path: str) -> bool:
+    """Whether a path is the environment's: it may see its base's packages, which are not."""
+    own = environment.path
+    return own is not None and inside(system, system.real_path(own), system.real_path(path))
+
+
+def _without_leftovers(system: System, found: Finding, environment: Environment) -> Repair:
+    own = [path for path in environment.leftovers if _own(system, environment, path)]
+    if len(own) < len(environment.leftovers):
+        return manual(found, "some lie in the Python that the environment was made from")
+    steps = [Remove(f"remove {path}", path) for path in own]
     return Repair(
         found.key,
         found.code,
@@ -78,6 +88,8 @@ def _dist_infos(system: System, environment: Environment, package: Package) -> l
         for name in system.names(site) or ():
             stem, _, version = name.removesuffix(".dist-info").rpartition("-")
             normal = re.sub(r"[-_.]+", "-", stem).lower()
-            if name.endswith(".dist-info") and (normal, version) == (package.name, package.version):
-                found.append(join(system, site, name))
+            place = join(system, site, name)
+            named = (normal, version) == (package.name, package.version)
+            if name.endswith(".dist-info") and named and _own(system, environment, place):
+                found.append(place)
     return found

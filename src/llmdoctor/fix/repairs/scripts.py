@@ -60,7 +60,12 @@ def _home(system: System, name: str, text: str) -> str | None:
     if name == "activate" or name.startswith("activate."):
         return parse_activate(text)
     python = parse_shebang(text[:1024]) if text.startswith("#!") else None
-    return parent(system, python, 2) if python and python.startswith("/") else None
+    if not python or not python.startswith("/"):
+        return None
+    home = parent(system, python, 2)
+    # a Python that is there and no environment's was named on purpose
+    meant = system.exists(python) and not system.exists(join(system, home, "pyvenv.cfg"))
+    return None if meant else home
 
 
 def _moved(text: str, old: str, new: str, name: str) -> str:
