@@ -80,6 +80,7 @@ def plan(plan: Plan, tables: Mapping[str, str], blocked: Sequence[Finding] = ())
         "source": plan.source.text if plan.source else None,
         "packages": packages(plan),
         "kept": plan.kept,
+        "removals": wire.dump(plan.removals),
         "conflicts": [wire.dump(conflict) for conflict in plan.conflicts],
         "steps": [step(item) for item in plan.steps],
         "reasons": [

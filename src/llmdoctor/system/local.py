@@ -253,9 +253,9 @@ class Local:
         else:
             place.unlink(missing_ok=True)
 
-    def clone_tree(self, path: str, to: str) -> Cloned:
+    def clone_tree(self, path: str, to: str, *, copy: bool = False) -> Cloned:
         counts = {"linked": 0, "copied": 0}
-        trees.clone(path, to, counts)
+        trees.clone(path, to, counts, link=not copy)
         return Cloned(**counts)
 
     @contextlib.contextmanager
