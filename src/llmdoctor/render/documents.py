@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # a check's document needs none of the others' words
     from llmdoctor.profile import Profile
     from llmdoctor.profiles import Broken
     from llmdoctor.proof import Proof
+    from llmdoctor.prune import Backup
 
 Document = dict[str, Any]
 
@@ -233,6 +234,16 @@ def history(entries: Sequence[Entry], backups: Mapping[str, str]) -> Document:
             }
             for entry in entries
         ],
+    }
+
+
+def prune(backups: Sequence[Backup], outcome: str) -> Document:
+    """Former environments that were removed, or (declined) would be."""
+    return {
+        **_head("prune"),
+        "outcome": outcome,
+        "backups": wire.dump(backups),
+        "frees": sum(item.frees for item in backups),
     }
 
 

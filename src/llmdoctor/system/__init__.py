@@ -143,6 +143,9 @@ class System(Protocol):
     def size(self, path: str) -> int | None:
         """A file's length in bytes, links followed."""
 
+    def frees(self, path: str) -> int:
+        """Bytes that removing a folder gives: not those of files that lie elsewhere too."""
+
     def which(self, name: str) -> str | None:
         """The program that PATH finds."""
 

@@ -138,6 +138,9 @@ class Local:
             return os.stat(path).st_size
         return None
 
+    def frees(self, path: str) -> int:
+        return trees.frees(path)
+
     def which(self, name: str) -> str | None:
         return shutil.which(name, path=self.environ.get("PATH", os.defpath))
 
