@@ -61,6 +61,7 @@ FLOORS = {
         "installers",
         "journal",
         "prescribe",
+        "prune",
         "rollback",
         "smoke",
         "undo",

@@ -132,7 +132,9 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
 
 def _do(system: System, step: Step, watch: Watcher) -> Proof | None:
     if isinstance(step, Run):
-        done = system.run(step.argv, env=step.env, timeout=step.timeout, on_line=watch.line)
+        done = system.run(
+            step.argv, env=step.env, cwd=step.cwd, timeout=step.timeout, on_line=watch.line
+        )
         if not done.ok:
             why = done.problem or f"exit code {done.code}"
             said = (done.err.strip() or done.out.strip())[-2000:]
@@ -162,7 +164,7 @@ def _change(system: System, step: Write | Remove | Snapshot | SetAside) -> None:
     elif isinstance(step, Remove):
         system.remove(step.path)
     elif isinstance(step, Snapshot):
-        system.clone_tree(step.path, step.to)
+        system.clone_tree(step.path, step.to, copy=step.copy)
     else:
         system.rename(step.path, step.to)
 

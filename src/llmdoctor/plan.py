@@ -150,6 +150,14 @@ class Conflict:
 
 
 @dataclass(frozen=True)
+class Removal:
+    """An installed distribution that the installer takes away."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
 class Run:
     """Run a program. What it `creates` does not exist before and is removed when taken back."""
 
@@ -158,6 +166,7 @@ class Run:
     env: dict[str, str | None] = field(default_factory=dict)
     timeout: float = 3600.0
     creates: str | None = None
+    cwd: str | None = None
     kind: Literal["run"] = "run"
 
 
@@ -182,11 +191,15 @@ class Remove:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Clone an environment beside itself by hard links, to be put back if anything fails."""
+    """Clone an environment beside itself, to be put back if anything fails.
+
+    By hard links, or (`copy`) byte by byte: for an installer that writes into files that are there.
+    """
 
     text: str
     path: str
     to: str
+    copy: bool = False
     kind: Literal["snapshot"] = "snapshot"
 
 
@@ -261,6 +274,7 @@ class Plan:
     kept: int = 0  # distributions that stay as they are
     conflicts: tuple[Conflict, ...] = ()
     steps: tuple[Step, ...] = ()
+    removals: tuple[Removal, ...] = ()
 
     @property
     def command(self) -> str:

@@ -32,7 +32,7 @@ LOOKING = {
     "uname": (), "confstr": ("CS_GNU_LIBC_VERSION",), "cpu_count": (), "cwd": (), "home": (),
     "state_dir": (), "interpreter": (), "now": (), "kind": ("file",), "exists": ("file",),
     "real_path": ("file",), "names": (".",), "read_bytes": ("file",), "read_text": ("file",),
-    "size": ("file",), "which": ("sh",), "space": (".",), "has_library": ("libc.so.6",),
+    "size": ("file",), "frees": (".",), "which": ("sh",), "space": (".",), "has_library": ("libc.so.6",),
     "run": ((sys.executable, "-c", "print(1)"),),
 }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """The road of an install: what is asked, what is there, the plan, and carrying it out."""
 
-from llmdoctor.install.patient import absolute
+from llmdoctor.install.patient import absolute, usual_environment
 from llmdoctor.install.plans import assumed, fits, resolved
 from llmdoctor.install.prepare import Prepared, prepare
 from llmdoctor.install.request import Request
@@ -17,4 +17,5 @@ __all__ = [
     "prepare",
     "recover_cut_off",
     "resolved",
+    "usual_environment",
 ]

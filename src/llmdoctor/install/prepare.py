@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from llmdoctor import closure, pip_config, resolve, target, verify
 from llmdoctor.checks import Case, gates
 from llmdoctor.finding import Finding
-from llmdoctor.install import patient
+from llmdoctor.install import patient, with_poetry
 from llmdoctor.install.plans import choose, find, find_uv
 from llmdoctor.install.request import Request
 from llmdoctor.installers import Installer, Job, manifest
@@ -43,7 +43,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
     """
     request = patient.with_absolute_places(system, request)
     path = patient.absolute(system, request.environment)
-    subject = Subject(environment=path, python=None, project=system.cwd())
+    subject = Subject(environment=path, python=None, project=request.project)
     machine = look(system, subject)
     there = patient.usable(system, machine.environment, path, request)
     python = patient.interpreter(system, request, there)
@@ -52,6 +52,10 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
     empty = Prepared(machine, Plan(choice, path, request.tool), journal)
     if not choice.feasible:
         return empty
+    if carried := with_poetry.carried(system, request, machine, say):
+        bench = with_poetry.Bench(system, request, machine, there, python, choice, journal)
+        made, blocked = with_poetry.plan(bench, path, carried, say)
+        return Prepared(machine, made, journal, blocked)
     say(f"asking where torch {choice.torch}+{choice.variant} can be had")
     found = find(system, request, choice, pip_config.read(system, patient.prefixes(system, there)))
     if isinstance(found, Choice):

@@ -17,6 +17,7 @@ class Pip:
     """Drives pip through the environment's interpreter."""
 
     name = "pip"
+    overwrites = False
 
     def create(self, job: Job) -> tuple[Step, ...]:
         """Make the environment with the standard library's venv."""

@@ -143,6 +143,9 @@ class System(Protocol):
     def size(self, path: str) -> int | None:
         """A file's length in bytes, links followed."""
 
+    def frees(self, path: str) -> int:
+        """Bytes that removing a folder gives: not those of files that lie elsewhere too."""
+
     def which(self, name: str) -> str | None:
         """The program that PATH finds."""
 
@@ -204,8 +207,8 @@ class System(Protocol):
     def remove(self, path: str) -> None:
         """Remove a file, a link or a whole folder; links are never followed."""
 
-    def clone_tree(self, path: str, to: str) -> Cloned:
-        """Clone a folder by hard links; files that cannot be linked are copied."""
+    def clone_tree(self, path: str, to: str, *, copy: bool = False) -> Cloned:
+        """Clone a folder by hard links; what cannot be linked, or all (`copy`), is copied."""
 
     def lock(self, path: str, wait: float) -> AbstractContextManager[None]:
         """Hold an exclusive lock on a file, in this process and its children.

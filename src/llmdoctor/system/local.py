@@ -138,6 +138,9 @@ class Local:
             return os.stat(path).st_size
         return None
 
+    def frees(self, path: str) -> int:
+        return trees.frees(path)
+
     def which(self, name: str) -> str | None:
         return shutil.which(name, path=self.environ.get("PATH", os.defpath))
 
@@ -253,9 +256,9 @@ class Local:
         else:
             place.unlink(missing_ok=True)
 
-    def clone_tree(self, path: str, to: str) -> Cloned:
+    def clone_tree(self, path: str, to: str, *, copy: bool = False) -> Cloned:
         counts = {"linked": 0, "copied": 0}
-        trees.clone(path, to, counts)
+        trees.clone(path, to, counts, link=not copy)
         return Cloned(**counts)
 
     @contextlib.contextmanager

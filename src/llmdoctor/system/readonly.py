@@ -10,7 +10,7 @@ from llmdoctor.system import System
 _LOOKING = frozenset({
     "flavour", "environ", "uname", "confstr", "cpu_count", "cwd", "home", "state_dir",
     "interpreter", "now", "kind", "exists", "real_path", "names", "read_bytes", "read_text",
-    "read_chunks",     "size", "which", "space", "has_library", "run",
+    "read_chunks", "size", "frees", "which", "space", "has_library", "run",
 })  # fmt: skip
 
 
