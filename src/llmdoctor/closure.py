@@ -72,7 +72,7 @@ def close(
                 "these packages cannot be resolved:\n" + why,
                 next_command="llmdoctor profiles",
             )
-        text = system.read_text(lock) or ""
+        text = installable(system.read_text(lock) or "")
     return Closure(parse_lock(text), text)
 
 
@@ -82,6 +82,21 @@ def preferences(installed: Sequence[Package]) -> str:
     for package in {package.name: package for package in installed}.values():
         lines += ["[[packages]]", f'name = "{package.name}"', f'version = "{package.version}"']
     return "\n".join(lines) + "\n"
+
+
+def installable(lock: str) -> str:
+    """The same pylock.toml without the version of what comes from an address.
+
+    uv takes that version from METADATA, and refuses its own lock afterwards where the file name
+    says more (2.8.3 of flash_attn-2.8.3+cu12torch2.9cxx11abiTRUE: seen with uv 0.13.9).
+    """
+    import tomlkit
+
+    document = tomlkit.parse(lock)
+    for entry in document.get("packages", ()):
+        if "archive" in entry:
+            entry.pop("version", None)
+    return tomlkit.dumps(document)
 
 
 def parse_lock(text: str) -> tuple[Resolved, ...]:
@@ -97,7 +112,8 @@ def parse_lock(text: str) -> tuple[Resolved, ...]:
             source = "wheel"
         elif files and not entry.get("wheels"):
             source = "sdist"
-        version = entry.get("version") or (name.split("-")[1] if name.endswith(".whl") else "")
+        in_name = name.split("-")[1] if name.endswith(".whl") and source == "wheel" else ""
+        version = in_name or entry.get("version") or ""
         found.append(
             Resolved(
                 name=entry["name"],
@@ -120,11 +136,12 @@ def changes(
 
     `damaged` packages (`verify.damaged`) are installed anew in the same version.
     """
-    before = {package.name: package.version for package in installed}
+    before = {package.name: package for package in installed}
     return tuple(
-        Change(package, before.get(package.name))
+        Change(package, there.version if (there := before.get(package.name)) else None)
         for package in resolved
-        if package.name in damaged or not same_version(before.get(package.name), package.version)
+        if package.name in damaged
+        or not is_there(before.get(package.name), package.version, package.wheel)
     )
 
 
@@ -169,6 +186,22 @@ def only(lock: str, names: Sequence[str]) -> str:
             kept.append(entry)
     document["packages"] = kept
     return tomlkit.dumps(document)
+
+
+def is_there(installed: Package | None, version: str, wheel: str | None = None) -> bool:
+    """Whether a distribution is installed in that version, from that `wheel` where one is meant.
+
+    The official wheels of flash-attn name their build (`+cu12torch2.9cxx11abiTRUE`) in the file
+    name alone, and their METADATA says 2.8.3. For a wheel from an address the file name that was
+    written down at its install decides, therefore; its version, where nothing was written down.
+    """
+    if installed is None:
+        return False
+    if wheel is not None and installed.origin is not None:
+        return installed.origin == wheel and same_version(
+            installed.version.partition("+")[0], version.partition("+")[0]
+        )
+    return same_version(installed.version, version)
 
 
 def same_version(a: str | None, b: str) -> bool:

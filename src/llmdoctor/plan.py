@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+from urllib.parse import unquote, urlsplit
 
 from llmdoctor.machine import Gpu
 
@@ -130,6 +131,13 @@ class Resolved:
     sha256: str | None = None
     size: int | None = None
 
+    @property
+    def wheel(self) -> str | None:
+        """The file name of a wheel from an address outside every index."""
+        if self.source != "wheel" or not self.url:
+            return None
+        return unquote(urlsplit(self.url).path).rpartition("/")[2] or None
+
 
 @dataclass(frozen=True)
 class Change:
@@ -223,6 +231,7 @@ class Verify:
     imports: tuple[str, ...] = ()
     torch: str | None = None  # what torch/version.py has to say
     variant: str | None = None
+    wheels: dict[str, str] = field(default_factory=dict)  # name -> file, of what has an address
     kind: Literal["verify"] = "verify"
 
 

@@ -20,6 +20,7 @@ def prescribe(
     fresh: bool,
     smoke: bool,
     expect: dict[str, str],
+    wheels: dict[str, str] | None = None,
 ) -> tuple[Step, ...]:
     """The steps of an install.
 
@@ -33,6 +34,7 @@ def prescribe(
         fresh: set aside what lies there, were it an empty folder, and build anew.
         smoke: prove the result by running it.
         expect: every package of the closed set with its version.
+        wheels: file names of those that come from an address of their own.
     """
     steps: list[Step] = []
     there = environment.kind != "missing"
@@ -56,6 +58,7 @@ def prescribe(
             expect=expect,
             imports=imports,
             variant=choice.variant,
+            wheels=wheels or {},
         )
     )
     if smoke:

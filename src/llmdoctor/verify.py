@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from llmdoctor.closure import same_version
+from llmdoctor.closure import is_there
 from llmdoctor.installers import CLEARED
 from llmdoctor.machine import Environment
 from llmdoctor.plan import Verify
@@ -54,8 +54,9 @@ def _versions(environment: Environment, step: Verify) -> list[str]:
         package = environment.package(name)
         if package is None:
             found.append(f"{name} {version} is not there")
-        elif not same_version(package.version, version):
-            found.append(f"{name} is {package.version}, {version} was meant")
+        elif not is_there(package, version, step.wheels.get(name)):
+            whence = f" from {package.origin}" if package.origin else ""
+            found.append(f"{name} is {package.version}{whence}, {version} was meant")
     problem = _torch_problem(environment, step.variant)
     if problem and ("torch" in step.expect or step.variant):
         found.append(problem)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -45,7 +47,9 @@ class Workstation:
             world.wheel("einops", "0.8.2"),
         )
 
-    def offer(self, python: str, os: str, glibc: str | None) -> tuple[str, str]:
+    def offer(
+        self, python: str, os: str, glibc: str | None, *, local_in_metadata: bool = False
+    ) -> tuple[str, str]:
         """Serve the wheel that the catalogue names for that machine: its address and version."""
         found = tables.find_wheel(
             "flash-attn", "2.9.1", "cu126", python, os, "x86_64", glibc, ("8.9",)
@@ -54,8 +58,9 @@ class Workstation:
         address = mirrored(found.best.url, self.world.environ)
         version, _, tag = found.best.filename.removesuffix(".whl").partition("-")[2].partition("-")
         wheel = build_wheel(
-            self.world.wheels, "flash-attn", version, requires=["torch"], tag=tag, modules=FLASH
-        )
+            self.world.wheels, "flash-attn", version, requires=["torch"], tag=tag, modules=FLASH,
+            local_in_metadata=local_in_metadata,
+        )  # fmt: skip
         path = address.removeprefix(self.world.index.url()).replace("%2B", "+")
         self.world.index.put(path, wheel.read_bytes())
         return address, version
@@ -75,12 +80,14 @@ def with_gpu(workstation: Workstation, fake_nvml: Path) -> Workstation:
 
 
 @needs_linux
+@pytest.mark.parametrize("told", [False, True], ids=["in the name alone", "in METADATA too"])
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_flash_attention_is_installed_from_the_catalogues_own_address(
-    with_gpu: Workstation, installer: str
+    with_gpu: Workstation, installer: str, told: bool
 ) -> None:
+    """The build stands in the file name of the official wheels, and not in their METADATA."""
     world = with_gpu.world
-    address, version = with_gpu.offer(HERE, "linux", platform.libc_ver()[1])
+    address, version = with_gpu.offer(HERE, "linux", platform.libc_ver()[1], local_in_metadata=told)
     done = world.json(
         "install", "--profile", "mainline", "--profile", "flashattn", "--yes", "--no-smoke",
         "--installer", installer,
@@ -96,13 +103,36 @@ def test_flash_attention_is_installed_from_the_catalogues_own_address(
     assert packages["flash-attn"]["url"] == address
     found = world.versions()
     assert found["torch"] == "2.9.1+cu126"
-    assert found["flash_attn"] == version
+    assert found["flash_attn"] == (version if told else version.partition("+")[0])
     assert found["triton"] == "3.5.1"
     assert found["transformers"] == "5.0.1"
     assert found["einops"] == "0.8.2"
     assert world.index.asked("/whl/cu126/*torch-2.9.1*")
     assert not world.index.asked("/simple/flash-attn/*")
     assert not world.index.asked("/simple/torch/*whl")
+    again = world.json("plan", "--profile", "flashattn")
+    assert again["packages"] == [], "the second time there is nothing to do"
+
+
+@needs_linux
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_a_flash_attention_of_another_build_is_replaced(
+    with_gpu: Workstation, installer: str
+) -> None:
+    """Both call themselves 2.8.3 inside; the one in the environment was built for another torch."""
+    world = with_gpu.world
+    address, _ = with_gpu.offer(HERE, "linux", platform.libc_ver()[1])
+    install = ("install", "--profile", "flashattn", "--yes", "--no-smoke", "--installer", installer)
+    assert world.json(*install)["outcome"] == "kept"
+    other = re.sub(r"torch[0-9.]+", "torch2.8", address.rpartition("/")[2])
+    (note,) = world.venv.rglob("flash_attn-*.dist-info/direct_url.json")
+    told = json.loads(note.read_text("utf-8"))
+    note.unlink()  # not edited in place: uv's cache shares its bytes
+    note.write_text(json.dumps({**told, "url": f"https://example.org/{other}"}), "utf-8")
+    done = world.json(*install)
+    assert [package["name"] for package in done["packages"]] == ["flash-attn"]
+    (note,) = world.venv.rglob("flash_attn-*.dist-info/direct_url.json")
+    assert json.loads(note.read_text("utf-8"))["url"].endswith(address.rpartition("/")[2])
 
 
 @needs_linux

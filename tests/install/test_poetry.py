@@ -174,7 +174,7 @@ def test_an_install_that_breaks_leaves_the_environment_as_it_was(
     make_venv(world.venv)
     install_fake_dist(world.venv, "beside", "0.1")
     before, files = snapshot(world.venv, mtime=True), poetic.files()
-    world.index.fail("*peft-0.21.2*.whl", fault)  # type: ignore[arg-type]
+    world.index.fail("*peft-0.21.2*.whl", fault)
     failed = world.json(*INSTALL, code=4)
     assert failed["outcome"] == "restored"
     assert_same_tree(before, snapshot(world.venv, mtime=True))

@@ -108,6 +108,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         fresh=request.fresh or (there.kind == "missing" and system.kind(path) is not None),
         smoke=request.smoke,
         expect={package.name: package.version for package in closed.packages},
+        wheels={package.name: package.wheel for package in closed.packages if package.wheel},
     )
     plan = Plan(
         choice=choice,

@@ -7,6 +7,7 @@ from llmdoctor.fix.repair import Bench, Repair, manual
 from llmdoctor.plan import Write
 from llmdoctor.probe.paths import absolute, join
 from llmdoctor.probe.poetry_sources import private_sources
+from llmdoctor.probe.toml import parse_toml
 from llmdoctor.system import System
 
 
