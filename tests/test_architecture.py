@@ -66,6 +66,7 @@ FLOORS = {
         "smoke",
         "undo",
         "verify",
+        "wheelhouse",
     ),
     "mouth": (
         "__main__",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
@@ -50,17 +50,24 @@ def close(
     *,
     builds: Sequence[str] = (),
     options: Sequence[str] = (),
+    fetched: Mapping[str, str] | None = None,
 ) -> Closure:
     """Resolve a manifest for the interpreter `python`. Reads the package index, installs nothing.
 
     `builds` may be built from source. `options` go to uv: those of `uv_installer.platform_options`
-    resolve for another machine.
+    resolve for another machine. `fetched` are paths of wheels that the manifest names by address:
+    uv is given the file, and the packages keep the address.
 
     Raises:
         NoSolutionError: with the resolver's own words, which name the packages or the index.
     """
     with system.scratch() as folder:
         asked, lock = f"{folder}/pyproject.toml", f"{folder}/pylock.toml"
+        addresses = {}
+        for url, path in (fetched or {}).items():
+            place = system.flavour(path)
+            manifest = manifest.replace(f" @ {url}", f" @ {place.as_uri()}")
+            addresses[place.name] = url
         system.write_bytes(asked, manifest.encode())
         if installed:
             system.write_bytes(lock, preferences(installed).encode())
@@ -73,7 +80,11 @@ def close(
                 next_command="llmdoctor profiles",
             )
         text = installable(system.read_text(lock) or "")
-    return Closure(parse_lock(text), text)
+    packages = tuple(
+        replace(package, url=addresses.get(package.wheel or "", package.url))
+        for package in parse_lock(text)
+    )
+    return Closure(packages, text)
 
 
 def preferences(installed: Sequence[Package]) -> str:
@@ -105,7 +116,7 @@ def parse_lock(text: str) -> tuple[Resolved, ...]:
     for entry in tomllib.loads(text).get("packages", ()):
         files = entry.get("wheels") or [entry[key] for key in ("archive", "sdist") if key in entry]
         file = files[0] if files else {}
-        url = file.get("url")
+        url = file.get("url") or file.get("path")
         name = unquote(urlsplit(url).path).rpartition("/")[2] if url else ""
         source: Literal["index", "wheel", "sdist"] = "index"
         if "archive" in entry:

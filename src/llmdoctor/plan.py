@@ -19,6 +19,7 @@ class Target:
     `driver` None with GPUs means that it is not known; `driver_missing` that there is none. `gpus`
     are the visible ones; `gpus_note` says which are hidden, or why that is not known. `ram` is what
     a process can have before it is killed, so swap counts. `python` is "3.13t" where free-threaded.
+    `avoid` are wheel files of the catalogue that did not come, or do not load on this machine.
     """
 
     os: str = "linux"
@@ -33,6 +34,7 @@ class Target:
     ram: int | None = None  # bytes
     assumed: bool = False
     gpus_note: str | None = None
+    avoid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import platform
 import re
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -48,17 +49,24 @@ class Workstation:
         )
 
     def offer(
-        self, python: str, os: str, glibc: str | None, *, local_in_metadata: bool = False
+        self,
+        python: str,
+        os: str,
+        glibc: str | None,
+        *,
+        local_in_metadata: bool = False,
+        avoid: tuple[str, ...] = (),
+        modules: dict[str, str] = FLASH,
     ) -> tuple[str, str]:
         """Serve the wheel that the catalogue names for that machine: its address and version."""
         found = tables.find_wheel(
-            "flash-attn", "2.9.1", "cu126", python, os, "x86_64", glibc, ("8.9",)
+            "flash-attn", "2.9.1", "cu126", python, os, "x86_64", glibc, ("8.9",), avoid
         )
         assert found.best is not None, f"the catalogue has no flash-attn for Python {python}"
         address = mirrored(found.best.url, self.world.environ)
         version, _, tag = found.best.filename.removesuffix(".whl").partition("-")[2].partition("-")
         wheel = build_wheel(
-            self.world.wheels, "flash-attn", version, requires=["torch"], tag=tag, modules=FLASH,
+            self.world.wheels, "flash-attn", version, requires=["torch"], tag=tag, modules=modules,
             local_in_metadata=local_in_metadata,
         )  # fmt: skip
         path = address.removeprefix(self.world.index.url()).replace("%2B", "+")
@@ -132,7 +140,7 @@ def test_a_flash_attention_of_another_build_is_replaced(
     done = world.json(*install)
     assert [package["name"] for package in done["packages"]] == ["flash-attn"]
     (note,) = world.venv.rglob("flash_attn-*.dist-info/direct_url.json")
-    assert json.loads(note.read_text("utf-8"))["url"].endswith(address.rpartition("/")[2])
+    assert file_of(json.loads(note.read_text("utf-8"))["url"]) == file_of(address)
 
 
 @needs_linux
@@ -141,6 +149,44 @@ def test_an_addon_alone_brings_its_stack(with_gpu: Workstation) -> None:
     plan = with_gpu.world.json("plan", "--profile", "flashattn")
     assert plan["feasible"]
     assert plan["profiles"] == ["mainline", "flashattn"]
+
+
+def file_of(address: str) -> str:
+    return unquote(address).rpartition("/")[2]
+
+
+@needs_linux
+def test_where_a_wheel_does_not_come_the_next_one_of_the_catalogue_is_taken(
+    with_gpu: Workstation,
+) -> None:
+    world, glibc = with_gpu.world, platform.libc_ver()[1]
+    first, _ = with_gpu.offer(HERE, "linux", glibc)
+    second, _ = with_gpu.offer(HERE, "linux", glibc, avoid=(file_of(first),))
+    world.index.fail(f"*{file_of(first)}", "404")
+    done = world.run("install", "--profile", "flashattn", "--yes", "--no-smoke")
+    assert f"{file_of(first)}: " in done.stderr
+    assert "HTTP 404" in done.stderr
+    (note,) = world.venv.rglob("flash_attn-*.dist-info/direct_url.json")
+    assert file_of(json.loads(note.read_text("utf-8"))["url"]) == file_of(second)
+
+
+@needs_linux
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_where_a_wheel_does_not_load_the_next_one_of_the_catalogue_is_tried(
+    with_gpu: Workstation, installer: str
+) -> None:
+    world, glibc = with_gpu.world, platform.libc_ver()[1]
+    broken = {**FLASH, "flash_attn_2_cuda.py": "raise ImportError('undefined symbol: _ZN3c10')"}
+    first, _ = with_gpu.offer(HERE, "linux", glibc, modules=broken)
+    second, _ = with_gpu.offer(HERE, "linux", glibc, avoid=(file_of(first),))
+    done = world.run(
+        "install", "--profile", "flashattn", "--yes", "--no-smoke", "--installer", installer
+    )
+    assert "undefined symbol" in done.stderr
+    assert f"{file_of(first)} cannot be imported here" in done.stderr
+    (note,) = world.venv.rglob("flash_attn-*.dist-info/direct_url.json")
+    assert file_of(json.loads(note.read_text("utf-8"))["url"]) == file_of(second)
+    assert world.leftovers() == []
 
 
 @needs_linux

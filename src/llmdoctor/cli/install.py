@@ -69,7 +69,9 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
         elif options.assume:
             made = road.assumed(request, assumed_target(options.assume))
         else:
-            prepared = road.prepare(Local(), request, _say(options))
+            progress = Progress(quiet=options.quiet)
+            prepared = road.prepare(Local(), request, _say(options), progress.bytes)
+            progress.clear()
             made, blocked = prepared.plan, prepared.blocked
     feasible = made.choice.feasible and not blocked
     names = " + ".join(made.choice.profiles)
@@ -113,7 +115,9 @@ def install(parser: Parser, words: Sequence[str]) -> int:
             if system.kind(unclear(entry)) is not None:
                 say(f"what lay there is kept, since nobody can tell whose it was: {unclear(entry)}")
         with _told_in_json(request, options, "not feasible"):
-            prepared = road.prepare(system, request, _say(options))
+            progress = Progress(quiet=options.quiet)
+            prepared = road.prepare(system, request, _say(options), progress.bytes)
+            progress.clear()
         return _carry_out(system, request, prepared, options)
 
 
@@ -246,6 +250,12 @@ def _carry_out(system: System, request: Request, prepared: Prepared, options: Na
         done = road.carry_out(system, prepared, progress)
     except LlmdoctorError as error:
         progress.clear()
+        if isinstance(error, RolledBackError):
+            other = road.another(system, prepared, error, _say(options), progress.bytes)
+            progress.clear()
+            if other is not None:
+                say(error.message)
+                return _carry_out(system, other.request, other, options)
         proof = error.proof if isinstance(error, RolledBackError) else None
         outcome = {4: "restored", 130: "interrupted"}.get(error.exit_code, "incomplete")
         message = error.message

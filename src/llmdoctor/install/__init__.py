@@ -2,7 +2,7 @@
 
 from llmdoctor.install.patient import absolute, usual_environment
 from llmdoctor.install.plans import assumed, fits, resolved
-from llmdoctor.install.prepare import Prepared, prepare
+from llmdoctor.install.prepare import Prepared, another, prepare
 from llmdoctor.install.request import Request
 from llmdoctor.install.run import carry_out, hold, recover_cut_off
 
@@ -10,6 +10,7 @@ __all__ = [
     "Prepared",
     "Request",
     "absolute",
+    "another",
     "assumed",
     "carry_out",
     "fits",

@@ -24,6 +24,7 @@ class Request:
     smoke: bool = True
     fresh: bool = False
     project: str = "."
+    avoid: tuple[str, ...] = ()  # wheel files that did not come or load
     sync: bool = False  # Poetry: remove what the lock does not list
 
     @property

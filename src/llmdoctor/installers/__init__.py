@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,7 +28,7 @@ class Job:
 
     `folder` is the run's own folder, for the files that installers read. `python` makes a new
     environment, `target_python` is the interpreter in it. `from_torch_index` are the packages
-    that come from the source's own index.
+    that come from the source's own index. `fetched` are paths of wheels by their address.
     """
 
     environment: str
@@ -44,6 +44,7 @@ class Job:
     removals: tuple[Removal, ...] = ()
     builds: tuple[str, ...] = ()  # packages that may be built from source
     from_torch_index: tuple[str, ...] = ("torch",)
+    fetched: Mapping[str, str] = field(default_factory=dict)
 
 
 class Installer(Protocol):
