@@ -81,6 +81,11 @@ class Requirement:
     reason: str = ""
     build: bool = False  # may be built from source
 
+    @property
+    def wheel(self) -> str | None:
+        """The file name of a wheel that has an address."""
+        return _file(self.url) if self.url else None
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -122,6 +127,10 @@ def pinned(requirement: Requirement, source: Source | None) -> str:
     return requirement.text
 
 
+def _file(address: str) -> str:
+    return unquote(urlsplit(address).path).rpartition("/")[2]
+
+
 @dataclass(frozen=True)
 class Resolved:
     """One distribution of the closed set; `version` carries the local tag (2.9.1+cu126)."""
@@ -138,7 +147,7 @@ class Resolved:
         """The file name of a wheel from an address outside every index."""
         if self.source != "wheel" or not self.url:
             return None
-        return unquote(urlsplit(self.url).path).rpartition("/")[2] or None
+        return _file(self.url) or None
 
 
 @dataclass(frozen=True)
@@ -286,6 +295,11 @@ class Plan:
     conflicts: tuple[Conflict, ...] = ()
     steps: tuple[Step, ...] = ()
     removals: tuple[Removal, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every package is known, and not only what was asked for."""
+        return bool(self.steps or self.changes or self.kept)
 
     @property
     def command(self) -> str:

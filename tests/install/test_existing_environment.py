@@ -158,3 +158,44 @@ def test_an_environment_that_the_user_made_meanwhile_is_not_taken_back(lived_in:
     assert "is not its any more" in told.stderr
     assert_same_tree(before, snapshot(lived_in.venv))
     assert lived_in.leftovers(), "the former environment stays for the user to look at"
+
+
+def test_where_all_is_right_nobody_is_asked_and_nothing_runs(world: World) -> None:
+    world.run("install", "--profile", "cpu", "--yes", "--no-smoke")
+    before, asked = snapshot(world.venv, mtime=True), len(world.index.requests)
+    done = world.run("install", "--profile", "cpu", "--yes")
+    assert "already right: cpu" in done.stdout
+    assert "--smoke" in done.stdout
+    assert len(world.index.requests) == asked, "judged from what is there"
+    assert_same_tree(before, snapshot(world.venv, mtime=True))
+    again = world.json("install", "--profile", "cpu", "--yes")
+    assert (again["outcome"], again["packages"], again["steps"]) == ("kept", [], [])
+
+
+def test_what_is_right_is_proven_again_where_that_is_asked_for(world: World) -> None:
+    """The tiny torch of this world proves nothing: so the proof has to have run, and failed."""
+    world.run("install", "--profile", "cpu", "--yes", "--no-smoke")
+    failed = world.run("install", "--profile", "cpu", "--yes", "--smoke", code=4)
+    assert "smoke test" in failed.stderr
+    assert world.run("install", "--smoke", "--no-smoke", "--profile", "cpu", code=2).stderr
+
+
+@pytest.mark.parametrize("spoil", ["a file", "a requirement", "the build", "a metadata"])
+def test_what_is_no_longer_right_is_put_right_again(world: World, spoil: str) -> None:
+    world.run("install", "--profile", "cpu", "--yes", "--no-smoke")
+    site = next(world.venv.glob("lib/python3*/site-packages"))
+    if spoil == "a file":
+        (site / "peft/__init__.py").unlink()
+    elif spoil == "a requirement":
+        for path in (*site.glob("tokenizers-*"), site / "tokenizers"):
+            shutil.rmtree(path)
+    elif spoil == "the build":
+        version = site / "torch/version.py"
+        text = version.read_text().replace("cuda: Optional[str] = None", "cuda = '12.6'")
+        version.unlink()  # its bytes are uv's cache's as well
+        version.write_text(text)
+    else:
+        next(site.glob("peft-*/METADATA")).unlink()
+    world.run("install", "--profile", "cpu", "--yes", "--no-smoke")
+    done = world.run("install", "--profile", "cpu", "--yes", "--no-smoke")
+    assert "already right" in done.stdout

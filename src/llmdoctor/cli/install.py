@@ -216,9 +216,8 @@ def _told_in_json(
 
 def _carry_out(system: System, request: Request, prepared: Prepared, options: Namespace) -> int:
     """Show the plan, ask, carry it out, show what came of it; gives the exit code."""
-    from llmdoctor import install as road
     from llmdoctor import tables
-    from llmdoctor.render import documents, terminal
+    from llmdoctor.render import documents
 
     made, blocked = prepared.plan, prepared.blocked
     planned = documents.plan(made, tables.dates_read(), blocked)
@@ -237,7 +236,30 @@ def _carry_out(system: System, request: Request, prepared: Prepared, options: Na
     if not made.choice.feasible or blocked:
         report(write_plan, "not feasible", f"not feasible: {names}")
         return 1
+    if not made.steps:
+        line = f"already right: {names} in {made.environment}"
+        again = f"{line} (prove it again: {request.again('--smoke')})"
+        report(lambda paper: paper.verbatim(again), "kept", line)
+        return 0
+    return _act(system, prepared, options, write_plan, report)
+
+
+def _act(
+    system: System,
+    prepared: Prepared,
+    options: Namespace,
+    write_plan: Callable[[Paper], None],
+    report: Callable[..., None],
+) -> int:
+    """Ask, carry out, show what came of it."""
+    from llmdoctor import install as road
+    from llmdoctor import tables
+    from llmdoctor.render import documents, terminal
+
+    made = prepared.plan
+    names = " + ".join(made.choice.profiles)
     if options.format == "terminal" and not options.quiet:
+        planned = documents.plan(made, tables.dates_read(), prepared.blocked)
         emit(planned, write_plan, format="terminal", output=None)
     gone = ", ".join(f"{item.name} {item.version}" for item in made.removals)
     more = f", and remove {gone}" if gone else ""

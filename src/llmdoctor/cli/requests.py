@@ -29,6 +29,7 @@ def declare(parser: Parser) -> None:
     parser.repeatable("--find-links", "DIR|URL", "Where wheels lie as well; repeatable.")
     parser.repeatable("--allow", "CODE", "Override this exclusion; repeatable.")
     parser.flag("--no-smoke", text="Do not run the smoke test.")
+    parser.flag("--smoke", text="Run it also where there is nothing to change.")
     parser.flag("--fresh", text="Set the environment aside and build it anew.")
     parser.report()
 
@@ -47,6 +48,8 @@ def read_request(options: Namespace) -> Request:
         raise UsageError("which profile? give --profile", next_command="llmdoctor profiles")
     if options.sync and options.installer not in ("auto", "poetry"):
         raise UsageError(f"--sync is Poetry's, and --installer {options.installer} was given")
+    if options.smoke and options.no_smoke:
+        raise UsageError("--smoke and --no-smoke: which of the two?")
     if options.env is None:
         options.env = _usual_environment(options)
     wish = profiles.wish(options.profile, options.project)
@@ -62,6 +65,7 @@ def read_request(options: Namespace) -> Request:
         find_links=tuple(options.find_links),
         allow=tuple(options.allow),
         smoke=not options.no_smoke,
+        reprove=options.smoke,
         fresh=options.fresh,
         project=options.project,
         sync=options.sync,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from urllib.parse import unquote, urlsplit
 
 from llmdoctor import closure, pip_config, resolve, sources, target, verify
 from llmdoctor.checks import Case, gates
@@ -13,13 +12,14 @@ from llmdoctor.finding import Finding
 from llmdoctor.install import patient, with_poetry
 from llmdoctor.install.plans import Found, choose, find, find_uv
 from llmdoctor.install.request import Request
+from llmdoctor.install.settled import settled
 from llmdoctor.installers import Installer, Job, manifest
 from llmdoctor.installers import uv as uv_installer
 from llmdoctor.installers.pip import Pip
 from llmdoctor.installers.uv import Uv
 from llmdoctor.journal import Journal, new_id
-from llmdoctor.machine import Machine
-from llmdoctor.plan import Choice, Plan
+from llmdoctor.machine import Environment, Machine
+from llmdoctor.plan import Choice, Plan, Smoke
 from llmdoctor.prescribe import prescribe
 from llmdoctor.probe import Subject, look
 from llmdoctor.system import System
@@ -74,11 +74,7 @@ def another(
 
     None: no single wheel was it, or there is no other one.
     """
-    files = {
-        item.name: unquote(urlsplit(item.url).path).rpartition("/")[2]
-        for item in prepared.plan.choice.requirements
-        if item.url
-    }
+    files = {item.name: item.wheel for item in prepared.plan.choice.requirements if item.wheel}
     names = [module.partition(".")[0].replace("_", "-") for module in failed.unimportable]
     avoid = [files[name] for name in names if name in files]
     if not avoid:
@@ -108,6 +104,8 @@ def _prepared(
         bench = with_poetry.Bench(system, request, machine, there, python, choice, journal)
         made, blocked = with_poetry.plan(bench, path, carried, say)
         return Prepared(machine, made, journal, request, blocked)
+    if right := _already_right(system, request, there, choice, python.executable):
+        return replace(empty, plan=right)
     say(f"asking where torch {choice.torch}+{choice.variant} can be had")
     found = find(system, request, choice, pip_config.read(system, patient.prefixes(system, there)))
     if isinstance(found, Choice):
@@ -176,6 +174,28 @@ def _prepared(
         steps=steps,
     )
     return Prepared(machine, plan, journal, request, blocked)
+
+
+def _already_right(
+    system: System, request: Request, there: Environment, choice: Choice, python: str
+) -> Plan | None:
+    """The plan where there is nothing to change; None where there is, or may be."""
+    markers = resolve.marker_environment(choice.target)
+    if request.fresh or not settled(there, choice, markers):
+        return None
+    names = {package.name for package in there.packages}
+    if verify.damaged(system, there, names, choice.variant):
+        return None
+    assert there.path is not None
+    smoke = (Smoke("prove it again: run every attention backend", python),)
+    return Plan(
+        choice,
+        there.path,
+        request.tool,
+        sources.expected(choice),
+        kept=len(there.packages),
+        steps=smoke if request.reprove else (),
+    )
 
 
 def _fetched(system: System, found: Found, on_bytes: OnBytes | None) -> dict[str, str]:

@@ -22,6 +22,7 @@ class Request:
     find_links: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     smoke: bool = True
+    reprove: bool = False  # run the smoke test also where there is nothing to change
     fresh: bool = False
     project: str = "."
     avoid: tuple[str, ...] = ()  # wheel files that did not come or load

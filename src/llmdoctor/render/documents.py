@@ -117,7 +117,7 @@ def packages(plan: Plan) -> list[Document]:
     from llmdoctor.pip_config import without_credentials
 
     wanted = {item.name: item for item in plan.choice.requirements}
-    if not plan.changes and not plan.steps:
+    if not plan.complete:
         return [_wanted(requirement, plan.source) for requirement in wanted.values()]
     rows = []
     for change in plan.changes:

@@ -153,7 +153,7 @@ def _rejected(choice: Choice, paper: Paper, *, verbose: bool) -> None:
 
 
 def _packages(plan: Plan, paper: Paper) -> None:
-    if not plan.steps and not plan.changes:
+    if not plan.complete:
         paper.line("packages", "bold")
         for row in documents.packages(plan):
             known = f"{row['name']} {row['version']}" if row["url"] else row["requirement"]
@@ -198,7 +198,7 @@ def _every_package(plan: Plan, paper: Paper) -> None:
         rest = len(rows) - len(sizes)
         unknown = f", and {rest} whose size is not known" if rest else ""
         paper.line(f"to download: {megabytes(sum(sizes))}{unknown}", "bold")
-    if plan.steps or plan.changes:
+    if plan.complete:
         _kept(plan, paper)
     else:
         paper.line("no index was asked: --resolve does, and lists every package", "dim")
