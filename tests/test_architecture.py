@@ -25,6 +25,7 @@ FLOORS = {
         "finding",
         "hardware",
         "machine",
+        "network",
         "plan",
         "profile",
         "proof",

@@ -9,6 +9,7 @@ from llmdoctor.checks import CHECKS, Check
 
 FAMILIES = {
     "HOST": "The operating system and the machine",
+    "NET": "The network (`--network`)",
     "DRV": "The NVIDIA driver",
     "GPU": "The GPUs",
     "CUDA": "The CUDA toolkit and compilers",

@@ -1,12 +1,12 @@
 """`llmdoctor check`: look and judge. No network, no writing, no import from the patient.
 
 With `--deep` the patient's own Python imports its packages; what these cache goes to a temporary
-folder that is gone afterwards.
+folder that is gone afterwards. With `--network` the places that packages come from are asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,18 @@ from llmdoctor.errors import UsageError
 
 if TYPE_CHECKING:
     from llmdoctor.diagnose import Question
-    from llmdoctor.finding import Report
+    from llmdoctor.machine import Machine
     from llmdoctor.render.terminal import Paper
 
 _FAILING: dict[str, tuple[str, ...]] = {
     "error": ("error",),
     "warning": ("error", "warning"),
     "never": (),
+}
+# What goes beyond a plain check, and why a saved look cannot have it.
+_FURTHER = {
+    "deep": "runs the environment's own Python",
+    "network": "asks this machine's network",
 }
 # As in render.formats, which a help text need not import.
 _FOR_PROGRAMS = ("junit", "sarif", "github", "gitlab")
@@ -38,6 +43,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         "--from", dest="saved", metavar="FILE", help="Judge a saved look or a report (- stdin)."
     )
     parser.flag("--deep", text="Import the packages too, start CUDA, run a kernel on each GPU.")
+    parser.flag("--network", text="Ask the indexes, GitHub and the Hub whether they answer, too.")
     parser.repeatable("--select", "CODE", "Only these checks (a prefix); repeatable.")
     parser.repeatable("--ignore", "CODE", "Not these checks (a prefix); repeatable.")
     parser.choice("--fail-on", tuple(_FAILING), "From where on the exit code is 1.")
@@ -48,6 +54,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         "llmdoctor check --profile mainline --profile flashattn",
         "llmdoctor check --env ~/comfy/.venv --format json",
         "llmdoctor check --deep",
+        "llmdoctor check --network --select NET",
         "python -m torch.utils.collect_env | llmdoctor check --from -",
         "llmdoctor check --format markdown --output report.md",
         "llmdoctor check --format junit --output llmdoctor.xml",
@@ -62,11 +69,12 @@ def check(parser: Parser, words: Sequence[str]) -> int:
             put(f"{declared.code}  {declared.severity:7}  {declared.title}")
         return 0
 
-    if options.deep and options.saved is not None:
-        raise UsageError(
-            "--deep runs the environment's own Python, and with --from there is none to run",
-            next_command="llmdoctor check --deep",
-        )
+    for name, does in _FURTHER.items():
+        if getattr(options, name) and options.saved is not None:
+            raise UsageError(
+                f"--{name} {does}, and --from judges a look at another machine",
+                next_command=f"llmdoctor check --{name}",
+            )
     from llmdoctor import tables
     from llmdoctor.render import documents, formats
     from llmdoctor.system.local import Local
@@ -82,10 +90,13 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         ignore=tuple(options.ignore),
     )
     system = ReadOnly(Local())
+    tell = (lambda _: None) if options.quiet else say
+    further: list[Callable[[Machine], Machine]] = []
     if options.deep:
-        report = _from_inside(question, quiet=options.quiet)
-    else:
-        report = diagnose.diagnose(system, question)
+        further.append(partial(_from_inside, project=question.project, tell=tell))
+    if options.network:
+        further.append(partial(_at_the_network, tell=tell))
+    report = diagnose.diagnose(system, question, further)
     dates = tables.dates_read()
 
     def write(paper: Paper) -> None:
@@ -132,11 +143,10 @@ def _again(question: Question, home: str) -> list[str]:
     return [*words, "--from", "FILE"]
 
 
-def _from_inside(question: Question, *, quiet: bool) -> Report:
-    """The same with a look from inside, which says what it is doing: imports take seconds."""
-    from llmdoctor import diagnose
-    from llmdoctor.deep import Deep
-    from llmdoctor.machine import Machine
+def _from_inside(machine: Machine, *, project: str, tell: Callable[[str], None]) -> Machine:
+    """The machine with a look from inside, which says what it is doing: imports take seconds."""
+    from dataclasses import replace
+
     from llmdoctor.probe.deep import look_inside
     from llmdoctor.probe.paths import absolute
     from llmdoctor.system.local import Local
@@ -144,12 +154,17 @@ def _from_inside(question: Question, *, quiet: bool) -> Report:
 
     local = Local()
     system = ReadOnly(local)
+    with local.scratch() as folder:
+        seen = look_inside(system, machine.environment, absolute(system, project), folder, tell)
+    return replace(machine, deep=seen)
 
-    def deeper(machine: Machine) -> Deep:
-        project = absolute(system, question.project)
-        with local.scratch() as folder:
-            return look_inside(
-                system, machine.environment, project, folder, (lambda _: None) if quiet else say
-            )
 
-    return diagnose.diagnose(system, question, deeper)
+def _at_the_network(machine: Machine, *, tell: Callable[[str], None]) -> Machine:
+    """The machine with what the places that packages come from answer."""
+    from dataclasses import replace
+
+    from llmdoctor.probe.network import look_at_network
+    from llmdoctor.system.local import Local
+    from llmdoctor.system.readonly import ReadOnly
+
+    return replace(machine, network=look_at_network(ReadOnly(Local(), network=True), machine, tell))

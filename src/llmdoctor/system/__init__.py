@@ -20,6 +20,9 @@ from pathlib import PurePath
 from typing import Literal, Protocol
 
 Kind = Literal["file", "folder", "link", "other"]
+# Why a page did not come: its name is not found; nobody takes the connection; no answer in time; no
+# trust or no handshake; the proxy on the way; the server said no; anything else.
+Failure = Literal["dns", "refused", "timeout", "tls", "proxy", "status", "other"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Fetched:
     status: int | None = None
     body: bytes = b""
     problem: str | None = None
+    failure: Failure | None = None  # None where there is no problem
 
     @property
     def ok(self) -> bool:
@@ -176,10 +180,12 @@ class System(Protocol):
         ca_file: str | None = None,
         verify: bool = True,
         proxy: str | None = None,
+        limit: int | None = None,
     ) -> Fetched:
         """GET a web page or `file://` URL, within `timeout` seconds altogether.
 
-        `proxy` replaces those of the environment, whose `no_proxy` counts all the same.
+        `proxy` replaces those of the environment, whose `no_proxy` counts all the same. `limit` is
+        how many bytes of the body are enough.
         """
 
     # acting; what is made in the state folder is for its user alone (0700, files 0600)

@@ -181,10 +181,12 @@ class Local:
         ca_file: str | None = None,
         verify: bool = True,
         proxy: str | None = None,
+        limit: int | None = None,
     ) -> Fetched:
         from llmdoctor.system import network
 
-        return network.fetch(url, timeout=timeout, ca_file=ca_file, verify=verify, proxy=proxy)
+        asked = network.Asked(url, timeout, ca_file, verify=verify, proxy=proxy, limit=limit)
+        return network.fetch(asked)
 
     # acting
 
