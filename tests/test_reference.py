@@ -115,6 +115,19 @@ def test_every_table_is_listed_with_its_date_rows_and_sources() -> None:
     assert f"{community} lines" in sections["wheels/flash-attn-community"]
 
 
+def test_every_cause_is_named_by_a_check_or_says_why_no_machine_shows_it() -> None:
+    import reference_causes
+
+    from llmdoctor.explain.causes import causes
+
+    named = reference_causes.by_cause()
+    assert named.keys() <= causes().keys()
+    for slug, cause in causes().items():
+        assert (slug in named) != bool(cause.unseen), slug
+        row = rf"\| \[{slug}\]\(#{slug}\) \| .+ \| (\[[A-Z]+\d{{3}}\]|a log alone: \w)"
+        assert re.search(row, pages()["causes.md"]), slug
+
+
 def test_no_row_of_a_table_is_broken() -> None:
     """Every line of a Markdown table has as many cells as its head."""
     for name, text in pages().items():

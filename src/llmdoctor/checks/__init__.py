@@ -130,6 +130,7 @@ CHECKS: tuple[Check, ...] = (
     extensions.companions_of_another_torch,
     extensions.xformers_of_another_torch,
     extensions.loose_companions,
+    extensions.cudnn_of_another_major,
     bitsandbytes.no_library_for_cuda,
     bitsandbytes.cuda_version_override,
     bitsandbytes.outdated_bitsandbytes,

@@ -18,6 +18,7 @@ _KERNELS = (("flash-attn", "flash_attn_2"), ("flash-attn-3", "flash_attn_3"))
 @check(
     "ATTN001",
     cause="gpu-too-old-for-flash-attn",
+    also=("ext-no-kernel-for-gpu",),
     severity="warning",
     readers=("nvidia", "environment"),
 )

@@ -13,7 +13,12 @@ _LIBRARY = re.compile(r"libbitsandbytes_cuda(\d{3})(?:_nocublaslt)?\.(?:so|dll)"
 _OVERRIDE = "BNB_CUDA_VERSION"
 
 
-@check("EXT005", cause="bnb-no-binary-for-cuda", readers=("environment",))
+@check(
+    "EXT005",
+    cause="bnb-no-binary-for-cuda",
+    also=("bnb-source-tree-not-built",),
+    readers=("environment",),
+)
 def no_library_for_cuda(case: Case) -> Answer:
     """No library of bitsandbytes is for the CUDA of torch.
 

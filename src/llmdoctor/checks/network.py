@@ -66,7 +66,12 @@ def proxy_fails(case: Case) -> Answer:
     )
 
 
-@check("NET002", cause="network-unreachable", readers=("variables",))
+@check(
+    "NET002",
+    cause="network-unreachable",
+    also=("prebuilt-wheel-download-failed",),
+    readers=("variables",),
+)
 def place_unreachable(case: Case) -> Answer:
     """A place that packages or models come from cannot be reached.
 
@@ -94,6 +99,10 @@ def place_unreachable(case: Case) -> Answer:
         place_unreachable,
         "None of the places that were asked answers." if nothing else f"{_names(failed)}: silent.",
         title="The network cannot be reached" if nothing else None,
+        # a build that looks for its ready wheel there fails, and nothing else does
+        cause="prebuilt-wheel-download-failed"
+        if all(place.role == "wheels" for place in failed) and not nothing
+        else None,
         severity=_severity(failed, places),
         evidence=map(_line, failed),
         remedy=Remedy(
@@ -102,7 +111,7 @@ def place_unreachable(case: Case) -> Answer:
     )
 
 
-@check("NET003", cause="ssl-interception")
+@check("NET003", cause="ssl-interception", also=("index-cert-expired", "network-unreachable"))
 def certificate_refused(case: Case) -> Answer:
     """A server's certificate is not trusted.
 

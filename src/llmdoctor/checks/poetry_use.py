@@ -15,7 +15,11 @@ _MOST = 5  # findings for one file's worth of command lines
 
 
 @check(
-    "POETRY004", cause="poetry2-no-update-removed", severity="note", readers=("tools", "project")
+    "POETRY004",
+    cause="poetry2-no-update-removed",
+    also=("poetry2-shell-removed",),
+    severity="note",
+    readers=("tools", "project"),
 )
 def removed_commands(case: Case) -> Answer:
     """The project's files use commands that this Poetry has no longer.

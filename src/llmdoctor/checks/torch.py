@@ -86,7 +86,12 @@ def torch_broken(case: Case) -> Answer:
     )
 
 
-@check("TORCH003", cause="torch-cpu-wheel", readers=("host", "nvidia", "environment"))
+@check(
+    "TORCH003",
+    cause="torch-cpu-wheel",
+    also=("jetson-needs-nvidia-wheel", "aarch64-default-cpu-wheel"),
+    readers=("host", "nvidia", "environment"),
+)
 def torch_without_cuda(case: Case) -> Answer:
     """PyTorch is a CPU build on a machine with an NVIDIA GPU.
 
