@@ -360,3 +360,17 @@ def test_a_package_that_loads_an_older_cudnn_than_torch_brings(packages: str, fo
         assert only(verdict).cause == "cudnn8-not-on-path"
         library = Library("libcudnn", "LD_LIBRARY_PATH", "/opt/cudnn/libcudnn.so.8", "8.9.7")
         assert judge("EXT012", replace(machine, libraries=(library,))).outcome == "pass"
+
+
+def test_a_report_that_tells_no_packages_is_told_what_its_gpu_lacks() -> None:
+    silent = (Note("environment", "unsaid", "the report does not say"),)
+    machine = Machine(
+        nvidia=driver("515.65.01", replace(T4, name="Tesla V100", compute_capability="7.0")),
+        notes=silent,
+    )
+    found = only(judge("ATTN002", machine))
+    assert (found.severity, found.cause) == ("note", "gpu-too-old-for-flash-attn")
+    assert judge("ATTN002", replace(machine, notes=())).outcome == "skip"
+    assert (
+        judge("ATTN002", replace(machine, nvidia=driver("580.65.06", RTX_4090))).outcome == "pass"
+    )

@@ -139,6 +139,7 @@ CHECKS: tuple[Check, ...] = (
     kernels.no_kernels_for_gpu,
     kernels.ptxas_too_old,
     attention.gpu_below_flash_attention,
+    attention.gpu_below_what_models_ask,
     transformers.torch_too_old_for_transformers,
     transformers.torch_load_refused,
     transformers.peft_imports_missing,
