@@ -446,7 +446,7 @@ class Noting(Local):
         ca_file: str | None = None,
         verify: bool = True,
         proxy: str | None = None,
-        limit: int | None = None,
+        first_byte: bool = False,
     ) -> Fetched:
         asked = {"url": url, "ca_file": ca_file, "verify": verify, "proxy": proxy}
         self.asked.append(asked)

@@ -70,6 +70,12 @@ def mirror_of(url: str, environ: Mapping[str, str]) -> str | None:
     return None
 
 
+def mirrors(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The beginnings of addresses that the user's environment names as mirrors."""
+    named = (environ.get(variable) for variable in _MIRRORS.values())
+    return tuple(place.rstrip("/") + "/" for place in named if place)
+
+
 def locate(
     system: System,
     choice: Choice,

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from llmdoctor.system import Fetched
 from llmdoctor.system.local import Local
 from support.index import (
     AUTHORITY,
@@ -44,12 +43,6 @@ def test_a_refusal_has_its_status(mode: Mode, loopback_index: LoopbackIndex) -> 
     assert got.problem is not None
     assert got.problem.startswith(f"HTTP {mode}")
     assert got.failure == "status"
-
-
-def test_no_more_of_a_page_is_taken_than_is_enough(loopback_index: LoopbackIndex) -> None:
-    url = loopback_index.put("page", PAGE)
-    for enough in (0, 7):
-        assert Local().fetch(url, limit=enough) == Fetched(url, 200, PAGE[:enough])
 
 
 def test_a_page_that_breaks_off_is_a_problem_and_not_a_shorter_page(

@@ -67,7 +67,7 @@ def look_at_network(
         except ValueError as error:
             return replace(place, outcome="other", said=f"not an address: {error}")
         answer = system.fetch(
-            page, timeout=seconds, ca_file=ca_file, verify=verify, proxy=pip.proxy, limit=0
+            page, timeout=seconds, ca_file=ca_file, verify=verify, proxy=pip.proxy, first_byte=True
         )
         said = answer.problem and pip_config.without_credentials(answer.problem)
         return replace(place, outcome=answer.failure or "ok", status=answer.status, said=said)

@@ -27,7 +27,7 @@ class Asked:
     ca_file: str | None = None
     verify: bool = True
     proxy: str | None = None
-    limit: int | None = None
+    first_byte: bool = False
 
 
 def fetch(asked: Asked) -> Fetched:
@@ -47,15 +47,23 @@ def fetch(asked: Asked) -> Fetched:
 
 
 def _get(asked: Asked) -> Fetched:
-    url, enough = asked.url, asked.limit if asked.limit is not None else _LIMIT
+    url = asked.url
     try:
-        with _opener(asked).open(_request(url), timeout=asked.timeout) as answer:
-            body = answer.read(enough)
+        wanted = request(url)
+        if asked.first_byte:
+            wanted.add_header("Range", "bytes=0-0")
+        asker = opener(asked.ca_file, verify=asked.verify, proxy=asked.proxy)
+        with asker.open(wanted, timeout=asked.timeout) as answer:
             promised = int(answer.headers.get("Content-Length") or 0)
-            if len(body) < min(promised, enough):  # half an index page is not a shorter index
+            if asked.first_byte:
+                total = str(answer.headers.get("Content-Range") or "").rpartition("/")[2]
+                length = int(total) if total.isdigit() else promised
+                return Fetched(url, answer.status, length=length or None)
+            body = answer.read(_LIMIT)
+            if len(body) < min(promised, _LIMIT):  # half an index page is not a shorter index
                 problem = "the answer was cut off"
                 return Fetched(url, answer.status, problem=problem, failure="other")
-            return Fetched(url, answer.status, body)
+            return Fetched(url, answer.status, body, length=len(body))
     except urllib.error.HTTPError as error:
         with error:
             problem = f"HTTP {error.code} {error.reason}"
@@ -69,17 +77,6 @@ def _get(asked: Asked) -> Fetched:
         problem = str(error) or type(error).__name__
         kind = _failure(error, proxied=False) if isinstance(error, OSError) else None
         return Fetched(url, problem=problem, failure=kind or "other")
-
-
-def _opener(asked: Asked) -> urllib.request.OpenerDirector:
-    context = ssl.create_default_context(cafile=asked.ca_file)
-    if not asked.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    proxies = None if asked.proxy is None else {"http": asked.proxy, "https": asked.proxy}
-    return urllib.request.build_opener(
-        urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)
-    )
 
 
 def _failure(error: OSError, *, proxied: bool) -> Failure | None:
@@ -105,16 +102,36 @@ def _is_proxied(asked: Asked) -> bool:
     return bool(proxy and not urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]))
 
 
-def _request(url: str) -> urllib.request.Request:
+def opener(
+    ca_file: str | None,
+    *,
+    verify: bool,
+    proxy: str | None,
+    redirects: urllib.request.BaseHandler | None = None,
+) -> urllib.request.OpenerDirector:
+    """What asks servers: with the user's certificates and proxy, and following `redirects`."""
+    context = ssl.create_default_context(cafile=ca_file)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    proxies = None if proxy is None else {"http": proxy, "https": proxy}
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler(proxies),
+        urllib.request.HTTPSHandler(context=context),
+        *((redirects,) if redirects else ()),
+    )
+
+
+def request(url: str, accept: str = "text/html") -> urllib.request.Request:
     """Credentials in the address go into a header, which a redirect to elsewhere does not get."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
-    request = urllib.request.Request(
+    asked = urllib.request.Request(
         urlunsplit(parts._replace(netloc=host)),
-        headers={"Accept": "text/html", "User-Agent": "llmdoctor"},
+        headers={"Accept": accept, "User-Agent": "llmdoctor"},
     )
     if at:
         name, _, password = user.partition(":")
         plain = f"{unquote(name)}:{unquote(password)}".encode()
-        request.add_unredirected_header("Authorization", "Basic " + b64encode(plain).decode())
-    return request
+        asked.add_unredirected_header("Authorization", "Basic " + b64encode(plain).decode())
+    return asked
