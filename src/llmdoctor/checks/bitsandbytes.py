@@ -150,5 +150,5 @@ def _digits(cuda: str) -> str:
 def _rule(name: str) -> str:
     from llmdoctor.tables.read import read_table
 
-    version: str = read_table("companions")["bitsandbytes"][name]
+    version: str = read_table("bitsandbytes")["finding"][name]
     return version
