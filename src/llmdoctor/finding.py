@@ -58,6 +58,14 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Known:
+    """A finding that is not told as one, and why: a policy or a baseline accepts it."""
+
+    finding: Finding
+    reason: str
+
+
+@dataclass(frozen=True)
 class Report:
     """A whole `check`: what was seen, what was judged, and what this machine can do."""
 
@@ -66,6 +74,7 @@ class Report:
     can: tuple[str, ...] = ()
     cannot: tuple[str, ...] = ()
     profiles: tuple[str, ...] = field(default=())
+    known: tuple[Known, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:

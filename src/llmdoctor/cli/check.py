@@ -11,12 +11,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.output import emit, put, say, summarise
+from llmdoctor.cli.output import deliver, emit, put, ready, say, summarise
 from llmdoctor.errors import UsageError
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from llmdoctor.diagnose import Question
     from llmdoctor.finding import Report
+    from llmdoctor.known import Baseline
+    from llmdoctor.policy import Policy
     from llmdoctor.render.terminal import Paper
 
 _FAILING: dict[str, tuple[str, ...]] = {
@@ -40,7 +44,16 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     parser.flag("--deep", text="Import the packages too, start CUDA, run a kernel on each GPU.")
     parser.repeatable("--select", "CODE", "Only these checks (a prefix); repeatable.")
     parser.repeatable("--ignore", "CODE", "Not these checks (a prefix); repeatable.")
-    parser.choice("--fail-on", tuple(_FAILING), "From where on the exit code is 1.")
+    parser.choice(
+        "--fail-on",
+        tuple(_FAILING),
+        "From where on the exit code is 1 (error, unless the project says otherwise).",
+        optional=True,
+    )
+    parser.add_argument("--baseline", metavar="FILE", help="Leave out the findings that it holds.")
+    parser.add_argument(
+        "--write-baseline", metavar="FILE", help="Write what is found there, to be known."
+    )
     parser.flag("--list", text="List the checks and exit.")
     parser.report(more=("markdown", *_FOR_PROGRAMS))
     parser.examples(
@@ -52,6 +65,8 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         "llmdoctor check --format markdown --output report.md",
         "llmdoctor check --format junit --output llmdoctor.xml",
         "llmdoctor check --select TORCH --fail-on warning",
+        "llmdoctor check --write-baseline known.json",
+        "llmdoctor check --baseline known.json",
     )
     options = parser.read(words)
 
@@ -67,25 +82,36 @@ def check(parser: Parser, words: Sequence[str]) -> int:
             "--deep runs the environment's own Python, and with --from there is none to run",
             next_command="llmdoctor check --deep",
         )
+    if options.write_baseline:
+        options.write_baseline = ready(options.write_baseline, "baseline")
     from llmdoctor import tables
     from llmdoctor.render import documents, formats
     from llmdoctor.system.local import Local
     from llmdoctor.system.readonly import ReadOnly
 
+    system = ReadOnly(Local())
+    policy = _policy(options)
     question = diagnose.Question(
-        profiles=tuple(options.profile),
+        profiles=tuple(options.profile) or policy.profile,
         environment=options.env,
         python=options.python,
         project=options.project,
         snapshot=options.saved,
-        select=tuple(options.select),
+        select=tuple(options.select) or policy.select,
         ignore=tuple(options.ignore),
     )
-    system = ReadOnly(Local())
+    known = _baseline(options.baseline)
     if options.deep:
         report = _from_inside(question, quiet=options.quiet)
     else:
         report = diagnose.diagnose(system, question)
+    report = _unknown(report, policy, known, quiet=options.quiet)
+    if options.write_baseline:
+        from llmdoctor.known import baseline
+
+        deliver(baseline(report), options.write_baseline, "baseline")
+        say(f"wrote the baseline of {len(report.findings)} findings to {options.write_baseline}")
+        return 0
     dates = tables.dates_read()
 
     def write(paper: Paper) -> None:
@@ -115,7 +141,43 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     )
     if options.format == "github":
         summarise(markdown)
-    return int(report.worst in _FAILING[options.fail_on])
+    return int(report.worst in _FAILING[options.fail_on or policy.fail_on])
+
+
+def _policy(options: Namespace) -> Policy:
+    """The project's policy. Of a look at another machine nothing is asked."""
+    from llmdoctor import policy
+    from llmdoctor.system.local import Local
+    from llmdoctor.system.readonly import ReadOnly
+
+    if options.saved is not None:
+        return policy.Policy()
+    return policy.read(ReadOnly(Local()), options.project)
+
+
+def _baseline(path: str | None) -> Baseline | None:
+    if path is None:
+        return None
+    from llmdoctor import known
+    from llmdoctor.system.local import Local
+    from llmdoctor.system.readonly import ReadOnly
+
+    return known.read(ReadOnly(Local()), path)
+
+
+def _unknown(report: Report, policy: Policy, known: Baseline | None, *, quiet: bool) -> Report:
+    """The report without what is known; says what of the baseline is no longer found."""
+    if not policy.ignore and known is None:
+        return report
+    from llmdoctor.known import gone, without_baseline, without_ignored
+
+    rest = without_ignored(report, policy.ignore)
+    if known is None:
+        return rest
+    if not quiet and (past := gone(report, known)):
+        codes = ", ".join(dict.fromkeys(entry.code for entry in past))
+        say(f"no longer found, of the {len(known.findings)} in the baseline: {codes}")
+    return without_baseline(rest, known)
 
 
 def _again(question: Question, home: str) -> list[str]:

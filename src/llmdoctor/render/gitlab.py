@@ -10,7 +10,8 @@ import json
 from typing import Any
 
 from llmdoctor.finding import Finding, Report
-from llmdoctor.render.remarks import clean, file, fingerprints, whole
+from llmdoctor.known import fingerprints
+from llmdoctor.render.remarks import clean, file, whole
 
 _SEVERITIES = {"error": "critical", "warning": "major", "note": "info"}
 _MANIFEST = "pyproject.toml"
