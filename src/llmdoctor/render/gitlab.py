@@ -39,5 +39,8 @@ def _entry(report: Report, item: Finding, mark: str) -> dict[str, Any]:
         "check_name": clean(item.code),
         "fingerprint": mark,
         "severity": _SEVERITIES[item.severity],
-        "location": {"path": clean(file(report, item) or manifest), "lines": {"begin": 1}},
+        "location": {
+            "path": clean(file(report, item) or manifest),
+            "lines": {"begin": item.line or 1},
+        },
     }

@@ -51,5 +51,8 @@ def file(report: Report, item: Finding) -> str | None:
     if place == root:
         return project.manifest if family(item.code) == "PROJ" else None
     name = place.removeprefix(f"{root}/")
-    # an environment in the project is no file of it
-    return name if name != place and name.endswith((".toml", ".lock")) and "/" not in name else None
+    if name == place:
+        return None
+    # an environment in the project is no file of it; what has a line is
+    manifest = name.endswith((".toml", ".lock")) and "/" not in name
+    return name if manifest or item.line is not None else None

@@ -75,7 +75,7 @@ def _result(report: Report, item: Finding, index: int, mark: str) -> dict[str, A
         location = {
             "physicalLocation": {
                 "artifactLocation": {"uri": quote(clean(place)), "uriBaseId": "%SRCROOT%"},
-                "region": {"startLine": 1},
+                "region": {"startLine": item.line or 1},
             }
         }
     else:

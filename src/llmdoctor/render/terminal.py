@@ -135,7 +135,7 @@ def check(report: Report, paper: Paper, *, verbose: bool) -> None:
         paper.line(f"{_count(len(report.known), 'known finding')} left out", "dim")
     if verbose:
         for known in report.known:
-            paper.known("-", f"{known.finding.code}: {known.finding.title} ({known.reason})", "dim")
+            paper.item("-", f"{known.finding.code}: {known.finding.title} ({known.reason})", "dim")
 
 
 def _count(number: int, noun: str) -> str:
