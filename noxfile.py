@@ -76,6 +76,22 @@ def poetry(session: nox.Session) -> None:
     session.run("pytest", "-v", "tests/fix", *session.posargs, env=there)
 
 
+@nox.session
+def preflight(session: nox.Session) -> None:
+    """The hooks with a real pre-commit, and the container's build line by line; not part of CI."""
+    session.install(".", *TEST)
+    folder = os.path.abspath(os.path.join(session.cache_dir, "pre-commit"))  # noqa: PTH100, PTH118
+    session.run("python", "-m", "venv", folder)
+    programs = os.path.join(folder, "Scripts" if os.name == "nt" else "bin")  # noqa: PTH118
+    python = os.path.join(programs, "python")  # noqa: PTH118
+    session.run(python, "-m", "pip", "install", "-q", "pre-commit>=4", external=True)
+    there = {
+        "LLMDOCTOR_TEST_PRE_COMMIT": os.path.join(programs, "pre-commit"),  # noqa: PTH118
+        "LLMDOCTOR_TEST_CONTAINER": "1",
+    }
+    session.run("pytest", "-v", "tests/test_preflight.py", *session.posargs, env=there)
+
+
 @nox.session(python=["3.10", "3.12", "3.13"])
 def pythons(session: nox.Session) -> None:
     """The tests on the other Pythons that the doctor runs on; not part of CI."""
