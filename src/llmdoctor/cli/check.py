@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llmdoctor.finding import Report
     from llmdoctor.known import Baseline
     from llmdoctor.policy import Policy
+    from llmdoctor.proof import Proof
     from llmdoctor.render.terminal import Paper
 
 _FAILING: dict[str, tuple[str, ...]] = {
@@ -29,7 +30,7 @@ _FAILING: dict[str, tuple[str, ...]] = {
     "never": (),
 }
 # As in render.formats, which a help text need not import.
-_FOR_PROGRAMS = ("junit", "sarif", "github", "gitlab")
+_FOR_PROGRAMS = ("junit", "sarif", "github", "gitlab", "html")
 
 
 def check(parser: Parser, words: Sequence[str]) -> int:
@@ -55,6 +56,9 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         "--write-baseline", metavar="FILE", help="Write what is found there, to be known."
     )
     parser.flag("--list", text="List the checks and exit.")
+    parser.add_argument(
+        "--smoke", metavar="FILE", help="A smoke report (JSON) to show in the html page."
+    )
     parser.report(more=("markdown", *_FOR_PROGRAMS))
     parser.examples(
         "llmdoctor check",
@@ -64,6 +68,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         "python -m torch.utils.collect_env | llmdoctor check --from -",
         "llmdoctor check --format markdown --output report.md",
         "llmdoctor check --format junit --output llmdoctor.xml",
+        "llmdoctor check --format html --smoke smoke.json --output report.html",
         "llmdoctor check --select TORCH --fail-on warning",
         "llmdoctor check --write-baseline known.json",
         "llmdoctor check --baseline known.json",
@@ -101,6 +106,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         ignore=tuple(options.ignore),
     )
     known = _baseline(options.baseline)
+    proof = _proof(options)
     if options.deep:
         report = _from_inside(question, quiet=options.quiet)
     else:
@@ -136,7 +142,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         line=diagnose.one_line(report) if options.quiet else None,
         more={
             "markdown": markdown,
-            **{name: partial(formats.check, name, report) for name in _FOR_PROGRAMS},
+            **{name: partial(formats.check, name, report, proof) for name in _FOR_PROGRAMS},
         },
     )
     if options.format == "github":
@@ -163,6 +169,33 @@ def _baseline(path: str | None) -> Baseline | None:
     from llmdoctor.system.readonly import ReadOnly
 
     return known.read(ReadOnly(Local()), path)
+
+
+def _proof(options: Namespace) -> Proof | None:
+    """The proof to show beside the findings.
+
+    Raises:
+        UsageError: the format does not show it, or the file is no smoke report.
+    """
+    if options.smoke is None:
+        return None
+    again = "llmdoctor smoke --format json --output smoke.json"
+    if options.format != "html":
+        raise UsageError(
+            "--smoke is shown by --format html alone",
+            next_command=f"llmdoctor check --format html --smoke {options.smoke}",
+        )
+    from llmdoctor import proof
+    from llmdoctor.system.local import Local
+    from llmdoctor.system.readonly import ReadOnly
+
+    text = ReadOnly(Local()).read_text(options.smoke)
+    if text is None:
+        raise UsageError(f"--smoke {options.smoke}: there is no such file", next_command=again)
+    try:
+        return proof.read(text)
+    except ValueError as error:
+        raise UsageError(f"--smoke {options.smoke}: {error}", next_command=again) from None
 
 
 def _unknown(report: Report, policy: Policy, known: Baseline | None, *, quiet: bool) -> Report:
