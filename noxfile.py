@@ -110,7 +110,7 @@ def package(session: nox.Session) -> None:
             os.remove(os.path.join(dist, name))  # noqa: PTH107, PTH118
     session.run("python", "-m", "build", "--outdir", dist)  # builds the wheel from the sdist
     (wheel,) = (name for name in os.listdir(dist) if name.endswith(".whl"))  # noqa: PTH208
-    folder = os.path.join(session.create_tmp(), "installed")  # noqa: PTH118
+    folder = os.path.abspath(os.path.join(session.create_tmp(), "installed"))  # noqa: PTH100, PTH118
     session.run("python", "-m", "venv", "--clear", folder)
     programs = os.path.join(folder, "Scripts" if os.name == "nt" else "bin")  # noqa: PTH118
     python = os.path.join(programs, "python")  # noqa: PTH118
@@ -123,6 +123,13 @@ def package(session: nox.Session) -> None:
     words = ("--profile", "flashattn", "--assume", rtx)
     session.run(llmdoctor, "plan", *words, external=True)
     session.run(llmdoctor, "check", "--fail-on", "never", external=True)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site; a warning or a link that leads nowhere is an error."""
+    session.install("mkdocs==1.6.1")
+    session.run("mkdocs", "build", "--strict")
 
 
 @nox.session(python=["3.10", "3.12", "3.13"])
