@@ -174,3 +174,4 @@ def reference(session: nox.Session) -> None:
     session.install("-e", ".")
     session.run("python", "tools/reference.py")
     session.run("python", "tools/schemas.py")
+    session.run("python", "tools/manual.py")

@@ -28,6 +28,7 @@ PAGES = [
     *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md")),
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.name not in UNTYPED),
 ]
+EXAMPLES = ROOT / "docs" / "reference" / "commands.md"  # they name files of somebody
 HARMLESS = ("check", "profiles", "explain", "history")
 HELP = re.compile(r"(?<=<!-- llmdoctor --help -->\n```text\n).*?(?=\n```)", re.DOTALL)
 
@@ -50,7 +51,7 @@ def commands(page: Path) -> Iterator[str]:
         r"^```console\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
     ):
         for line in re.findall(r"^\$ (.*)$", block, re.MULTILINE):
-            for part in re.split(r"\s*(?:&&|\|)\s*", line):
+            for part in re.split(r"\s*(?:&&|\||>)\s*", line):
                 if part.startswith("llmdoctor "):
                     yield part
 
@@ -59,7 +60,7 @@ def quoted(page: Path) -> Iterator[str]:
     """Those that stand within a sentence, whole ones alone."""
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     for typed in re.findall(r"`(llmdoctor [^`]+)`", text):
-        if "…" not in typed and not re.search(r"(COMMAND| --[\w-]+)$", typed):
+        if "…" not in typed and not re.search(r"(COMMAND|SHELL| --[\w-]+)$", typed):
             yield from (
                 part for part in re.split(r"\s*\\?\|\s*", typed) if part[:10] == "llmdoctor "
             )
@@ -89,7 +90,7 @@ def runnable(line: str) -> bool:
     return (words[0] in HARMLESS or assumed) and "-" not in words and "--deep" not in words
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if any(q == p and runnable(x) for q, x in ALL)], ids=name)  # fmt: skip
+@pytest.mark.parametrize("page", [p for p in PAGES if p != EXAMPLES and any(q == p and runnable(x) for q, x in ALL)], ids=name)  # fmt: skip
 def test_the_harmless_commands_of_a_page_run(page: Path, desk: Desk) -> None:
     (desk.project / "pyproject.toml").write_text(
         '[tool.llmdoctor.profiles.own]\nextends = "mainline"\n'
