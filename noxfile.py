@@ -69,11 +69,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def poetry(session: nox.Session) -> None:
-    """What `fix` does to Poetry's projects, with every line of Poetry; not part of CI."""
+    """`fix` and `install` with every line of Poetry in its projects; not part of CI."""
     session.install(".", *TEST)
     programs = [install_poetry(session, version) for version in POETRIES]
     there = {"LLMDOCTOR_TEST_POETRY": os.pathsep.join(programs)}
-    session.run("pytest", "-v", "tests/fix", *session.posargs, env=there)
+    session.run(
+        "pytest", "-v", "tests/fix", "tests/install/test_poetry.py", *session.posargs, env=there
+    )
 
 
 @nox.session

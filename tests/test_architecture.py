@@ -63,10 +63,12 @@ FLOORS = {
         "installers",
         "journal",
         "prescribe",
+        "prune",
         "rollback",
         "smoke",
         "undo",
         "verify",
+        "wheelhouse",
     ),
     "mouth": (
         "__main__",

@@ -446,6 +446,7 @@ class Noting(Local):
         ca_file: str | None = None,
         verify: bool = True,
         proxy: str | None = None,
+        first_byte: bool = False,
     ) -> Fetched:
         asked = {"url": url, "ca_file": ca_file, "verify": verify, "proxy": proxy}
         self.asked.append(asked)

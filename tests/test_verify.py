@@ -31,7 +31,8 @@ def found(venv: Path, variant: str | None = "cu126") -> frozenset[str]:
 
 def refused(venv: Path, variant: str | None = "cu126") -> tuple[str, ...]:
     expect = {"torch": "2.9.1+cu126", "peft": "1.0"}
-    return problems(Local(), Verify("", str(venv), expect, variant=variant))
+    step = Verify("", str(venv), expect, variant=variant)
+    return tuple(f"  {problem.text}" for problem in problems(Local(), step))
 
 
 def test_a_whole_environment_has_nothing_damaged(venv: Path) -> None:

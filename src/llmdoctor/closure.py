@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
@@ -50,17 +50,24 @@ def close(
     *,
     builds: Sequence[str] = (),
     options: Sequence[str] = (),
+    fetched: Mapping[str, str] | None = None,
 ) -> Closure:
     """Resolve a manifest for the interpreter `python`. Reads the package index, installs nothing.
 
     `builds` may be built from source. `options` go to uv: those of `uv_installer.platform_options`
-    resolve for another machine.
+    resolve for another machine. `fetched` are paths of wheels that the manifest names by address:
+    uv is given the file, and the packages keep the address.
 
     Raises:
         NoSolutionError: with the resolver's own words, which name the packages or the index.
     """
     with system.scratch() as folder:
         asked, lock = f"{folder}/pyproject.toml", f"{folder}/pylock.toml"
+        addresses = {}
+        for url, path in (fetched or {}).items():
+            place = system.flavour(path)
+            manifest = manifest.replace(f" @ {url}", f" @ {place.as_uri()}")
+            addresses[place.name] = url
         system.write_bytes(asked, manifest.encode())
         if installed:
             system.write_bytes(lock, preferences(installed).encode())
@@ -72,8 +79,12 @@ def close(
                 "these packages cannot be resolved:\n" + why,
                 next_command="llmdoctor profiles",
             )
-        text = system.read_text(lock) or ""
-    return Closure(parse_lock(text), text)
+        text = installable(system.read_text(lock) or "")
+    packages = tuple(
+        replace(package, url=addresses.get(package.wheel or "", package.url))
+        for package in parse_lock(text)
+    )
+    return Closure(packages, text)
 
 
 def preferences(installed: Sequence[Package]) -> str:
@@ -84,20 +95,36 @@ def preferences(installed: Sequence[Package]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def installable(lock: str) -> str:
+    """The same pylock.toml without the version of what comes from an address.
+
+    uv takes that version from METADATA, and refuses its own lock afterwards where the file name
+    says more (2.8.3 of flash_attn-2.8.3+cu12torch2.9cxx11abiTRUE: seen with uv 0.13.9).
+    """
+    import tomlkit
+
+    document = tomlkit.parse(lock)
+    for entry in document.get("packages", ()):
+        if "archive" in entry:
+            entry.pop("version", None)
+    return tomlkit.dumps(document)
+
+
 def parse_lock(text: str) -> tuple[Resolved, ...]:
     """The packages of a pylock.toml; of several wheels the first, which fits best."""
     found = []
     for entry in tomllib.loads(text).get("packages", ()):
         files = entry.get("wheels") or [entry[key] for key in ("archive", "sdist") if key in entry]
         file = files[0] if files else {}
-        url = file.get("url")
+        url = file.get("url") or file.get("path")
         name = unquote(urlsplit(url).path).rpartition("/")[2] if url else ""
         source: Literal["index", "wheel", "sdist"] = "index"
         if "archive" in entry:
             source = "wheel"
         elif files and not entry.get("wheels"):
             source = "sdist"
-        version = entry.get("version") or (name.split("-")[1] if name.endswith(".whl") else "")
+        in_name = name.split("-")[1] if name.endswith(".whl") and source == "wheel" else ""
+        version = in_name or entry.get("version") or ""
         found.append(
             Resolved(
                 name=entry["name"],
@@ -120,11 +147,12 @@ def changes(
 
     `damaged` packages (`verify.damaged`) are installed anew in the same version.
     """
-    before = {package.name: package.version for package in installed}
+    before = {package.name: package for package in installed}
     return tuple(
-        Change(package, before.get(package.name))
+        Change(package, there.version if (there := before.get(package.name)) else None)
         for package in resolved
-        if package.name in damaged or not same_version(before.get(package.name), package.version)
+        if package.name in damaged
+        or not is_there(before.get(package.name), package.version, package.wheel)
     )
 
 
@@ -169,6 +197,22 @@ def only(lock: str, names: Sequence[str]) -> str:
             kept.append(entry)
     document["packages"] = kept
     return tomlkit.dumps(document)
+
+
+def is_there(installed: Package | None, version: str, wheel: str | None = None) -> bool:
+    """Whether a distribution is installed in that version, from that `wheel` where one is meant.
+
+    The official wheels of flash-attn name their build (`+cu12torch2.9cxx11abiTRUE`) in the file
+    name alone, and their METADATA says 2.8.3. For a wheel from an address the file name that was
+    written down at its install decides, therefore; its version, where nothing was written down.
+    """
+    if installed is None:
+        return False
+    if wheel is not None and installed.origin is not None:
+        return installed.origin == wheel and same_version(
+            installed.version.partition("+")[0], version.partition("+")[0]
+        )
+    return same_version(installed.version, version)
 
 
 def same_version(a: str | None, b: str) -> bool:

@@ -44,11 +44,13 @@ class CannotFinishError(LlmdoctorError):
 class RolledBackError(LlmdoctorError):
     """An install or fix failed, and everything is as it was before.
 
-    `proof` is the smoke test's result where that is what failed.
+    `proof` is the smoke test's result where that is what failed; `unimportable` are modules that
+    could not be imported, where those are.
     """
 
     exit_code = 4
     proof: Proof | None = None
+    unimportable: tuple[str, ...] = ()
 
 
 class RollbackIncompleteError(LlmdoctorError):

@@ -70,9 +70,12 @@ class Work(Protocol):
 class StepFailedError(Exception):
     """A step did not do what it is for."""
 
-    def __init__(self, message: str, proof: Proof | None = None) -> None:
+    def __init__(
+        self, message: str, proof: Proof | None = None, unimportable: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.proof = proof
+        self.unimportable = unimportable  # modules
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
         why = str(error) if expected else f"{type(error).__name__}: {error}"
         _give_back(system, work, journal, (begun, finished), why)
         failed = RolledBackError(f"{why}\n{_as_before(work)}", next_command=_next(work))
-        failed.proof = error.proof if isinstance(error, StepFailedError) else None
+        if isinstance(error, StepFailedError):
+            failed.proof, failed.unimportable = error.proof, error.unimportable
         raise failed from (None if expected else error)
     backups = [step.to for step in work.steps if isinstance(step, (Snapshot, SetAside))]
     return Done(journal.id, proof, backups[0] if backups else None)
@@ -132,7 +136,9 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
 
 def _do(system: System, step: Step, watch: Watcher) -> Proof | None:
     if isinstance(step, Run):
-        done = system.run(step.argv, env=step.env, timeout=step.timeout, on_line=watch.line)
+        done = system.run(
+            step.argv, env=step.env, cwd=step.cwd, timeout=step.timeout, on_line=watch.line
+        )
         if not done.ok:
             why = done.problem or f"exit code {done.code}"
             said = (done.err.strip() or done.out.strip())[-2000:]
@@ -141,7 +147,10 @@ def _do(system: System, step: Step, watch: Watcher) -> Proof | None:
         _change(system, step)
     elif isinstance(step, Verify):
         if found := problems(system, step):
-            raise StepFailedError("the installed environment is not right:\n" + "\n".join(found))
+            raise StepFailedError(
+                "\n  ".join(["the installed environment is not right:", *(p.text for p in found)]),
+                unimportable=tuple(problem.module for problem in found if problem.module),
+            )
     elif isinstance(step, Smoke):
         proof = prove(system, step.path)
         if not proof.passed:
@@ -162,7 +171,7 @@ def _change(system: System, step: Write | Remove | Snapshot | SetAside) -> None:
     elif isinstance(step, Remove):
         system.remove(step.path)
     elif isinstance(step, Snapshot):
-        system.clone_tree(step.path, step.to)
+        system.clone_tree(step.path, step.to, copy=step.copy)
     else:
         system.rename(step.path, step.to)
 

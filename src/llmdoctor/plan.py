@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+from urllib.parse import unquote, urlsplit
 
 from llmdoctor.machine import Gpu
 
@@ -18,6 +19,7 @@ class Target:
     `driver` None with GPUs means that it is not known; `driver_missing` that there is none. `gpus`
     are the visible ones; `gpus_note` says which are hidden, or why that is not known. `ram` is what
     a process can have before it is killed, so swap counts. `python` is "3.13t" where free-threaded.
+    `avoid` are wheel files of the catalogue that did not come, or do not load on this machine.
     """
 
     os: str = "linux"
@@ -32,6 +34,7 @@ class Target:
     ram: int | None = None  # bytes
     assumed: bool = False
     gpus_note: str | None = None
+    avoid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,13 @@ class Resolved:
     sha256: str | None = None
     size: int | None = None
 
+    @property
+    def wheel(self) -> str | None:
+        """The file name of a wheel from an address outside every index."""
+        if self.source != "wheel" or not self.url:
+            return None
+        return unquote(urlsplit(self.url).path).rpartition("/")[2] or None
+
 
 @dataclass(frozen=True)
 class Change:
@@ -150,6 +160,14 @@ class Conflict:
 
 
 @dataclass(frozen=True)
+class Removal:
+    """An installed distribution that the installer takes away."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
 class Run:
     """Run a program. What it `creates` does not exist before and is removed when taken back."""
 
@@ -158,6 +176,7 @@ class Run:
     env: dict[str, str | None] = field(default_factory=dict)
     timeout: float = 3600.0
     creates: str | None = None
+    cwd: str | None = None
     kind: Literal["run"] = "run"
 
 
@@ -182,11 +201,15 @@ class Remove:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Clone an environment beside itself by hard links, to be put back if anything fails."""
+    """Clone an environment beside itself, to be put back if anything fails.
+
+    By hard links, or (`copy`) byte by byte: for an installer that writes into files that are there.
+    """
 
     text: str
     path: str
     to: str
+    copy: bool = False
     kind: Literal["snapshot"] = "snapshot"
 
 
@@ -210,6 +233,7 @@ class Verify:
     imports: tuple[str, ...] = ()
     torch: str | None = None  # what torch/version.py has to say
     variant: str | None = None
+    wheels: dict[str, str] = field(default_factory=dict)  # name -> file, of what has an address
     kind: Literal["verify"] = "verify"
 
 
@@ -261,6 +285,7 @@ class Plan:
     kept: int = 0  # distributions that stay as they are
     conflicts: tuple[Conflict, ...] = ()
     steps: tuple[Step, ...] = ()
+    removals: tuple[Removal, ...] = ()
 
     @property
     def command(self) -> str:

@@ -20,6 +20,7 @@ def prescribe(
     fresh: bool,
     smoke: bool,
     expect: dict[str, str],
+    wheels: dict[str, str] | None = None,
 ) -> tuple[Step, ...]:
     """The steps of an install.
 
@@ -33,19 +34,21 @@ def prescribe(
         fresh: set aside what lies there, were it an empty folder, and build anew.
         smoke: prove the result by running it.
         expect: every package of the closed set with its version.
+        wheels: file names of those that come from an address of their own.
     """
     steps: list[Step] = []
     there = environment.kind != "missing"
     if fresh:
         steps.append(SetAside(f"set {job.environment} aside", job.environment, aside))
-    elif there and job.changes:
-        steps.append(Snapshot(f"take a snapshot of {job.environment}", job.environment, aside))
+    elif there and (job.changes or job.removals):
+        text = f"take a snapshot of {job.environment}"
+        steps.append(Snapshot(text, job.environment, aside, copy=installer.overwrites))
     if fresh or not there:
         steps += installer.create(job)
     if steps:  # so that a later run never takes somebody else's environment for this one's
         mark = Write("mark the environment as this run's", f"{job.environment}/{MARK}", f"{run}\n")
         steps.append(mark)
-    if job.changes:
+    if job.changes or job.removals:
         steps += installer.install(job)
     imports = tuple(name for name in choice.imports if not (smoke and name in _PROVEN_BY_SMOKE))
     steps.append(
@@ -55,6 +58,7 @@ def prescribe(
             expect=expect,
             imports=imports,
             variant=choice.variant,
+            wheels=wheels or {},
         )
     )
     if smoke:

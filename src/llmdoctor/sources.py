@@ -62,6 +62,12 @@ def mirrored(url: str, environ: Mapping[str, str]) -> str:
     return url
 
 
+def mirrors(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The beginnings of addresses that the user's environment names as mirrors."""
+    named = (environ.get(variable) for variable in _MIRRORS.values())
+    return tuple(place.rstrip("/") + "/" for place in named if place)
+
+
 def locate(
     system: System,
     choice: Choice,

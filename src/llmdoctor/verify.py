@@ -9,9 +9,10 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from llmdoctor.closure import same_version
+from llmdoctor.closure import is_there
 from llmdoctor.installers import CLEARED
 from llmdoctor.machine import Environment
 from llmdoctor.plan import Verify
@@ -22,16 +23,22 @@ IMPORTER = Path(__file__).parent / "inside" / "imports.py"
 _SECONDS = 300.0
 
 
-def problems(system: System, step: Verify) -> tuple[str, ...]:
-    """What is not as it should be, in words; empty when all is well."""
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as it should be; `module` is what cannot be imported."""
+
+    text: str
+    module: str | None = None
+
+
+def problems(system: System, step: Verify) -> tuple[Problem, ...]:
+    """What is not as it should be; empty when all is well."""
     environment = look_at_environment(system, step.path)
     if environment.problem or environment.executable is None:
-        return (f"  {step.path}: {environment.problem or 'has no interpreter'}",)
+        return (Problem(f"{step.path}: {environment.problem or 'has no interpreter'}"),)
     files = (text for _, text in _bad_packages(system, environment, step.expect))
-    found = [*_versions(environment, step), *files]
-    if not found:
-        found += imports(system, environment.executable, step.imports)
-    return tuple(f"  {problem}" for problem in found)
+    found = tuple(Problem(text) for text in (*_versions(environment, step), *files))
+    return found or imports(system, environment.executable, step.imports)
 
 
 def damaged(
@@ -54,8 +61,9 @@ def _versions(environment: Environment, step: Verify) -> list[str]:
         package = environment.package(name)
         if package is None:
             found.append(f"{name} {version} is not there")
-        elif not same_version(package.version, version):
-            found.append(f"{name} is {package.version}, {version} was meant")
+        elif not is_there(package, version, step.wheels.get(name)):
+            whence = f" from {package.origin}" if package.origin else ""
+            found.append(f"{name} is {package.version}{whence}, {version} was meant")
     problem = _torch_problem(environment, step.variant)
     if problem and ("torch" in step.expect or step.variant):
         found.append(problem)
@@ -98,7 +106,7 @@ def _bad_files(system: System, site: str, record: str) -> list[str]:
     return bad
 
 
-def imports(system: System, python: str, modules: Sequence[str]) -> list[str]:
+def imports(system: System, python: str, modules: Sequence[str]) -> tuple[Problem, ...]:
     """Modules that cannot be imported by that interpreter, and why."""
     found = []
     for module in modules:  # one child each: a library that crashes must not hide the others
@@ -108,10 +116,13 @@ def imports(system: System, python: str, modules: Sequence[str]) -> list[str]:
         answer = _answer(done.out)
         if answer is None:
             why = done.problem or f"exit code {done.code}"
-            found.append(f"import {module}: {why}: {done.err.strip()[-300:]}")
+            said = f"import {module}: {why}: {done.err.strip()[-300:]}"
         elif answer["outcome"] != "ok":
-            found.append(f"import {module}: {answer['error']}: {answer['message']}")
-    return found
+            said = f"import {module}: {answer['error']}: {answer['message']}"
+        else:
+            continue
+        found.append(Problem(said, module))
+    return tuple(found)
 
 
 def _answer(out: str) -> dict[str, object] | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import platform
+import re
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -45,17 +48,27 @@ class Workstation:
             world.wheel("einops", "0.8.2"),
         )
 
-    def offer(self, python: str, os: str, glibc: str | None) -> tuple[str, str]:
+    def offer(
+        self,
+        python: str,
+        os: str,
+        glibc: str | None,
+        *,
+        local_in_metadata: bool = False,
+        avoid: tuple[str, ...] = (),
+        modules: dict[str, str] = FLASH,
+    ) -> tuple[str, str]:
         """Serve the wheel that the catalogue names for that machine: its address and version."""
         found = tables.find_wheel(
-            "flash-attn", "2.9.1", "cu126", python, os, "x86_64", glibc, ("8.9",)
+            "flash-attn", "2.9.1", "cu126", python, os, "x86_64", glibc, ("8.9",), avoid
         )
         assert found.best is not None, f"the catalogue has no flash-attn for Python {python}"
         address = mirrored(found.best.url, self.world.environ)
         version, _, tag = found.best.filename.removesuffix(".whl").partition("-")[2].partition("-")
         wheel = build_wheel(
-            self.world.wheels, "flash-attn", version, requires=["torch"], tag=tag, modules=FLASH
-        )
+            self.world.wheels, "flash-attn", version, requires=["torch"], tag=tag, modules=modules,
+            local_in_metadata=local_in_metadata,
+        )  # fmt: skip
         path = address.removeprefix(self.world.index.url()).replace("%2B", "+")
         self.world.index.put(path, wheel.read_bytes())
         return address, version
@@ -75,12 +88,14 @@ def with_gpu(workstation: Workstation, fake_nvml: Path) -> Workstation:
 
 
 @needs_linux
+@pytest.mark.parametrize("told", [False, True], ids=["in the name alone", "in METADATA too"])
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_flash_attention_is_installed_from_the_catalogues_own_address(
-    with_gpu: Workstation, installer: str
+    with_gpu: Workstation, installer: str, told: bool
 ) -> None:
+    """The build stands in the file name of the official wheels, and not in their METADATA."""
     world = with_gpu.world
-    address, version = with_gpu.offer(HERE, "linux", platform.libc_ver()[1])
+    address, version = with_gpu.offer(HERE, "linux", platform.libc_ver()[1], local_in_metadata=told)
     done = world.json(
         "install", "--profile", "mainline", "--profile", "flashattn", "--yes", "--no-smoke",
         "--installer", installer,
@@ -96,13 +111,36 @@ def test_flash_attention_is_installed_from_the_catalogues_own_address(
     assert packages["flash-attn"]["url"] == address
     found = world.versions()
     assert found["torch"] == "2.9.1+cu126"
-    assert found["flash_attn"] == version
+    assert found["flash_attn"] == (version if told else version.partition("+")[0])
     assert found["triton"] == "3.5.1"
     assert found["transformers"] == "5.0.1"
     assert found["einops"] == "0.8.2"
     assert world.index.asked("/whl/cu126/*torch-2.9.1*")
     assert not world.index.asked("/simple/flash-attn/*")
     assert not world.index.asked("/simple/torch/*whl")
+    again = world.json("plan", "--profile", "flashattn")
+    assert again["packages"] == [], "the second time there is nothing to do"
+
+
+@needs_linux
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_a_flash_attention_of_another_build_is_replaced(
+    with_gpu: Workstation, installer: str
+) -> None:
+    """Both call themselves 2.8.3 inside; the one in the environment was built for another torch."""
+    world = with_gpu.world
+    address, _ = with_gpu.offer(HERE, "linux", platform.libc_ver()[1])
+    install = ("install", "--profile", "flashattn", "--yes", "--no-smoke", "--installer", installer)
+    assert world.json(*install)["outcome"] == "kept"
+    other = re.sub(r"torch[0-9.]+", "torch2.8", address.rpartition("/")[2])
+    (note,) = world.venv.rglob("flash_attn-*.dist-info/direct_url.json")
+    told = json.loads(note.read_text("utf-8"))
+    note.unlink()  # not edited in place: uv's cache shares its bytes
+    note.write_text(json.dumps({**told, "url": f"https://example.org/{other}"}), "utf-8")
+    done = world.json(*install)
+    assert [package["name"] for package in done["packages"]] == ["flash-attn"]
+    (note,) = world.venv.rglob("flash_attn-*.dist-info/direct_url.json")
+    assert file_of(json.loads(note.read_text("utf-8"))["url"]) == file_of(address)
 
 
 @needs_linux
@@ -111,6 +149,44 @@ def test_an_addon_alone_brings_its_stack(with_gpu: Workstation) -> None:
     plan = with_gpu.world.json("plan", "--profile", "flashattn")
     assert plan["feasible"]
     assert plan["profiles"] == ["mainline", "flashattn"]
+
+
+def file_of(address: str) -> str:
+    return unquote(address).rpartition("/")[2]
+
+
+@needs_linux
+def test_where_a_wheel_does_not_come_the_next_one_of_the_catalogue_is_taken(
+    with_gpu: Workstation,
+) -> None:
+    world, glibc = with_gpu.world, platform.libc_ver()[1]
+    first, _ = with_gpu.offer(HERE, "linux", glibc)
+    second, _ = with_gpu.offer(HERE, "linux", glibc, avoid=(file_of(first),))
+    world.index.fail(f"*{file_of(first)}", "404")
+    done = world.run("install", "--profile", "flashattn", "--yes", "--no-smoke")
+    assert f"{file_of(first)}: " in done.stderr
+    assert "HTTP 404" in done.stderr
+    (note,) = world.venv.rglob("flash_attn-*.dist-info/direct_url.json")
+    assert file_of(json.loads(note.read_text("utf-8"))["url"]) == file_of(second)
+
+
+@needs_linux
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_where_a_wheel_does_not_load_the_next_one_of_the_catalogue_is_tried(
+    with_gpu: Workstation, installer: str
+) -> None:
+    world, glibc = with_gpu.world, platform.libc_ver()[1]
+    broken = {**FLASH, "flash_attn_2_cuda.py": "raise ImportError('undefined symbol: _ZN3c10')"}
+    first, _ = with_gpu.offer(HERE, "linux", glibc, modules=broken)
+    second, _ = with_gpu.offer(HERE, "linux", glibc, avoid=(file_of(first),))
+    done = world.run(
+        "install", "--profile", "flashattn", "--yes", "--no-smoke", "--installer", installer
+    )
+    assert "undefined symbol" in done.stderr
+    assert f"{file_of(first)} cannot be imported here" in done.stderr
+    (note,) = world.venv.rglob("flash_attn-*.dist-info/direct_url.json")
+    assert file_of(json.loads(note.read_text("utf-8"))["url"]) == file_of(second)
+    assert world.leftovers() == []
 
 
 @needs_linux

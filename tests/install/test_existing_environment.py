@@ -51,7 +51,7 @@ def test_a_broken_download_leaves_it_exactly_as_it_was(
     lived_in: World, installer: str, fault: str
 ) -> None:
     before = snapshot(lived_in.venv)
-    lived_in.index.fail("/simple/*transformers-5.2*.whl", fault)  # type: ignore[arg-type]
+    lived_in.index.fail("/simple/*transformers-5.2*.whl", fault)
     lived_in.run(
         "install", "--profile", "cpu", "--yes", "--no-smoke", "--installer", installer, code=4
     )

@@ -41,7 +41,7 @@ def test_torch_comes_from_its_index_and_nothing_else_does(world: World, installe
 def test_a_download_that_breaks_leaves_nothing_behind(
     world: World, installer: str, fault: str
 ) -> None:
-    world.index.fail("/simple/*peft-0.21.2*.whl", fault)  # type: ignore[arg-type]
+    world.index.fail("/simple/*peft-0.21.2*.whl", fault)
     done = world.json("install", "--profile", "cpu", "--yes", "--installer", installer, code=4)
     assert done["outcome"] == "restored"
     assert not world.venv.exists()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-Mode = Literal["404", "403", "500", "disconnect", "wrong-hash", "hang", "slow"]
+Mode = Literal["404", "403", "500", "disconnect", "wrong-hash", "hang", "slow", "stall", "huge"]
 
 _SLOW_SECONDS = 1.0
 _SLOW_PIECES = 20
@@ -43,7 +43,7 @@ class Request(NamedTuple):
 @dataclass(frozen=True)
 class _Fault:
     path_glob: str
-    mode: Mode
+    mode: Mode | str
     remaining: int | None
 
 
@@ -63,6 +63,7 @@ class LoopbackIndex:
         self._errors: list[BaseException] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self.ranges = True  # parts of files are served, and versions named by an ETag
         self._server = _Server(self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
@@ -134,12 +135,13 @@ class LoopbackIndex:
         self._files[f"/{path.lstrip('/')}"] = data
         return self.url() + quote(path.lstrip("/"))
 
-    def fail(self, path_glob: str, mode: Mode, *, times: int | None = None) -> None:
+    def fail(self, path_glob: str, mode: Mode | str, *, times: int | None = None) -> None:
         """Spoil requests whose path matches the glob: all of them, or only the first *times*.
 
         "disconnect" promises the whole body and drops the line halfway; "wrong-hash" serves other
-        bytes of the same length; "hang" answers nothing until the index is closed; "slow" spreads
-        the body over one second.
+        bytes of the same length; "hang" answers nothing until the index is closed; "stall" sends
+        half the body, then nothing until then; "slow" spreads the body over one second; "huge" promises
+        an exabyte. "302 URL" redirects there.
         """
         with self._lock:
             self._faults.append(_Fault(path_glob, mode, times))
@@ -149,7 +151,7 @@ class LoopbackIndex:
         with self._lock:
             self._faults.clear()
 
-    def _take_fault(self, path: str) -> Mode | None:
+    def _take_fault(self, path: str) -> Mode | str | None:
         with self._lock:
             for at, fault in enumerate(self._faults):
                 if fault.remaining == 0 or not fnmatchcase(path, fault.path_glob):
@@ -201,6 +203,9 @@ class _Handler(BaseHTTPRequestHandler):
         if mode in ("403", "404", "500"):
             self._send(int(mode), b"made to fail")
             return
+        if mode is not None and mode.startswith("302 "):
+            self._send(302, b"", location=mode.removeprefix("302 "))
+            return
         body = index._body(path)
         if body is None:
             self._send(404, b"not here")
@@ -211,16 +216,40 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 - the name which http.server looks for
 
-    def _send(self, status: int, body: bytes, mode: Mode | None = None) -> None:
+    def _send(
+        self, status: int, body: bytes, mode: Mode | str | None = None, location: str | None = None
+    ) -> None:
+        whole, etag = len(body), f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+        span = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"] or "")
+        begin = int(span[1]) if span else 0
+        partial = (
+            self.server.index.ranges
+            and status == 200
+            and span is not None
+            and self.headers["If-Range"] in (None, etag)
+        )
+        if partial and begin >= whole:
+            status, body = 416, b""
+        elif partial and span:
+            status, body = 206, body[begin : int(span[2]) + 1 if span[2] else whole]
         self.send_response(status)
         is_page = body.startswith(b"<!DOCTYPE html>")
         self.send_header("Content-Type", "text/html" if is_page else "application/octet-stream")
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(10**18 if mode == "huge" else len(body)))
+        if location is not None:
+            self.send_header("Location", location)
+        if self.server.index.ranges:
+            self.send_header("ETag", etag)
+            self.send_header("Accept-Ranges", "bytes")
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {begin}-{begin + len(body) - 1}/{whole}")
         self.end_headers()
         if self.command == "HEAD":
             return
-        if mode == "disconnect":
+        if mode in ("disconnect", "stall"):
             self.wfile.write(body[: len(body) // 2])
+            if mode == "stall":
+                self.server.index._closing.wait()
         elif mode == "slow":
             size = len(body) // _SLOW_PIECES + 1
             starts = range(0, len(body), size)

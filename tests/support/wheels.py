@@ -31,15 +31,19 @@ def build_wheel(
     tag: str = "py3-none-any",
     modules: Contents | None = None,
     metadata_version: str = "2.1",
+    local_in_metadata: bool = True,
     corrupt: bool = False,
 ) -> Path:
     """Write `<name>-<version>-<tag>.whl` into *folder* and return its path.
 
-    Without *modules* the wheel holds one package `<name>` with a `__version__`. *corrupt* cuts the
-    file in half, as an interrupted download does: the zip directory at its end is gone.
+    Without *modules* the wheel holds one package `<name>` with a `__version__`. Without
+    *local_in_metadata* the file name alone carries the local version, as flash-attn's official
+    wheels do. *corrupt* cuts the file in half, as an interrupted download does: the zip directory at
+    its end is gone.
     """
     stem = file_stem(name, version)
-    dist_info = f"{stem}.dist-info"
+    version = version if local_in_metadata else version.partition("+")[0]
+    dist_info = f"{file_stem(name, version)}.dist-info"
     files: dict[str, str | bytes] = dict(
         default_package(name, version) if modules is None else modules
     )

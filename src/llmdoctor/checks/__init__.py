@@ -214,6 +214,13 @@ def gates(case: Case) -> tuple[Finding, ...]:
     return tuple(finding for finding in found if finding.severity == "error")
 
 
+def lock_gates(case: Case) -> tuple[Finding, ...]:
+    """What forbids an install from the project's own lock."""
+    checks = (poetry.lock_unreadable, poetry.lock_stale, poetry.poetry_too_old)
+    found = (finding for check in checks for finding in check.run(case).findings)
+    return tuple(finding for finding in found if finding.severity == "error")
+
+
 def _prefixes(given: Iterable[str]) -> tuple[str, ...]:
     prefixes = tuple(prefix.upper() for prefix in given)
     for prefix in prefixes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.output import afterwards, ask, emit
+from llmdoctor.cli.output import afterwards, ask, emit, say
 from llmdoctor.errors import RollbackIncompleteError
 
 if TYPE_CHECKING:
@@ -15,9 +16,18 @@ if TYPE_CHECKING:
 
 def history(parser: Parser, words: Sequence[str]) -> int:
     """List what llmdoctor did on this machine, newest first."""
+    parser.flag("--prune", text="Remove former environments; lists them, and asks.")
+    parser.add_argument(
+        "--older-than", metavar="DAYS", type=_days, help="Those of runs before that alone."
+    )
+    parser.flag("--yes", "-y", text="Do not ask.")
     parser.report()
-    parser.examples("llmdoctor history", "llmdoctor history --verbose")
+    parser.examples("llmdoctor history --verbose", "llmdoctor history --prune --older-than 30")
     options = parser.read(words)
+    if options.prune:
+        return _prune(options)
+    if options.older_than is not None or options.yes:
+        parser.error("--older-than and --yes belong to --prune")
 
     from llmdoctor import undo as taking_back
     from llmdoctor.render import documents
@@ -46,6 +56,55 @@ def history(parser: Parser, words: Sequence[str]) -> int:
         line=newest if options.quiet else None,
     )
     return 0
+
+
+def _prune(options: Namespace) -> int:
+    from llmdoctor import prune
+    from llmdoctor.render import documents
+    from llmdoctor.render.plans import megabytes
+    from llmdoctor.system.local import Local
+
+    system = Local()
+    found = prune.backups(system, options.older_than or 0)
+    frees = sum(item.frees for item in found)
+
+    def report(outcome: str) -> None:
+        told = f"{outcome}: {len(found)}, {megabytes(frees)}"
+
+        def write(paper: Paper) -> None:
+            for item in found:
+                paper.line(f"{item.run}  {megabytes(item.frees)}", "bold")
+                paper.verbatim(item.path, indent=2)
+            paper.line(told)
+
+        emit(
+            documents.prune(found, outcome),
+            write,
+            format=options.format,
+            output=options.output,
+            line=told if options.quiet else None,
+        )
+
+    if not found:
+        report("nothing to prune")
+        return 0
+    if not options.yes:
+        for item in found:
+            say(f"{item.path}  ({megabytes(item.frees)})")
+    question = f"remove these {len(found)} for good? Their runs cannot be undone then."
+    if not ask(question, yes=options.yes):
+        report("declined")
+        return 1
+    for item in found:
+        prune.remove(system, item)
+    afterwards(lambda: report("pruned"))
+    return 0
+
+
+def _days(word: str) -> int:
+    if word.isdecimal() and len(word) <= 5:
+        return int(word)
+    raise ArgumentTypeError(f"{word!r} is no number of days")
 
 
 def undo(parser: Parser, words: Sequence[str]) -> int:

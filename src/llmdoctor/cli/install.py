@@ -11,15 +11,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmdoctor import export
-from llmdoctor.cli.arguments import Parser, nearest
+from llmdoctor.cli.arguments import Parser
 from llmdoctor.cli.output import Progress, afterwards, ask, deliver, emit, say
+from llmdoctor.cli.requests import declare, read_request
 from llmdoctor.errors import LlmdoctorError, RolledBackError, UsageError
 
 if TYPE_CHECKING:
     from llmdoctor.finding import Finding
     from llmdoctor.install import Prepared, Request
     from llmdoctor.plan import Plan
-    from llmdoctor.profile import Profile
     from llmdoctor.render.plans import Asked
     from llmdoctor.render.terminal import Paper
     from llmdoctor.system import System
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def plan(parser: Parser, words: Sequence[str]) -> int:
     """Show what `install` would do, here or on an assumed machine, and why."""
-    _declare(parser)
+    declare(parser)
     parser.repeatable(
         "--assume",
         "KEY=VALUE",
@@ -59,7 +59,7 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
     from llmdoctor.system.local import Local
     from llmdoctor.target import assume as assumed_target
 
-    request = _request(options)
+    request = read_request(options)
     if options.export:  # the file is to hold every package, not only what this one lacks
         request = replace(request, environment=f"{request.environment}.new")
     blocked: tuple[Finding, ...] = ()
@@ -69,7 +69,9 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
         elif options.assume:
             made = road.assumed(request, assumed_target(options.assume))
         else:
-            prepared = road.prepare(Local(), request, _say(options))
+            progress = Progress(quiet=options.quiet)
+            prepared = road.prepare(Local(), request, _say(options), progress.bytes)
+            progress.clear()
             made, blocked = prepared.plan, prepared.blocked
     feasible = made.choice.feasible and not blocked
     names = " + ".join(made.choice.profiles)
@@ -88,7 +90,7 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
 
 def install(parser: Parser, words: Sequence[str]) -> int:
     """Install a profile, prove it, and keep it; or leave everything as it was."""
-    _declare(parser)
+    declare(parser)
     parser.flag("--yes", "-y", text="Do not ask.")
     parser.examples(
         "llmdoctor install --profile cpu --yes",
@@ -100,7 +102,7 @@ def install(parser: Parser, words: Sequence[str]) -> int:
     from llmdoctor import install as road
     from llmdoctor.system.local import Local
 
-    request = _request(options)
+    request = read_request(options)
     from llmdoctor.rollback import unclear
 
     system = Local()
@@ -113,67 +115,10 @@ def install(parser: Parser, words: Sequence[str]) -> int:
             if system.kind(unclear(entry)) is not None:
                 say(f"what lay there is kept, since nobody can tell whose it was: {unclear(entry)}")
         with _told_in_json(request, options, "not feasible"):
-            prepared = road.prepare(system, request, _say(options))
+            progress = Progress(quiet=options.quiet)
+            prepared = road.prepare(system, request, _say(options), progress.bytes)
+            progress.clear()
         return _carry_out(system, request, prepared, options)
-
-
-def _declare(parser: Parser) -> None:
-    parser.repeatable("--profile", "P", "A stack, or add-ons; repeatable. See `profiles`.")
-    parser.add_argument("--env", metavar="DIR", default=".venv", help="The environment.")
-    parser.add_argument("--python", metavar="X.Y|EXE", help="The Python of a new environment.")
-    parser.choice("--installer", ("auto", "uv", "pip"), "The tool that installs.")
-    parser.add_argument(
-        "--variant", metavar="auto|cpu|cuXXX", default="auto", help="The build of torch."
-    )
-    parser.add_argument("--index-url", metavar="URL", help="The index to take torch from.")
-    parser.repeatable("--find-links", "DIR|URL", "Where wheels lie as well; repeatable.")
-    parser.repeatable("--allow", "CODE", "Override this exclusion; repeatable.")
-    parser.flag("--no-smoke", text="Do not run the smoke test.")
-    parser.flag("--fresh", text="Set the environment aside and build it anew.")
-    parser.report()
-
-
-def _request(options: Namespace) -> Request:
-    from llmdoctor import profiles
-    from llmdoctor.install import Request
-
-    if not options.profile:
-        raise UsageError("which profile? give --profile", next_command="llmdoctor profiles")
-    wish = profiles.wish(options.profile)
-    _known_codes(options.allow, wish.known)
-    return Request(
-        profiles=wish.wanted,
-        known=wish.known,
-        environment=options.env,
-        python=options.python,
-        installer=options.installer,
-        variant=options.variant,
-        index_url=options.index_url,
-        find_links=tuple(options.find_links),
-        allow=tuple(options.allow),
-        smoke=not options.no_smoke,
-        fresh=options.fresh,
-    )
-
-
-def _known_codes(codes: Sequence[str], profiles: Sequence[Profile]) -> None:
-    """See that every `--allow` names something that can be overridden.
-
-    Raises:
-        UsageError: one does not.
-    """
-    from llmdoctor.checks import CHECKS
-    from llmdoctor.resolve import OVERRIDES
-
-    rules = {rule.code for profile in profiles for rule in profile.exclusions}
-    known = sorted({*rules, *OVERRIDES, *(check.code for check in CHECKS)})
-    for code in codes:
-        if code not in known:
-            raise UsageError(
-                f"--allow {code}: there is no such code{nearest(code, known)} "
-                "(a plan that is refused names the code that overrides it)",
-                next_command="llmdoctor check --list",
-            )
 
 
 def _say(options: Namespace) -> Callable[[str], None]:
@@ -212,7 +157,8 @@ def _asked(request: Request, options: Namespace) -> Asked:
     places += [("--find-links", value) for value in options.find_links]
     kept += [(flag, without_credentials(place)) for flag, place in places]  # a report is shown
     kept += [("--allow", value) for value in options.allow]
-    flags = [flag for flag in ("no_smoke", "fresh") if getattr(options, flag)]
+    kept += [("--project", options.project)] if options.project != "." else []
+    flags = [flag for flag in ("no_smoke", "fresh", "sync") if getattr(options, flag)]
     words = [word for pair in kept for word in pair]
     words += [f"--{flag.replace('_', '-')}" for flag in flags]
     return Asked(
@@ -293,7 +239,9 @@ def _carry_out(system: System, request: Request, prepared: Prepared, options: Na
         return 1
     if options.format == "terminal" and not options.quiet:
         emit(planned, write_plan, format="terminal", output=None)
-    if not ask(f"make these changes to {made.environment}?", yes=options.yes):
+    gone = ", ".join(f"{item.name} {item.version}" for item in made.removals)
+    more = f", and remove {gone}" if gone else ""
+    if not ask(f"make these changes to {made.environment}{more}?", yes=options.yes):
         if options.format != "terminal":
             report(write_plan, "declined", "")
         return 1
@@ -302,6 +250,12 @@ def _carry_out(system: System, request: Request, prepared: Prepared, options: Na
         done = road.carry_out(system, prepared, progress)
     except LlmdoctorError as error:
         progress.clear()
+        if isinstance(error, RolledBackError):
+            other = road.another(system, prepared, error, _say(options), progress.bytes)
+            progress.clear()
+            if other is not None:
+                say(error.message)
+                return _carry_out(system, other.request, other, options)
         proof = error.proof if isinstance(error, RolledBackError) else None
         outcome = {4: "restored", 130: "interrupted"}.get(error.exit_code, "incomplete")
         message = error.message

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
@@ -173,6 +174,7 @@ class Progress:
         self._quiet = quiet
         self._live = sys.stderr.isatty() and not quiet and not os.environ.get("CI")
         self._shown = False
+        self._file, self._began, self._first, self._told = "", 0.0, 0, 0.0
 
     def step(self, number: int, total: int, text: str) -> None:
         """A step begins."""
@@ -191,11 +193,32 @@ class Progress:
         _tell(f"\r\x1b[2K      {text.strip()[:width]}")
         self._shown = True
 
+    def bytes(self, file: str, done: int, of: int | None) -> None:
+        """A file comes in: how much, how fast, how long still. In a log every ten seconds."""
+        now = time.monotonic()
+        if self._file != file:
+            self._file, self._began, self._first, self._told = file, now, done, 0.0
+        if now - self._told < (0.2 if self._live else 10.0) and done != of:
+            return
+        self._told = now
+        self.line(f"{file}: {_amount(done, of, done - self._first, now - self._began)}")
+
     def clear(self) -> None:
         """Take away the line of the program that has ended."""
         if self._shown:
             _tell("\r\x1b[2K")
             self._shown = False
+
+
+def _amount(done: int, of: int | None, came: int, seconds: float) -> str:
+    """How far a download is: "120 of 256 MB, 8.1 MB/s, 17 s left"."""
+    words = [f"{done / 1e6:.1f}{f' of {of / 1e6:.1f}' if of else ''} MB"]
+    rate = came / seconds if seconds > 0.5 else 0.0
+    if rate:
+        words.append(f"{rate / 1e6:.1f} MB/s")
+        if of and of > done:
+            words.append(f"{(of - done) / rate:.0f} s left")
+    return ", ".join(words)
 
 
 def ask(question: str, *, yes: bool) -> bool:

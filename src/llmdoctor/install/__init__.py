@@ -1,8 +1,8 @@
 """The road of an install: what is asked, what is there, the plan, and carrying it out."""
 
-from llmdoctor.install.patient import absolute
+from llmdoctor.install.patient import absolute, usual_environment
 from llmdoctor.install.plans import assumed, fits, resolved
-from llmdoctor.install.prepare import Prepared, prepare
+from llmdoctor.install.prepare import Prepared, another, prepare
 from llmdoctor.install.request import Request
 from llmdoctor.install.run import carry_out, hold, recover_cut_off
 
@@ -10,6 +10,7 @@ __all__ = [
     "Prepared",
     "Request",
     "absolute",
+    "another",
     "assumed",
     "carry_out",
     "fits",
@@ -17,4 +18,5 @@ __all__ = [
     "prepare",
     "recover_cut_off",
     "resolved",
+    "usual_environment",
 ]

@@ -9,12 +9,33 @@ from llmdoctor.errors import CannotFinishError, UsageError
 from llmdoctor.install.request import Request
 from llmdoctor.machine import Environment, minor_of
 from llmdoctor.probe import paths
+from llmdoctor.probe.poetry_env import poetry_environment
+from llmdoctor.probe.project import read_project
 from llmdoctor.system import System
 
 
 def absolute(system: System, path: str) -> str:
     """The environment's own path: a link is followed, so that a rename moves the real folder."""
     return system.real_path(paths.absolute(system, path))
+
+
+def usual_environment(system: System, project: str, installer: str) -> str:
+    """The environment that is meant where none is named: the one that the project's tool uses.
+
+    For uv and pip `.venv` in the project; Poetry may be set to keep its environments elsewhere.
+
+    Raises:
+        UsageError: there is no such project.
+    """
+    folder = paths.absolute(system, project)
+    if system.names(folder) is None:
+        raise UsageError(f"--project {project}: there is no such folder")
+    own = str(system.flavour(folder, ".venv"))
+    if installer in ("auto", "poetry"):
+        found = read_project(system, folder)
+        if found is not None and found.tool == "poetry":
+            own = poetry_environment(system, folder) or own
+    return ".venv" if own == paths.absolute(system, ".venv") else own
 
 
 def with_absolute_places(system: System, request: Request) -> Request:

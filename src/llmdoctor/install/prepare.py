@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from urllib.parse import unquote, urlsplit
 
-from llmdoctor import closure, pip_config, resolve, target, verify
+from llmdoctor import closure, pip_config, resolve, sources, target, verify
 from llmdoctor.checks import Case, gates
+from llmdoctor.errors import RolledBackError
 from llmdoctor.finding import Finding
-from llmdoctor.install import patient
-from llmdoctor.install.plans import choose, find, find_uv
+from llmdoctor.install import patient, with_poetry
+from llmdoctor.install.plans import Found, choose, find, find_uv
 from llmdoctor.install.request import Request
 from llmdoctor.installers import Installer, Job, manifest
 from llmdoctor.installers import uv as uv_installer
@@ -21,6 +23,7 @@ from llmdoctor.plan import Choice, Plan
 from llmdoctor.prescribe import prescribe
 from llmdoctor.probe import Subject, look
 from llmdoctor.system import System
+from llmdoctor.wheelhouse import OnBytes, Wheelhouse, WheelRefusedError
 
 
 @dataclass(frozen=True)
@@ -30,28 +33,81 @@ class Prepared:
     machine: Machine
     plan: Plan
     journal: Journal
+    request: Request
     blocked: tuple[Finding, ...] = ()
 
 
-def prepare(system: System, request: Request, say: Callable[[str], None]) -> Prepared:
-    """Everything up to the steps. Asks indexes, changes nothing.
+def prepare(
+    system: System,
+    request: Request,
+    say: Callable[[str], None],
+    on_bytes: OnBytes | None = None,
+) -> Prepared:
+    """Everything up to the steps. Asks indexes and fetches single wheels into the user's cache.
+
+    A wheel that does not come, or is not what its address says, is passed over for the next one.
 
     Raises:
         UsageError: an environment or interpreter that cannot be meant.
         CannotFinishError: no interpreter fits.
         NoSolutionError: the packages cannot be resolved together.
+        WheelRefusedError: a wheel cannot be had, and no other one would help.
     """
+    while True:
+        try:
+            return _prepared(system, request, say, on_bytes)
+        except WheelRefusedError as error:
+            if not error.another or error.file in request.avoid:
+                raise
+            say(f"{error.message}; looking for another one")
+            request = replace(request, avoid=(*request.avoid, error.file))
+
+
+def another(
+    system: System,
+    prepared: Prepared,
+    failed: RolledBackError,
+    say: Callable[[str], None],
+    on_bytes: OnBytes | None = None,
+) -> Prepared | None:
+    """The plan with the next wheel, where one that cannot be imported is what made a run fail.
+
+    None: no single wheel was it, or there is no other one.
+    """
+    files = {
+        item.name: unquote(urlsplit(item.url).path).rpartition("/")[2]
+        for item in prepared.plan.choice.requirements
+        if item.url
+    }
+    names = [module.partition(".")[0].replace("_", "-") for module in failed.unimportable]
+    avoid = [files[name] for name in names if name in files]
+    if not avoid:
+        return None
+    say(f"{' and '.join(avoid)} cannot be imported here; looking for another one")
+    request = replace(prepared.request, avoid=(*prepared.request.avoid, *avoid))
+    found = prepare(system, request, say, on_bytes)
+    return found if found.plan.choice.feasible and not found.blocked else None
+
+
+def _prepared(
+    system: System, request: Request, say: Callable[[str], None], on_bytes: OnBytes | None
+) -> Prepared:
     request = patient.with_absolute_places(system, request)
     path = patient.absolute(system, request.environment)
-    subject = Subject(environment=path, python=None, project=system.cwd())
+    subject = Subject(environment=path, python=None, project=request.project)
     machine = look(system, subject)
     there = patient.usable(system, machine.environment, path, request)
     python = patient.interpreter(system, request, there)
-    choice = choose(request, target.of_machine(machine, python.version))
+    facts = replace(target.of_machine(machine, python.version), avoid=request.avoid)
+    choice = choose(request, facts)
     journal = Journal(system, new_id(system))
-    empty = Prepared(machine, Plan(choice, path, request.tool), journal)
+    empty = Prepared(machine, Plan(choice, path, request.tool), journal, request)
     if not choice.feasible:
         return empty
+    if carried := with_poetry.carried(system, request, machine, say):
+        bench = with_poetry.Bench(system, request, machine, there, python, choice, journal)
+        made, blocked = with_poetry.plan(bench, path, carried, say)
+        return Prepared(machine, made, journal, request, blocked)
     say(f"asking where torch {choice.torch}+{choice.variant} can be had")
     found = find(system, request, choice, pip_config.read(system, patient.prefixes(system, there)))
     if isinstance(found, Choice):
@@ -62,6 +118,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         for finding in gates(Case(machine, request.profiles, choice))
         if finding.code not in request.allow
     )
+    fetched = _fetched(system, found, on_bytes)
     installed = there.packages if there.kind != "missing" and not request.fresh else ()
     say("resolving packages")
     uv = find_uv(system)
@@ -73,6 +130,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         installed,
         uv_installer.environment(found.pip, system.environ, request.find_links),
         builds=found.builds,
+        fetched=fetched,
     )
     names = {package.name for package in closed.packages}
     damaged = verify.damaged(system, there, names, choice.variant) if installed else frozenset()
@@ -93,6 +151,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         has_pip=there.package("pip") is not None or there.kind == "missing" or request.fresh,
         builds=found.builds,
         from_torch_index=tuple(item.name for item in found.requirements if item.source == "torch"),
+        fetched={url: system.flavour(place).as_uri() for url, place in fetched.items()},
     )
     steps = prescribe(
         choice,
@@ -104,6 +163,7 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         fresh=request.fresh or (there.kind == "missing" and system.kind(path) is not None),
         smoke=request.smoke,
         expect={package.name: package.version for package in closed.packages},
+        wheels={package.name: package.wheel for package in closed.packages if package.wheel},
     )
     plan = Plan(
         choice=choice,
@@ -115,4 +175,14 @@ def prepare(system: System, request: Request, say: Callable[[str], None]) -> Pre
         conflicts=conflicts,
         steps=steps,
     )
-    return Prepared(machine, plan, journal, blocked)
+    return Prepared(machine, plan, journal, request, blocked)
+
+
+def _fetched(system: System, found: Found, on_bytes: OnBytes | None) -> dict[str, str]:
+    """The path of every wheel that has an address of its own, by that address."""
+    house = Wheelhouse(system, found.pip, sources.mirrors(system.environ), on_bytes)
+    return {
+        item.url: house.fetch(item, found.choice.target)
+        for item in found.requirements
+        if item.source == "wheel" and item.url
+    }

@@ -23,6 +23,9 @@ class Request:
     allow: tuple[str, ...] = ()
     smoke: bool = True
     fresh: bool = False
+    project: str = "."
+    avoid: tuple[str, ...] = ()  # wheel files that did not come or load
+    sync: bool = False  # Poetry: remove what the lock does not list
 
     @property
     def tool(self) -> str:
@@ -32,6 +35,8 @@ class Request:
     def again(self, *more: str) -> str:
         """The same install, typed differently: for the next command of an error."""
         words = [word for profile in self.profiles for word in ("--profile", profile.spelled)]
+        if self.project != Request.project:
+            words += ["--project", self.project]
         if self.environment != Request.environment and "--env" not in more:
             words += ["--env", self.environment]
         return shlex.join(["llmdoctor", "install", *words, *more])

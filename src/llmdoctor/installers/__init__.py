@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from llmdoctor.pip_config import PipConfig
-from llmdoctor.plan import Change, Requirement, Source, Step
+from llmdoctor.plan import Change, Removal, Requirement, Source, Step
 
 # Variables that would turn a child towards another environment than the one it is told.
 # PIP_USER is set and not removed: a variable wins over `user = true` in a configuration file.
@@ -28,7 +28,7 @@ class Job:
 
     `folder` is the run's own folder, for the files that installers read. `python` makes a new
     environment, `target_python` is the interpreter in it. `from_torch_index` are the packages
-    that come from the source's own index.
+    that come from the source's own index. `fetched` are paths of wheels by their address.
     """
 
     environment: str
@@ -41,14 +41,22 @@ class Job:
     pip: PipConfig = field(default_factory=PipConfig)
     find_links: tuple[str, ...] = ()
     has_pip: bool = True
+    removals: tuple[Removal, ...] = ()
     builds: tuple[str, ...] = ()  # packages that may be built from source
     from_torch_index: tuple[str, ...] = ("torch",)
+    fetched: Mapping[str, str] = field(default_factory=dict)
 
 
 class Installer(Protocol):
     """How one tool makes an environment and puts packages into it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the tool is called."""
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether it writes into files that are there: a snapshot must not share their bytes."""
 
     def create(self, job: Job) -> tuple[Step, ...]:
         """Make a new environment at its final path."""

@@ -6,6 +6,8 @@ then the rest from the default one. Every version is exact and nothing is resolv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from llmdoctor.installers import CLEARED, Job
 from llmdoctor.installers.uv import wheels_only
 from llmdoctor.plan import Change, Run, Step, Write
@@ -17,6 +19,7 @@ class Pip:
     """Drives pip through the environment's interpreter."""
 
     name = "pip"
+    overwrites = False
 
     def create(self, job: Job) -> tuple[Step, ...]:
         """Make the environment with the standard library's venv."""
@@ -42,7 +45,7 @@ class Pip:
 def _phase(job: Job, name: str, changes: list[Change], index: str | None) -> tuple[Step, Step]:
     """Addresses go into variables: they may carry credentials, and anybody can read arguments."""
     path = f"{job.folder}/{name}.txt"
-    lines = [_line(change) for change in changes]
+    lines = [_line(change, job.fetched) for change in changes]
     web = [place for place in job.find_links if "://" in place]
     folders = [place for place in job.find_links if "://" not in place]
     links = [word for place in folders for word in ("--find-links", place)]
@@ -67,8 +70,8 @@ def _phase(job: Job, name: str, changes: list[Change], index: str | None) -> tup
     )
 
 
-def _line(change: Change) -> str:
+def _line(change: Change, fetched: Mapping[str, str]) -> str:
     package = change.package
     if package.source == "wheel" and package.url:
-        return f"{package.name} @ {package.url}"
+        return f"{package.name} @ {fetched.get(package.url, package.url)}"
     return f"{package.name}=={package.version}"

@@ -96,6 +96,7 @@ class Uv:
     """Drives the uv that came with llmdoctor."""
 
     name = "uv"
+    overwrites = False
 
     def __init__(self, program: str, environ: Mapping[str, str]) -> None:
         self._program = program

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # a check's document needs none of the others' words
     from llmdoctor.profile import Profile
     from llmdoctor.profiles import Broken
     from llmdoctor.proof import Proof
+    from llmdoctor.prune import Backup
 
 Document = dict[str, Any]
 
@@ -84,6 +85,7 @@ def plan(plan: Plan, tables: Mapping[str, str], blocked: Sequence[Finding] = ())
         "source": plan.source.text if plan.source else None,
         "packages": packages(plan),
         "kept": plan.kept,
+        "removals": wire.dump(plan.removals),
         "conflicts": [wire.dump(conflict) for conflict in plan.conflicts],
         "steps": [step(item) for item in plan.steps],
         "reasons": [
@@ -236,6 +238,16 @@ def history(entries: Sequence[Entry], backups: Mapping[str, str]) -> Document:
             }
             for entry in entries
         ],
+    }
+
+
+def prune(backups: Sequence[Backup], outcome: str) -> Document:
+    """Former environments that were removed, or (declined) would be."""
+    return {
+        **_head("prune"),
+        "outcome": outcome,
+        "backups": wire.dump(backups),
+        "frees": sum(item.frees for item in backups),
     }
 
 

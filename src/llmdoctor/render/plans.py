@@ -176,9 +176,13 @@ def _packages(plan: Plan, paper: Paper) -> None:
 
 
 def _kept(plan: Plan, paper: Paper) -> None:
+    if plan.removals:
+        paper.line(f"{_count(len(plan.removals), 'package')} to remove", "bold yellow")
+    for removal in plan.removals:
+        paper.item("·", f"{removal.name} {removal.version}")
     if plan.kept:
         paper.line(f"kept as they are: {_count(plan.kept, 'installed package')}", "bold")
-    if not plan.changes:
+    if not plan.changes and not plan.removals:
         paper.line("every package is there already")
 
 

@@ -155,6 +155,7 @@ class Wishes:
             target.arch,
             target.glibc,
             self._capabilities,
+            target.avoid,
         )
         self.rejected += [Rejected(name, reason) for name, reason in found.rejected]
         if found.best is None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal, Protocol
 
@@ -58,17 +58,54 @@ class Space:
 
 @dataclass(frozen=True)
 class Fetched:
-    """An answer from the network; `problem` says why there is none, `status` is the HTTP status."""
+    """An answer from the network; `problem` says why there is none, `status` is the HTTP status.
+
+    `length` is that of the whole file in bytes, None where the server does not tell it.
+    """
 
     url: str
     status: int | None = None
     body: bytes = b""
     problem: str | None = None
+    length: int | None = None
 
     @property
     def ok(self) -> bool:
         """Whether the server gave the page."""
         return self.problem is None
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """A file from the network; `problem` says why it did not come. `url` is without secrets."""
+
+    url: str
+    size: int = 0
+    sha256: str = ""
+    problem: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the whole file is there."""
+        return self.problem is None
+
+
+@dataclass(frozen=True)
+class Member:
+    """One entry of an archive, by the name that the archive gives it."""
+
+    name: str
+    size: int
+    kind: Literal["file", "folder", "link"] = "file"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What is in a zip file; `problem` says why it cannot be used."""
+
+    members: tuple[Member, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +146,9 @@ class System(Protocol):
     def state_dir(self) -> str:
         """Where llmdoctor keeps journals and locks for this user."""
 
+    def cache_dir(self) -> str:
+        """Where llmdoctor keeps what it can fetch again."""
+
     def interpreter(self) -> str:
         """The Python that the doctor itself runs on."""
 
@@ -143,6 +183,9 @@ class System(Protocol):
     def size(self, path: str) -> int | None:
         """A file's length in bytes, links followed."""
 
+    def frees(self, path: str) -> int:
+        """Bytes that removing a folder gives: not those of files that lie elsewhere too."""
+
     def which(self, name: str) -> str | None:
         """The program that PATH finds."""
 
@@ -176,10 +219,39 @@ class System(Protocol):
         ca_file: str | None = None,
         verify: bool = True,
         proxy: str | None = None,
+        first_byte: bool = False,
     ) -> Fetched:
         """GET a web page or `file://` URL, within `timeout` seconds altogether.
 
         `proxy` replaces those of the environment, whose `no_proxy` counts all the same.
+        `first_byte`: only ask whether the file is there, and how long it is.
+        """
+
+    def download(
+        self,
+        url: str,
+        to: str,
+        *,
+        ca_file: str | None = None,
+        verify: bool = True,
+        proxy: str | None = None,
+        on_bytes: Callable[[int, int | None], None] | None = None,
+    ) -> Downloaded:
+        """GET a file of any size into the file `to`, which is there afterwards whole or not at all.
+
+        A line that is cut is taken up where it was cut, in this call or a later one for the same
+        address; of a file that has changed meanwhile nothing is kept. `on_bytes` is told how many
+        bytes are there, and of how many where that is known. Redirects lead to https or stay on
+        their host, else they are refused.
+
+        Raises:
+            OSError: it cannot be written (a full disk).
+        """
+
+    def archive(self, path: str, texts: Sequence[str] = ()) -> Archive:
+        """What is in a zip file, with every checksum seen to be right.
+
+        `texts` are globs of members whose text is wanted.
         """
 
     # acting; what is made in the state folder is for its user alone (0700, files 0600)
@@ -195,8 +267,8 @@ class System(Protocol):
     def write_bytes(self, path: str, data: bytes) -> None:
         """Write a file so that a reader sees the old bytes or the new ones, never half of them."""
 
-    def append_line(self, path: str, line: str) -> None:
-        """Add a line to a file and wait until it is on disk."""
+    def append_line(self, path: str, line: str, *, sync: bool = True) -> None:
+        """Add a line to a file and wait until it is on disk; a log need not wait (`sync`)."""
 
     def rename(self, path: str, to: str) -> None:
         """Move within one file system."""
@@ -204,8 +276,11 @@ class System(Protocol):
     def remove(self, path: str) -> None:
         """Remove a file, a link or a whole folder; links are never followed."""
 
-    def clone_tree(self, path: str, to: str) -> Cloned:
-        """Clone a folder by hard links; files that cannot be linked are copied."""
+    def clone_tree(self, path: str, to: str, *, copy: bool = False) -> Cloned:
+        """Clone a folder by hard links; what cannot be linked, or all (`copy`), is copied."""
+
+    def link(self, path: str, to: str) -> None:
+        """Give a file a second name by a hard link; a copy where that is impossible."""
 
     def lock(self, path: str, wait: float) -> AbstractContextManager[None]:
         """Hold an exclusive lock on a file, in this process and its children.

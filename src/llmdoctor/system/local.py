@@ -6,16 +6,26 @@ import contextlib
 import errno
 import os
 import shutil
-import signal
 import stat
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
 from llmdoctor.errors import CannotFinishError, UnreadableError
-from llmdoctor.system import Cloned, Completed, Fetched, Kind, Space, Uname, children, trees
+from llmdoctor.system import (
+    Archive,
+    Cloned,
+    Completed,
+    Downloaded,
+    Fetched,
+    Kind,
+    Space,
+    Uname,
+    children,
+    places,
+    trees,
+)
 
 _SYSTEMS = {"darwin": "macos", "win32": "windows"}
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -65,19 +75,10 @@ class Local:
         return os.path.expanduser("~")  # "~" itself for a user without a home and without HOME
 
     def state_dir(self) -> str:
-        import platformdirs
+        return places.own_dir("STATE", self.environ)
 
-        folder = self.environ.get("LLMDOCTOR_STATE_DIR")
-        try:
-            folder = folder or platformdirs.user_state_dir("llmdoctor", appauthor=False)
-        except RuntimeError:  # what newer releases say of a user without a home
-            folder = "~"
-        if folder.startswith("~"):
-            raise CannotFinishError(
-                "this user has no home folder, so there is no place to keep journals and locks",
-                next_command="export LLMDOCTOR_STATE_DIR=/var/tmp/llmdoctor",
-            )
-        return os.path.abspath(folder)
+    def cache_dir(self) -> str:
+        return places.own_dir("CACHE", self.environ)
 
     def interpreter(self) -> str:
         return sys.executable
@@ -138,6 +139,9 @@ class Local:
             return os.stat(path).st_size
         return None
 
+    def frees(self, path: str) -> int:
+        return trees.frees(path)
+
     def which(self, name: str) -> str | None:
         return shutil.which(name, path=self.environ.get("PATH", os.defpath))
 
@@ -181,10 +185,40 @@ class Local:
         ca_file: str | None = None,
         verify: bool = True,
         proxy: str | None = None,
+        first_byte: bool = False,
     ) -> Fetched:
         from llmdoctor.system import network
 
-        return network.fetch(url, timeout=timeout, ca_file=ca_file, verify=verify, proxy=proxy)
+        return network.fetch(
+            url,
+            timeout=timeout,
+            ca_file=ca_file,
+            verify=verify,
+            proxy=proxy,
+            first_byte=first_byte,
+        )
+
+    def download(
+        self,
+        url: str,
+        to: str,
+        *,
+        ca_file: str | None = None,
+        verify: bool = True,
+        proxy: str | None = None,
+        on_bytes: Callable[[int, int | None], None] | None = None,
+    ) -> Downloaded:
+        from llmdoctor.system import download
+
+        self.make_dir(str(Path(to).parent))
+        return download.download(
+            url, to, ca_file=ca_file, verify=verify, proxy=proxy, on_bytes=on_bytes
+        )
+
+    def archive(self, path: str, texts: Sequence[str] = ()) -> Archive:
+        from llmdoctor.system import archives
+
+        return archives.look(path, texts)
 
     # acting
 
@@ -195,19 +229,8 @@ class Local:
         with tempfile.TemporaryDirectory(prefix="llmdoctor-") as folder:
             yield folder
 
-    @contextlib.contextmanager
-    def uninterrupted(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
-        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
+    def uninterrupted(self) -> contextlib.AbstractContextManager[None]:
+        return children.signals_held_back()
 
     def make_dir(self, path: str) -> None:
         place = Path(path)
@@ -231,7 +254,7 @@ class Local:
         finally:
             fresh.unlink(missing_ok=True)
 
-    def append_line(self, path: str, line: str) -> None:
+    def append_line(self, path: str, line: str, *, sync: bool = True) -> None:
         place = Path(path)
         self.make_dir(str(place.parent))
         opener = _private_opener if self._is_state(path) else None
@@ -239,9 +262,10 @@ class Local:
             if file.tell():  # a line that was cut off must not take this one with it
                 file.seek(-1, os.SEEK_END)
                 line = line if file.read(1) == b"\n" else "\n" + line
-            file.write(line.encode() + b"\n")
+            file.write(line.encode("utf-8", "replace") + b"\n")
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
 
     def rename(self, path: str, to: str) -> None:
         Path(path).rename(to)
@@ -253,10 +277,18 @@ class Local:
         else:
             place.unlink(missing_ok=True)
 
-    def clone_tree(self, path: str, to: str) -> Cloned:
+    def clone_tree(self, path: str, to: str, *, copy: bool = False) -> Cloned:
         counts = {"linked": 0, "copied": 0}
-        trees.clone(path, to, counts)
+        trees.clone(path, to, counts, link=not copy)
         return Cloned(**counts)
+
+    def link(self, path: str, to: str) -> None:
+        self.make_dir(str(Path(to).parent))
+        Path(to).unlink(missing_ok=True)
+        try:
+            os.link(path, to)
+        except (OSError, NotImplementedError):  # other device, no hard links, too many links
+            shutil.copy2(path, to)
 
     @contextlib.contextmanager
     def lock(self, path: str, wait: float) -> Iterator[None]:

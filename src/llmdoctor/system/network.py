@@ -16,7 +16,13 @@ _LIMIT = 32 * 1024 * 1024  # the longest index page seen is far below this
 
 
 def fetch(
-    url: str, *, timeout: float, ca_file: str | None, verify: bool, proxy: str | None
+    url: str,
+    *,
+    timeout: float,
+    ca_file: str | None,
+    verify: bool,
+    proxy: str | None,
+    first_byte: bool = False,
 ) -> Fetched:
     """GET `url` within `timeout` seconds altogether, name resolution included.
 
@@ -26,7 +32,9 @@ def fetch(
     answers: list[Fetched] = []
 
     def ask() -> None:
-        answers.append(_get(url, timeout, ca_file, verify=verify, proxy=proxy))
+        answers.append(
+            _get(url, timeout, ca_file, verify=verify, proxy=proxy, first_byte=first_byte)
+        )
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
@@ -35,23 +43,29 @@ def fetch(
 
 
 def _get(
-    url: str, timeout: float, ca_file: str | None, *, verify: bool, proxy: str | None
+    url: str,
+    timeout: float,
+    ca_file: str | None,
+    *,
+    verify: bool,
+    proxy: str | None,
+    first_byte: bool,
 ) -> Fetched:
     try:
-        context = ssl.create_default_context(cafile=ca_file)
-        if not verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        proxies = None if proxy is None else {"http": proxy, "https": proxy}
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)
-        )
-        with opener.open(_request(url), timeout=timeout) as answer:
-            body = answer.read(_LIMIT)
+        asked = request(url)
+        if first_byte:
+            asked.add_header("Range", "bytes=0-0")
+        opened = opener(ca_file, verify=verify, proxy=proxy)
+        with opened.open(asked, timeout=timeout) as answer:
             promised = int(answer.headers.get("Content-Length") or 0)
+            if first_byte:
+                total = str(answer.headers.get("Content-Range") or "").rpartition("/")[2]
+                length = int(total) if total.isdigit() else promised
+                return Fetched(url, answer.status, length=length or None)
+            body = answer.read(_LIMIT)
             if len(body) < min(promised, _LIMIT):  # half an index page is not a shorter index
                 return Fetched(url, answer.status, problem="the answer was cut off")
-            return Fetched(url, answer.status, body)
+            return Fetched(url, answer.status, body, length=len(body))
     except urllib.error.HTTPError as error:
         with error:
             return Fetched(url, error.code, problem=f"HTTP {error.code} {error.reason}")
@@ -61,16 +75,36 @@ def _get(
         return Fetched(url, problem=str(error) or type(error).__name__)
 
 
-def _request(url: str) -> urllib.request.Request:
+def opener(
+    ca_file: str | None,
+    *,
+    verify: bool,
+    proxy: str | None,
+    redirects: urllib.request.BaseHandler | None = None,
+) -> urllib.request.OpenerDirector:
+    """What asks servers: with the user's certificates and proxy, and following `redirects`."""
+    context = ssl.create_default_context(cafile=ca_file)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    proxies = None if proxy is None else {"http": proxy, "https": proxy}
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler(proxies),
+        urllib.request.HTTPSHandler(context=context),
+        *((redirects,) if redirects else ()),
+    )
+
+
+def request(url: str, accept: str = "text/html") -> urllib.request.Request:
     """Credentials in the address go into a header, which a redirect to elsewhere does not get."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
-    request = urllib.request.Request(
+    asked = urllib.request.Request(
         urlunsplit(parts._replace(netloc=host)),
-        headers={"Accept": "text/html", "User-Agent": "llmdoctor"},
+        headers={"Accept": accept, "User-Agent": "llmdoctor"},
     )
     if at:
         name, _, password = user.partition(":")
         plain = f"{unquote(name)}:{unquote(password)}".encode()
-        request.add_unredirected_header("Authorization", "Basic " + b64encode(plain).decode())
-    return request
+        asked.add_unredirected_header("Authorization", "Basic " + b64encode(plain).decode())
+    return asked

@@ -9,8 +9,8 @@ from llmdoctor.system import System
 
 _LOOKING = frozenset({
     "flavour", "environ", "uname", "confstr", "cpu_count", "cwd", "home", "state_dir",
-    "interpreter", "now", "kind", "exists", "real_path", "names", "read_bytes", "read_text",
-    "read_chunks",     "size", "which", "space", "has_library", "run",
+    "cache_dir", "interpreter", "now", "kind", "exists", "real_path", "names", "read_bytes",
+    "read_text", "read_chunks", "archive", "size", "frees", "which", "space", "has_library", "run",
 })  # fmt: skip
 
 

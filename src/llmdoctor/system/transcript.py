@@ -20,7 +20,7 @@ _FLAVOURS: dict[str, type[PurePath]] = {"posix": PurePosixPath, "windows": PureW
 _RECORDS = {"run": Completed, "space": Space, "uname": Uname}
 _LOOKS = frozenset({
     "uname", "confstr", "cpu_count", "cwd", "home", "state_dir", "interpreter", "now", "kind",
-    "exists", "real_path", "names", "read_bytes", "read_text", "size", "which", "space",
+    "exists", "real_path", "names", "read_bytes", "read_text", "size", "frees", "which", "space",
     "has_library", "run",
 })  # fmt: skip
 

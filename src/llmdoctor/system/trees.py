@@ -31,19 +31,40 @@ def _open_up(place: Path) -> None:
                 os.chmod(path, stat.S_IRWXU)
 
 
-def clone(source: str, target: str, counts: dict[str, int]) -> None:
-    """Clone a folder by hard links; what cannot be linked is copied. Counts both."""
+def clone(source: str, target: str, counts: dict[str, int], *, link: bool = True) -> None:
+    """Clone a folder, by hard links where they are wanted and can be made. Counts both."""
     os.mkdir(target)
     with os.scandir(source) as entries:
         for entry in entries:
             to = target + os.sep + entry.name
             if entry.is_dir(follow_symlinks=False):
-                clone(entry.path, to, counts)
+                clone(entry.path, to, counts, link=link)
                 continue
-            try:
-                os.link(entry.path, to, follow_symlinks=False)
+            if link and _linked(entry.path, to):
                 counts["linked"] += 1
-            except (OSError, NotImplementedError):  # other device, no hard links, too many links
+            else:
                 shutil.copy2(entry.path, to, follow_symlinks=False)
                 counts["copied"] += 1
     shutil.copystat(source, target)
+
+
+def _linked(path: str, to: str) -> bool:
+    try:
+        os.link(path, to, follow_symlinks=False)
+    except (OSError, NotImplementedError):  # other device, no hard links, too many links
+        return False
+    return True
+
+
+def frees(place: str) -> int:
+    """Bytes that removing a folder gives: a file with a link elsewhere keeps its own."""
+    seen: dict[tuple[int, int], int] = {}
+    total = 0
+    for folder, _, files in os.walk(place):
+        for name in files:
+            found = os.lstat(f"{folder}{os.sep}{name}")
+            key = (found.st_dev, found.st_ino)
+            seen[key] = seen.get(key, 0) + 1
+            if seen[key] == found.st_nlink:
+                total += found.st_size
+    return total

@@ -15,6 +15,8 @@ class PoetryRules:
     refuses: str
     hashes: tuple[str, ...]
     lock: tuple[str, ...]
+    install: tuple[str, ...]
+    sync: tuple[str, ...]
     older: str | None = None
     older_than: str | None = None
 
@@ -29,6 +31,8 @@ def poetry_rules(version: str) -> PoetryRules | None:
                 refuses=row["refuses"],
                 hashes=tuple(row["hashes"]),
                 lock=tuple(row["lock"]),
+                install=tuple(row["install"]),
+                sync=tuple(row["sync"]),
                 older=row.get("older"),
                 older_than=row.get("older_than"),
             )

@@ -47,12 +47,14 @@ def find_wheel(
     arch: str,
     glibc: str | None,
     capabilities: tuple[str, ...] = (),
+    avoid: tuple[str, ...] = (),
 ) -> WheelMatch:
     """The best prebuilt wheel of a package for a torch build: ("flash-attn", "2.9.1", "cu126", …).
 
     ``package`` is flash-attn (2), flash-attn-3, mamba-ssm or causal-conv1d. ``capabilities`` are
     the compute capabilities of every GPU that has to be served; without any, GPUs play no part.
-    ``glibc`` is None where it is unknown, and plays no part on Windows.
+    ``glibc`` is None where it is unknown, and plays no part on Windows. ``avoid`` are files that
+    were tried before and did not come or load.
 
     A wheel whose GPUs nobody knows comes last, and never where ``capabilities`` are given. Then
     official wheels come before community ones, a wheel of torch's own CUDA before one of the same
@@ -66,6 +68,11 @@ def find_wheel(
 
     cuda = cuda_of_variant(variant)
     demands = (
+        _Demand(
+            "a file that came and loads",
+            lambda w: w.filename not in avoid,
+            lambda w: f"{w.filename} did not",
+        ),
         *_libc_demands(os, glibc),
         *_kernel_demands(release, cuda, capabilities),
     )

@@ -6,7 +6,8 @@ from llmdoctor.finding import Finding
 from llmdoctor.fix.repair import Bench, Repair, manual
 from llmdoctor.plan import Write
 from llmdoctor.probe.paths import absolute, join
-from llmdoctor.probe.toml import get, parse_toml
+from llmdoctor.probe.poetry_sources import private_sources
+from llmdoctor.probe.toml import parse_toml
 from llmdoctor.system import System
 
 
@@ -18,7 +19,7 @@ def switch_off(bench: Bench, found: Finding) -> Repair:
     system, project = bench.system, bench.machine.project
     if project is None:
         return manual(found)
-    if names := _private(system, project.root):
+    if names := private_sources(system, project.root):
         return manual(
             found,
             f"passwords of {', '.join(names)} may lie in the keyring; POETRY_KEYRING_ENABLED=false "
@@ -52,17 +53,3 @@ def config_file(system: System) -> str:
     home = system.environ.get("XDG_CONFIG_HOME") or join(system, system.home(), ".config")
     folder = system.environ.get("POETRY_CONFIG_DIR") or join(system, home, "pypoetry")
     return join(system, absolute(system, folder), "config.toml")
-
-
-def _private(system: System, folder: str) -> list[str]:
-    """Sources of the project other than public ones, for which no password is in a variable."""
-    text = system.read_text(join(system, folder, "pyproject.toml")) or ""
-    sources = get(parse_toml(text, "pyproject.toml")[0], "tool", "poetry", "source")
-    names = []
-    for source in sources if isinstance(sources, list) else ():
-        name, url = str(source.get("name")), str(source.get("url") or "")
-        public = not url or "://download.pytorch.org/" in url
-        variable = "POETRY_HTTP_BASIC_" + name.upper().replace("-", "_") + "_USERNAME"
-        if not public and variable not in system.environ:
-            names.append(name)
-    return names
