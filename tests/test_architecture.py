@@ -46,6 +46,7 @@ FLOORS = {
         "interpreters",
         "known",
         "pip_config",
+        "plugins",
         "policy",
         "probe",
         "profiles",

@@ -17,7 +17,7 @@ from llmdoctor.system import System
 
 FailOn = Literal["error", "warning", "never"]
 _PLACE = "[tool.llmdoctor]"
-_OURS = ("profile", "select", "fail-on", "ignore")
+_OURS = ("profile", "select", "checks", "fail-on", "ignore")
 _OTHERS = ("profiles",)  # own profiles: see `profiles.places`
 
 
@@ -41,6 +41,7 @@ class Policy:
 
     profile: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
     fail_on: FailOn = "error"
     ignore: tuple[Ignore, ...] = ()
     source: str | None = None

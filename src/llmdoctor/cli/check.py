@@ -45,6 +45,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     parser.flag("--deep", text="Import the packages too, start CUDA, run a kernel on each GPU.")
     parser.repeatable("--select", "CODE", "Only these checks (a prefix); repeatable.")
     parser.repeatable("--ignore", "CODE", "Not these checks (a prefix); repeatable.")
+    parser.repeatable("--checks", "NAME", "Also these checks of another package; repeatable.")
     parser.choice(
         "--fail-on",
         tuple(_FAILING),
@@ -80,6 +81,10 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     if options.list:
         for declared in diagnose.catalogue(options.select, options.ignore):
             put(f"{declared.code}  {declared.severity:7}  {declared.title}")
+        from llmdoctor import plugins
+
+        for name, package in plugins.offered():
+            put(f"--checks {name}  of {package}")
         return 0
 
     if options.deep and options.saved is not None:
@@ -104,6 +109,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         snapshot=options.saved,
         select=tuple(options.select) or policy.select,
         ignore=tuple(options.ignore),
+        plugins=tuple(options.checks) or policy.checks,
     )
     known = _baseline(options.baseline)
     proof = _proof(options)

@@ -38,7 +38,7 @@ def _values(option: Option) -> tuple[str, ...]:
     """What an option can be given: its words, or the names of profiles."""
     from llmdoctor.profiles.places import shipped
 
-    if "--profile" in option.names or option.metavar == "NAME":
+    if "--profile" in option.names or (option.metavar == "NAME" and not option.names):
         return tuple(shipped())
     return option.words
 
