@@ -160,16 +160,20 @@ def test_the_container_is_built_as_its_file_says(runner: Runner) -> None:
     """Every RUN line, in the folders of a test: some minutes and a gigabyte."""
     if not os.environ.get("LLMDOCTOR_TEST_CONTAINER"):
         pytest.skip("LLMDOCTOR_TEST_CONTAINER is not set")
-    opt = runner.folder / "opt"
+    opt, app = runner.folder / "opt", runner.folder / "app"
     opt.mkdir()
+    app.mkdir()
     lines, health = container()
     environ = {**os.environ, "PROFILE": "cpu", "LLMDOCTOR_STATE_DIR": str(runner.folder / "state")}
-    placed = [re.sub(r"/src\b", str(ROOT), line.replace("/opt/", f"{opt}/")) for line in lines]
-    for line in placed:
-        done = subprocess.run(["sh", "-c", line.replace("python -m venv", f"{sys.executable} -m venv")], env=environ, cwd=runner.project, capture_output=True, text=True)  # fmt: skip
+
+    def run(words: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(words, env=environ, cwd=app, capture_output=True, text=True)
+
+    for line in lines:
+        placed = re.sub(r"/src\b", str(ROOT), line.replace("/opt/", f"{opt}/"))
+        done = run(["sh", "-c", placed.replace("python -m venv", f"{sys.executable} -m venv")])
         assert done.returncode == 0, (line, done.stdout, done.stderr)
-    words = [word.replace("/opt/", f"{opt}/") for word in health]
-    done = subprocess.run(words, env=environ, cwd=runner.project, capture_output=True, text=True)
+    done = run([word.replace("/opt/", f"{opt}/") for word in health])
     assert (done.returncode, done.stdout) == (0, "healthy\n")
 
 
