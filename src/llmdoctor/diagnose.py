@@ -33,6 +33,7 @@ class Question:
     snapshot: str | None = None  # a file with a saved look; "-" is stdin
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()  # names of other packages' checks
 
 
 def catalogue(select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Check, ...]:
@@ -77,7 +78,12 @@ def judge(
     for look_on in further:
         machine = look_on(machine)
     case = Case(machine, wanted, _choice(wish, machine))
-    return case, checks.run_checks(case, select=question.select, ignore=question.ignore)
+    verdicts = checks.run_checks(case, select=question.select, ignore=question.ignore)
+    if question.plugins:
+        from llmdoctor import plugins
+
+        verdicts += plugins.run(question.plugins, case)
+    return case, verdicts
 
 
 def one_line(report: Report) -> str:

@@ -189,6 +189,7 @@ class Lock:
     content_hash: str | None = None
     manifest_hashes: dict[str, str] = field(default_factory=dict)
     problem: str | None = field(default=None, metadata=private("text"))
+    hash_line: int | None = None  # the line of the content hash
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,7 @@ class TorchPlace:
     url: str = field(metadata=private("text"))
     explicit: bool = False
     limited: bool = False
+    line: int | None = None  # of the address, in the manifest
 
 
 @dataclass(frozen=True)

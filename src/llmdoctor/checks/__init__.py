@@ -41,11 +41,22 @@ from llmdoctor.checks import (
     transformers,
 )
 from llmdoctor.checks._capabilities import capabilities
-from llmdoctor.checks._framework import Case, Check
+from llmdoctor.checks._framework import Answer, Case, Check, Skip, check, finding
 from llmdoctor.errors import UsageError
 from llmdoctor.finding import Finding, Verdict
 
-__all__ = ["CHECKS", "Case", "Check", "capabilities", "gates", "run_checks"]
+__all__ = [
+    "CHECKS",
+    "Answer",
+    "Case",
+    "Check",
+    "Skip",
+    "capabilities",
+    "check",
+    "finding",
+    "gates",
+    "run_checks",
+]
 
 CHECKS: tuple[Check, ...] = (
     host.no_torch_for_platform,

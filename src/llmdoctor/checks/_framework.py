@@ -132,6 +132,7 @@ def finding(
     where: str | None = None,
     remedy: Remedy | None = None,
     url: str | None = None,
+    line: int | None = None,
 ) -> Finding:
     """A finding of that check, with the check's own code, cause, severity and title by default."""
     return Finding(
@@ -144,4 +145,5 @@ def finding(
         where=where,
         remedy=remedy,
         url=url,
+        line=line,
     )

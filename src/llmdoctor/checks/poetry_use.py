@@ -54,7 +54,8 @@ def removed_commands(case: Case) -> Answer:
                     f"{version} is used here: {rule.why}.",
                     cause=rule.cause,
                     evidence=_places(uses),
-                    where=project.root,
+                    where=f"{project.root}/{uses[0].file}",
+                    line=uses[0].line,
                     remedy=Remedy(
                         f"Write `{' '.join(rule.instead)}` there instead.",
                         "manual",
@@ -105,7 +106,8 @@ def _unknown_groups(project: Project) -> Iterator[Finding]:
                 else f" (it has {', '.join(project.groups)}): Poetry refuses the command."
             ),
             evidence=_places(uses),
-            where=project.root,
+            where=f"{project.root}/{uses[0].file}",
+            line=uses[0].line,
             remedy=Remedy(f"Write `--extras {name}` there instead of a group.")
             if extra
             else Remedy(
