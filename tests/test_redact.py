@@ -235,9 +235,9 @@ def test_a_path_list_of_windows_is_read_as_one() -> None:
 
 def test_every_field_that_holds_a_path_or_a_sentence_says_so() -> None:
     """A new field of that name without its mark would go out unredacted."""
-    from llmdoctor import deep, machine
+    from llmdoctor import deep, machine, network
 
-    words = (*vars(machine).values(), *vars(deep).values())
+    words = (*vars(machine).values(), *vars(deep).values(), *vars(network).values())
     kinds = [kind for kind in words if isinstance(kind, type)]
     kinds = [kind for kind in kinds if dataclasses.is_dataclass(kind)]
     telling = re.compile(r"path|executable|base|site_packages|root|prefix|problem|detail|uuid")

@@ -115,6 +115,37 @@ def test_every_table_is_listed_with_its_date_rows_and_sources() -> None:
     assert f"{community} lines" in sections["wheels/flash-attn-community"]
 
 
+def test_every_cause_is_named_by_a_check_or_says_why_no_machine_shows_it() -> None:
+    import reference_causes
+
+    from llmdoctor.explain.causes import causes
+
+    named = reference_causes.by_cause()
+    assert named.keys() <= causes().keys()
+    for slug, cause in causes().items():
+        assert (slug in named) != bool(cause.unseen), slug
+        row = rf"\| \[{slug}\]\(#{slug}\) \| .+ \| (\[[A-Z]+\d{{3}}\]|a log alone: \w)"
+        assert re.search(row, pages()["causes.md"]), slug
+
+
+def test_every_condition_has_a_check_and_a_test_that_builds_it() -> None:
+    from checks.test_simulated_machines import MACHINES
+    from llmdoctor.checks import CHECKS
+
+    page = (REFERENCE / "conditions.md").read_text("utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")][1:]
+    tests = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    codes = {check.code for check in CHECKS}
+    assert len(rows) > 30
+    for condition, named, built in rows:
+        assert re.findall(r"[A-Z]+\d{3}", named), condition
+        assert set(re.findall(r"[A-Z]+\d{3}", named)) <= codes, condition
+        names = re.findall(r"`(\w+)`", built)
+        assert names, condition
+        for name in names:
+            assert name in MACHINES or f"def {name}(" in tests, (condition, name)
+
+
 def test_no_row_of_a_table_is_broken() -> None:
     """Every line of a Markdown table has as many cells as its head."""
     for name, text in pages().items():

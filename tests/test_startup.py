@@ -47,6 +47,7 @@ LATE = (
     "install",
     "installers",
     "journal",
+    "network",
     "plan",
     "resolve",
     "smoke",

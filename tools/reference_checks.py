@@ -6,9 +6,11 @@ from __future__ import annotations
 import re
 
 from llmdoctor.checks import CHECKS, Check
+from llmdoctor.checks._framework import ANY
 
 FAMILIES = {
     "HOST": "The operating system and the machine",
+    "NET": "The network (`--network`)",
     "DRV": "The NVIDIA driver",
     "GPU": "The GPUs",
     "CUDA": "The CUDA toolkit and compilers",
@@ -56,6 +58,10 @@ def section(check: Check) -> str:
     facts = [f"severity: {check.severity}"]
     if check.cause:
         facts.append(f"cause: [{check.cause}](../causes.md#{check.cause})")
+    if others := [f"[{name}](../causes.md#{name})" for name in check.also if name != ANY]:
+        facts.append(f"also: {', '.join(others)}")
+    if ANY in check.also:
+        facts.append("also any cause whose message was read")
     lines = [f"## {check.code}: {check.title}", "", "; ".join(facts), ""]
     for heading, text in check.sections.items():
         lines += [f"**{heading}.** {plain(text)}", ""]

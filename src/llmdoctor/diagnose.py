@@ -18,7 +18,6 @@ from llmdoctor.system import System
 if TYPE_CHECKING:  # without a wish there is no profile and no choice, and each costs milliseconds
     from collections.abc import Callable, Sequence
 
-    from llmdoctor.deep import Deep
     from llmdoctor.plan import Choice, Target
     from llmdoctor.profiles import Wish
 
@@ -34,6 +33,7 @@ class Question:
     snapshot: str | None = None  # a file with a saved look; "-" is stdin
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()  # names of other packages' checks
 
 
 def catalogue(select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Check, ...]:
@@ -46,13 +46,14 @@ def catalogue(select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[C
 
 
 def diagnose(
-    system: System, question: Question, deeper: Callable[[Machine], Deep] | None = None
+    system: System, question: Question, further: Sequence[Callable[[Machine], Machine]] = ()
 ) -> Report:
     """Look and judge. What names a person or a device is taken out of what was judged.
 
-    `deeper` looks at the live machine's environment from inside, such as `probe.deep.look_inside`.
+    `further` looks go beyond what a check does unasked (`probe.deep`, `probe.network`): each gives
+    the machine with what it saw.
     """
-    case, verdicts = judge(system, question, deeper)
+    case, verdicts = judge(system, question, further)
     machine = case.machine
     can, cannot = checks.capabilities(case, verdicts)
     if question.snapshot is not None:  # as it was written down, on whatever machine that was
@@ -68,16 +69,21 @@ def diagnose(
 
 
 def judge(
-    system: System, question: Question, deeper: Callable[[Machine], Deep] | None = None
+    system: System, question: Question, further: Sequence[Callable[[Machine], Machine]] = ()
 ) -> tuple[Case, tuple[Verdict, ...]]:
     """Look and judge, with the names and paths as they are: for who goes on to act."""
     wish = _wish(system, question)
     wanted = wish.wanted if wish else ()
     machine = _machine(system, question)
-    if deeper is not None:
-        machine = replace(machine, deep=deeper(machine))
+    for look_on in further:
+        machine = look_on(machine)
     case = Case(machine, wanted, _choice(wish, machine))
-    return case, checks.run_checks(case, select=question.select, ignore=question.ignore)
+    verdicts = checks.run_checks(case, select=question.select, ignore=question.ignore)
+    if question.plugins:
+        from llmdoctor import plugins
+
+        verdicts += plugins.run(question.plugins, case)
+    return case, verdicts
 
 
 def one_line(report: Report) -> str:

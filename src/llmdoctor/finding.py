@@ -29,7 +29,11 @@ class Remedy:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, with what was seen and what to do."""
+    """One thing that is wrong, with what was seen and what to do.
+
+    `line` is the line of the file that `where` names, or of the project's manifest where `where` is
+    the project; None for what has no place in a file.
+    """
 
     code: str
     cause: str | None
@@ -40,6 +44,7 @@ class Finding:
     where: str | None = None
     remedy: Remedy | None = None
     url: str | None = None
+    line: int | None = None
 
     @property
     def key(self) -> str:
@@ -58,6 +63,14 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Known:
+    """A finding that is not told as one, and why: a policy or a baseline accepts it."""
+
+    finding: Finding
+    reason: str
+
+
+@dataclass(frozen=True)
 class Report:
     """A whole `check`: what was seen, what was judged, and what this machine can do."""
 
@@ -66,6 +79,7 @@ class Report:
     can: tuple[str, ...] = ()
     cannot: tuple[str, ...] = ()
     profiles: tuple[str, ...] = field(default=())
+    known: tuple[Known, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -29,8 +29,9 @@ from llmdoctor.hardware import (
     private,
 )
 
-if TYPE_CHECKING:  # only a look from inside needs its words
+if TYPE_CHECKING:  # only what is asked for needs its words
     from llmdoctor.deep import Deep
+    from llmdoctor.network import Place
 
 __all__ = [
     "MARK",
@@ -188,6 +189,7 @@ class Lock:
     content_hash: str | None = None
     manifest_hashes: dict[str, str] = field(default_factory=dict)
     problem: str | None = field(default=None, metadata=private("text"))
+    hash_line: int | None = None  # the line of the content hash
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,7 @@ class TorchPlace:
     url: str = field(metadata=private("text"))
     explicit: bool = False
     limited: bool = False
+    line: int | None = None  # of the address, in the manifest
 
 
 @dataclass(frozen=True)
@@ -243,7 +246,7 @@ class Said:
 class Machine:
     """One look at one machine."""
 
-    LATE: ClassVar = {"Deep": "llmdoctor.deep"}  # for `wire`
+    LATE: ClassVar = {"Deep": "llmdoctor.deep", "Place": "llmdoctor.network"}  # for `wire`
 
     schema: int = SCHEMA
     taken: str | None = None  # ISO 8601, UTC
@@ -260,6 +263,7 @@ class Machine:
     project: Project | None = None
     variables: dict[str, str] = field(default_factory=dict, metadata=private("variable"))
     deep: Deep | None = None  # what loading shows, where that was asked for
+    network: tuple[Place, ...] | None = None  # what servers answered; None: nobody was asked
     said: tuple[Said, ...] = ()  # by what a pasted report quotes, best first
     notes: tuple[Note, ...] = ()
 

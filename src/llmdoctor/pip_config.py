@@ -11,6 +11,7 @@ from __future__ import annotations
 import configparser
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from llmdoctor.errors import UnreadableError
 from llmdoctor.probe.paths import absolute, absolute_place
@@ -38,6 +39,16 @@ class PipConfig:
     def hosts_own_index(self) -> bool:
         """Whether pip was told anything about where packages come from."""
         return bool(self.index_url or self.extra_index_urls or self.find_links or self.no_index)
+
+    def trusts(self, url: str) -> bool:
+        """Whether that address's host is trusted whatever its certificate says.
+
+        Raises:
+            ValueError: it is no address.
+        """
+        parts = urlsplit(url)
+        hosts = {parts.hostname, parts.netloc.rpartition("@")[2]}
+        return not hosts.isdisjoint(self.trusted_hosts)
 
 
 def read(system: System, prefixes: tuple[str, ...] = ()) -> PipConfig:

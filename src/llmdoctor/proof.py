@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Literal
+
+from llmdoctor import wire
 
 Outcome = Literal["pass", "fail", "skip", "crash", "timeout"]
 
@@ -43,3 +46,17 @@ class Proof:
         """Whether something ran, and nothing that ran went wrong."""
         outcomes = {row.outcome for row in self.rows}
         return self.problem is None and "pass" in outcomes and outcomes <= {"pass", "skip"}
+
+
+def read(text: str) -> Proof:
+    """A proof from its JSON document (smoke/1).
+
+    Raises:
+        ValueError: it is none.
+    """
+    data = json.loads(text)
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != "smoke/1":
+        raise ValueError(f"its schema is {schema!r}, expected 'smoke/1'")
+    kept = {key: data[key] for key in ("rows", "environment", "problem") if key in data}
+    return wire.load(Proof, kept)

@@ -56,10 +56,18 @@ def expected(choice: Choice) -> Source:
 
 def mirrored(url: str, environ: Mapping[str, str]) -> str:
     """The address to ask instead, where the user's environment names a mirror."""
-    for original, variable in _MIRRORS.items():
-        if url.startswith(original + "/") and (mirror := environ.get(variable)):
-            return mirror.rstrip("/") + url[len(original) :]
+    if variable := mirror_of(url, environ):
+        original = next(place for place, name in _MIRRORS.items() if name == variable)
+        return environ[variable].rstrip("/") + url[len(original) :]
     return url
+
+
+def mirror_of(url: str, environ: Mapping[str, str]) -> str | None:
+    """The variable that names a mirror of that address in the user's environment."""
+    for original, variable in _MIRRORS.items():
+        if url.startswith(original + "/") and environ.get(variable):
+            return variable
+    return None
 
 
 def mirrors(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -174,8 +182,7 @@ class _Asker:
     def _page(self, name: str, page: str) -> str | Rejected:
         """What a page of links offers; `name` is how the user is told of it."""
         try:
-            parts = urlsplit(page)
-            hosts = {parts.hostname, parts.netloc.rpartition("@")[2]}
+            parts, trusted = urlsplit(page), self._pip.trusts(page)
         except ValueError as error:
             return Rejected(name, f"not an address: {error}")
         if parts.scheme == "file" and not self._system.exists(unquote(parts.path)):
@@ -188,7 +195,7 @@ class _Asker:
             page,
             timeout=_SECONDS,
             ca_file=self._pip.cert,
-            verify=hosts.isdisjoint(self._pip.trusted_hosts),
+            verify=not trusted,
             proxy=self._pip.proxy,
         )
         if answer.status == 404:

@@ -70,7 +70,10 @@ def case(machine: Machine, *names: str) -> Case:
 def judge(code: str, machine: Machine, *names: str) -> Verdict:
     """One check's verdict on one machine, with these profiles wanted."""
     (check,) = (check for check in CHECKS if check.code == code)
-    return check.run(case(machine, *names))
+    verdict = check.run(case(machine, *names))
+    undeclared = [item.cause for item in verdict.findings if not check.may_name(item.cause)]
+    assert undeclared == [], f"{code} does not declare that it names these"
+    return verdict
 
 
 def only(verdict: Verdict) -> Finding:

@@ -20,7 +20,7 @@ from checks.judging import (
 )
 from llmdoctor.checks._built_for import Built, built_for
 from llmdoctor.finding import Verdict
-from llmdoctor.machine import Gpu, Machine, Note, Package, Torch
+from llmdoctor.machine import Gpu, Library, Machine, Note, Package, Torch
 
 ABI = "+cu12torch2.9cxx11abitrue"
 WHEEL = "flash_attn-2.8.3+cu12torch2.8cxx11abiTRUE-cp312-cp312-linux_x86_64.whl"
@@ -339,3 +339,38 @@ def test_flash_attention_on_a_gpu_that_runs_it_passes() -> None:
     assert judge("ATTN001", on("2.9.1+cu126")).outcome == "skip"
     no_gpu = Machine(host=LINUX, environment=venv(Package("flash-attn", "2.8.3")))
     assert judge("ATTN001", no_gpu).outcome == "skip"
+
+
+@pytest.mark.parametrize(
+    ("packages", "found"),
+    [
+        ("ctranslate2 4.4.0, nvidia-cudnn-cu12 9.1.0.70", True),
+        ("ctranslate2 4.5.0, nvidia-cudnn-cu12 9.1.0.70", False),
+        ("ctranslate2 4.4.0, nvidia-cudnn-cu12 8.9.2.26", False),
+        ("ctranslate2 4.4.0", False),  # nothing says which cuDNN is here
+        ("nvidia-cudnn-cu12 9.1.0.70", False),
+    ],
+)
+def test_a_package_that_loads_an_older_cudnn_than_torch_brings(packages: str, found: bool) -> None:
+    environment = venv(*map(named, packages.split(", ")), torch="2.6.0+cu124")
+    machine = Machine(host=LINUX, environment=environment)
+    verdict = judge("EXT012", machine)
+    assert (verdict.outcome == "fail") is found
+    if found:
+        assert only(verdict).cause == "cudnn8-not-on-path"
+        library = Library("libcudnn", "LD_LIBRARY_PATH", "/opt/cudnn/libcudnn.so.8", "8.9.7")
+        assert judge("EXT012", replace(machine, libraries=(library,))).outcome == "pass"
+
+
+def test_a_report_that_tells_no_packages_is_told_what_its_gpu_lacks() -> None:
+    silent = (Note("environment", "unsaid", "the report does not say"),)
+    machine = Machine(
+        nvidia=driver("515.65.01", replace(T4, name="Tesla V100", compute_capability="7.0")),
+        notes=silent,
+    )
+    found = only(judge("ATTN002", machine))
+    assert (found.severity, found.cause) == ("note", "gpu-too-old-for-flash-attn")
+    assert judge("ATTN002", replace(machine, notes=())).outcome == "skip"
+    assert (
+        judge("ATTN002", replace(machine, nvidia=driver("580.65.06", RTX_4090))).outcome == "pass"
+    )

@@ -32,6 +32,7 @@ FAMILIES = {
     "torch": ("TORCH",),
     "packages": ("PKG",),
     "misfits": ("PKG",),
+    "network": ("NET",),
     "extensions": ("EXT",),
     "bitsandbytes": ("EXT",),
     "kernels": ("EXT",),
@@ -107,7 +108,7 @@ def test_codes_are_unique_and_every_check_of_a_family_module_is_in_the_list() ->
 
 def test_checks_run_from_the_hardware_up() -> None:
     families = list(dict.fromkeys(one.code.rstrip("0123456789") for one in CHECKS))
-    order = "HOST DRV GPU CUDA PY TORCH PKG EXT ATTN HF DEEP POETRY LOCK PROJ PROFILE LOG"
+    order = "HOST NET DRV GPU CUDA PY TORCH PKG EXT ATTN HF DEEP POETRY LOCK PROJ PROFILE LOG"
     assert families == order.split()
 
 

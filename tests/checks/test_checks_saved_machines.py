@@ -10,7 +10,7 @@ import pytest
 
 from checks.judging import case
 from llmdoctor import wire
-from llmdoctor.checks import run_checks
+from llmdoctor.checks import CHECKS, run_checks
 from llmdoctor.machine import Machine
 
 if sys.version_info >= (3, 11):
@@ -37,3 +37,6 @@ def test_the_first_error_is_the_root_cause(folder: Path) -> None:
     skipped = {verdict.code for verdict in verdicts if verdict.outcome == "skip"}
     assert skipped >= set(expect.get("skipped", ()))
     assert not any(verdict.outcome == "crash" for verdict in verdicts)
+    declared = {check.code: check for check in CHECKS}
+    for finding in findings:
+        assert declared[finding.code].may_name(finding.cause), finding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,13 @@ from cli.runs import Desk
 from llmdoctor.render import formats
 
 LOOK = str(Path(__file__).parents[1] / "cases" / "stale-lock" / "machine.json")
-BEGINS = {"junit": "<?xml ", "sarif": "{", "github": "::error file=poetry.lock,", "gitlab": "["}
+BEGINS = {
+    "junit": "<?xml ",
+    "sarif": "{",
+    "github": "::error file=poetry.lock,",
+    "gitlab": "[",
+    "html": "<!DOCTYPE html>",
+}
 
 
 @pytest.mark.parametrize("name", formats.OF_A_CHECK)
@@ -51,3 +58,28 @@ def test_a_saved_look_that_names_somebody_is_redacted(name: str, desk: Desk) -> 
     out = desk.run("check", "--from", "look.json", "--format", name, code=(0, 1)).stdout
     assert "LOCK002" in out
     assert "alice" not in out
+
+
+def test_a_page_shows_the_proof_of_a_smoke_report(desk: Desk) -> None:
+    rows = [{"backend": "eager", "kernel": "default", "mode": "infer", "dtype": "fp32",
+             "device": "cpu", "outcome": "pass", "seconds": 0.5}]  # fmt: skip
+    proof = {"schema": "smoke/1", "llmdoctor": "0", "passed": True, "rows": rows}
+    (desk.project / "smoke.json").write_text(json.dumps(proof))
+    words = ("check", "--from", LOOK, "--smoke", "smoke.json")
+    assert "The smoke test passed" in desk.run(*words, "--format", "html", code=1).stdout
+    assert "--format html alone" in desk.refused(*words)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "Expecting"),
+        ('{"schema": "plan/1"}', "expected 'smoke/1'"),
+        ('{"schema": "smoke/1", "rows": [{}]}', "missing key 'backend'"),
+        (None, "no such file"),
+    ],
+)
+def test_a_smoke_report_that_is_none_is_refused(text: str | None, why: str, desk: Desk) -> None:
+    if text is not None:
+        (desk.project / "smoke.json").write_text(text)
+    assert why in desk.refused("check", "--format", "html", "--smoke", "smoke.json")

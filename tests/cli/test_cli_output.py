@@ -31,9 +31,20 @@ def machine(case: str) -> str:
 # JSON
 
 CHECK = {
-    "schema", "llmdoctor", "profiles", "machine", "findings", "verdicts", "summary", "tables",
+    "schema", "llmdoctor", "profiles", "machine", "findings", "verdicts", "summary", "tables", "known",
 }  # fmt: skip
-FINDING = {"code", "cause", "severity", "title", "detail", "evidence", "where", "remedy", "url"}
+FINDING = {
+    "code",
+    "cause",
+    "severity",
+    "title",
+    "detail",
+    "evidence",
+    "where",
+    "remedy",
+    "line",
+    "url",
+}
 REMEDY = {"summary", "safety", "commands"}
 PLAN = {
     "schema", "llmdoctor", "feasible", "profiles", "torch", "packages", "steps", "reasons",

@@ -204,7 +204,7 @@ def test_groups_extras_and_torch_sources_of_a_poetry_project() -> None:
     assert project
     assert (project.groups, project.extras) == (("main", "gpu"), ("flash",))
     assert project.torch_places == (
-        TorchPlace("torch-index", "https://download.pytorch.org/whl/cu128", explicit=True),
+        TorchPlace("torch-index", "https://download.pytorch.org/whl/cu128", explicit=True, line=12),
     )
 
 

@@ -7,6 +7,7 @@ import html
 import posixpath
 import re
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-Mode = Literal["404", "403", "500", "disconnect", "wrong-hash", "hang", "slow", "stall", "huge"]
+Mode = Literal[
+    "401", "403", "404", "407", "500", "disconnect", "wrong-hash", "hang", "slow", "stall", "huge"
+]
+Certificate = Literal["good", "elsewhere", "expired", "future"]
+
+TLS = Path(__file__).with_name("tls")
+AUTHORITY = TLS / "ca.pem"  # who trusts it trusts a server with the certificate "good"
 
 _SLOW_SECONDS = 1.0
 _SLOW_PIECES = 20
@@ -52,10 +59,11 @@ class LoopbackIndex:
 
     Files lie beside the project folders (`/whl/cu126/torch-...whl`) as on the PyTorch index. Wheels
     come with `#sha256`, `data-requires-python` and PEP 658 metadata. Use it as a context manager;
-    leaving it releases hanging requests and raises what went wrong inside a handler.
+    leaving it releases hanging requests and raises what went wrong inside a handler. With a
+    `certificate` it speaks https.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Certificate | None = None) -> None:
         self._pages: dict[str, dict[str, list[str]]] = {}
         self._files: dict[str, bytes] = {}
         self._faults: list[_Fault] = []
@@ -64,7 +72,8 @@ class LoopbackIndex:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self.ranges = True  # parts of files are served, and versions named by an ETag
-        self._server = _Server(self)
+        self._scheme = "http" if certificate is None else "https"
+        self._server = _Server(self, certificate)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
         )
@@ -100,7 +109,8 @@ class LoopbackIndex:
         """The address of a named index with its trailing slash, or of the server's root."""
         host, port = self._server.server_address[:2]
         name = index.strip("/")
-        return f"http://{host!s}:{port}/{name}/" if name else f"http://{host!s}:{port}/"
+        root = f"{self._scheme}://{host!s}:{port}/"
+        return f"{root}{name}/" if name else root
 
     def create(self, index: str) -> str:
         """Make the named index exist (empty until something is added) and return its address."""
@@ -177,9 +187,13 @@ class LoopbackIndex:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, index: LoopbackIndex) -> None:
+    def __init__(self, index: LoopbackIndex, certificate: Certificate | None) -> None:
         self.index = index
         super().__init__(("127.0.0.1", 0), _Handler)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(TLS / f"{certificate}.pem")
+            self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]
@@ -200,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
         if mode == "hang":
             index._closing.wait()
             return
-        if mode in ("403", "404", "500"):
+        if mode is not None and mode.isdecimal():
             self._send(int(mode), b"made to fail")
             return
         if mode is not None and mode.startswith("302 "):
@@ -213,6 +227,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, bytes(byte ^ 0xFF for byte in body))
         else:
             self._send(200, body, mode)
+
+    def do_CONNECT(self) -> None:
+        """A proxy's method. Nothing is passed on: without a fault there is no such host."""
+        mode = self.server.index._take_fault(f"/{self.path}")
+        self._send(int(mode) if mode is not None and mode.isdecimal() else 502, b"")
 
     do_HEAD = do_GET  # noqa: N815 - the name which http.server looks for
 

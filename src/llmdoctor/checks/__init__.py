@@ -28,6 +28,7 @@ from llmdoctor.checks import (
     kernels,
     messages,
     misfits,
+    network,
     packages,
     poetry,
     poetry_use,
@@ -40,11 +41,22 @@ from llmdoctor.checks import (
     transformers,
 )
 from llmdoctor.checks._capabilities import capabilities
-from llmdoctor.checks._framework import Case, Check
+from llmdoctor.checks._framework import Answer, Case, Check, Skip, check, finding
 from llmdoctor.errors import UsageError
 from llmdoctor.finding import Finding, Verdict
 
-__all__ = ["CHECKS", "Case", "Check", "capabilities", "gates", "run_checks"]
+__all__ = [
+    "CHECKS",
+    "Answer",
+    "Case",
+    "Check",
+    "Skip",
+    "capabilities",
+    "check",
+    "finding",
+    "gates",
+    "run_checks",
+]
 
 CHECKS: tuple[Check, ...] = (
     host.no_torch_for_platform,
@@ -60,6 +72,11 @@ CHECKS: tuple[Check, ...] = (
     surroundings.libstdcxx_too_old,
     surroundings.paths_too_short,
     surroundings.runtime_missing,
+    network.proxy_fails,
+    network.place_unreachable,
+    network.certificate_refused,
+    network.login_refused,
+    network.answers_with_error,
     driver.wsl1,
     driver.container_without_gpu,
     driver.driver_missing,
@@ -124,6 +141,7 @@ CHECKS: tuple[Check, ...] = (
     extensions.companions_of_another_torch,
     extensions.xformers_of_another_torch,
     extensions.loose_companions,
+    extensions.cudnn_of_another_major,
     bitsandbytes.no_library_for_cuda,
     bitsandbytes.cuda_version_override,
     bitsandbytes.outdated_bitsandbytes,
@@ -132,6 +150,7 @@ CHECKS: tuple[Check, ...] = (
     kernels.no_kernels_for_gpu,
     kernels.ptxas_too_old,
     attention.gpu_below_flash_attention,
+    attention.gpu_below_what_models_ask,
     transformers.torch_too_old_for_transformers,
     transformers.torch_load_refused,
     transformers.peft_imports_missing,

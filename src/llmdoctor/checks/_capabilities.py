@@ -42,10 +42,9 @@ def capabilities(
         return (), ("GPU: unknown, it could not be looked at",)
     if case.machine.host.system == "unknown":
         return (), ("unknown: the report does not say what machine this is",)
-    cpu = _CPU
     torch = case.machine.environment.torch
-    if torch is None or torch.problem:
-        cpu += " (once a stack is installed)"
+    later = " (once a stack is installed)" if torch is None or torch.problem else ""
+    cpu = _CPU + later
     on_cpu: tuple[str, ...] = (cpu,)
     if (case.machine.host.system, case.machine.host.arch) == ("macos", "arm64"):
         on_cpu = (cpu.replace(_CPU, _METAL), cpu)
@@ -67,7 +66,7 @@ def capabilities(
         could = f"use the GPU before this is mended: {', '.join(errors)}"
         rows = ", ".join(row.partition(":")[0] for row in can)
         return (), (f"{could}. {gpu.name} could then: {rows}", *cannot)
-    return can, cannot
+    return (can[0] + later, *can[1:]), cannot
 
 
 def _in_the_way(verdicts: Iterable[Verdict]) -> tuple[str, ...]:

@@ -131,3 +131,9 @@ def sentence(problem: str) -> str:
     """A problem as a sentence; the name of a file at its start stays as it is written."""
     first = problem.partition(" ")[0].rstrip(".:")
     return f"{problem if '.' in first else problem[:1].upper() + problem[1:]}".rstrip(".") + "."
+
+
+def line_in(problem: str) -> int | None:
+    """The line that a message of the TOML reader names."""
+    match = re.search(r"\bline (\d+)", problem)
+    return int(match[1]) if match and "from its [" not in problem else None

@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # without a wish a look is judged without them, and each cost
     from llmdoctor.profile import Profile
 
 
+ANY = "any"  # see `Check.also`
+
+
 @dataclass(frozen=True)
 class Case:
     """What a check may judge: the machine, and what the user wants of it.
@@ -51,13 +54,22 @@ Judge: TypeAlias = Callable[[Case], Answer]
 
 @dataclass(frozen=True)
 class Check:
-    """A declared check. `readers` are the probe readers without whose look it cannot judge."""
+    """A declared check. `readers` are the probe readers without whose look it cannot judge.
+
+    `cause` is what its findings name by default, `also` are causes that some of them name instead;
+    ANY: whatever `explain` reads in what a library or a report said.
+    """
 
     code: str
     cause: str | None
     severity: Severity
     readers: tuple[str, ...]
     judge: Judge
+    also: tuple[str, ...] = ()
+
+    def may_name(self, cause: str | None) -> bool:
+        """Whether that cause, or none, is declared for its findings."""
+        return cause in (None, self.cause, *self.also) or ANY in self.also
 
     @property
     def title(self) -> str:
@@ -94,12 +106,17 @@ class Check:
 
 
 def check(
-    code: str, *, cause: str | None, severity: Severity = "error", readers: Sequence[str] = ()
+    code: str,
+    *,
+    cause: str | None,
+    also: Sequence[str] = (),
+    severity: Severity = "error",
+    readers: Sequence[str] = (),
 ) -> Callable[[Judge], Check]:
     """Declare a check under its stable code. Codes are never reused."""
 
     def declare(judge: Judge) -> Check:
-        return Check(code, cause, severity, tuple(readers), judge)
+        return Check(code, cause, severity, tuple(readers), judge, tuple(also))
 
     return declare
 
@@ -115,6 +132,7 @@ def finding(
     where: str | None = None,
     remedy: Remedy | None = None,
     url: str | None = None,
+    line: int | None = None,
 ) -> Finding:
     """A finding of that check, with the check's own code, cause, severity and title by default."""
     return Finding(
@@ -127,4 +145,5 @@ def finding(
         where=where,
         remedy=remedy,
         url=url,
+        line=line,
     )

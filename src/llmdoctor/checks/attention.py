@@ -18,6 +18,7 @@ _KERNELS = (("flash-attn", "flash_attn_2"), ("flash-attn-3", "flash_attn_3"))
 @check(
     "ATTN001",
     cause="gpu-too-old-for-flash-attn",
+    also=("ext-no-kernel-for-gpu",),
     severity="warning",
     readers=("nvidia", "environment"),
 )
@@ -69,4 +70,42 @@ def _below(case: Case, name: str, row: str, gpu: Gpu) -> Iterator[Finding]:
             f"GPU {gpu.index} {gpu.name}: compute capability {cc}",
         ),
         remedy=Remedy('Use SDPA: attn_implementation="sdpa" in Transformers.'),
+    )
+
+
+@check("ATTN002", cause="gpu-too-old-for-flash-attn", severity="note", readers=("nvidia",))
+def gpu_below_what_models_ask(case: Case) -> Answer:
+    """A GPU in a report is too old for FlashAttention 2.
+
+    What: In a report that tells the GPUs and no packages (a pasted `nvidia-smi`), compares their
+    compute capability with the 8.0 that FlashAttention 2 needs.
+
+    Why: Many models and servers ask for FlashAttention 2, and end with "only supports Ampere GPUs
+    or newer" on such a GPU. With nothing but the GPU to go by, that is what can be said.
+
+    Remedy: Ask for SDPA: attn_implementation="sdpa", in float16.
+
+    Known problems: Where the packages are known, ATTN001 judges what is installed instead.
+    """
+    if case.machine.note("environment") is None:
+        return Skip("the packages are known: ATTN001 judges them")
+    if case.profiles:
+        return Skip("GPU005 judges the wanted profiles")
+    from llmdoctor.tables import feature
+
+    needed = feature("flash_attn_2")
+    old = [
+        (gpu, cc)
+        for gpu in visible(case.machine).gpus
+        if (cc := capability(gpu)) and parts(cc) < parts(needed.minimum)
+    ]
+    if not old:
+        return None
+    return finding(
+        gpu_below_what_models_ask,
+        f"FlashAttention 2 needs compute capability {needed.minimum}: not on "
+        f"{', '.join(dict.fromkeys(gpu.name for gpu, _ in old))}. SDPA works on it.",
+        title="A GPU is too old for FlashAttention 2",
+        evidence=(f"GPU {gpu.index} {gpu.name}: compute capability {cc}" for gpu, cc in old),
+        remedy=Remedy('Use SDPA: attn_implementation="sdpa" in Transformers, in float16.'),
     )

@@ -13,7 +13,12 @@ _LIBRARY = re.compile(r"libbitsandbytes_cuda(\d{3})(?:_nocublaslt)?\.(?:so|dll)"
 _OVERRIDE = "BNB_CUDA_VERSION"
 
 
-@check("EXT005", cause="bnb-no-binary-for-cuda", readers=("environment",))
+@check(
+    "EXT005",
+    cause="bnb-no-binary-for-cuda",
+    also=("bnb-source-tree-not-built",),
+    readers=("environment",),
+)
 def no_library_for_cuda(case: Case) -> Answer:
     """No library of bitsandbytes is for the CUDA of torch.
 
@@ -145,5 +150,5 @@ def _digits(cuda: str) -> str:
 def _rule(name: str) -> str:
     from llmdoctor.tables.read import read_table
 
-    version: str = read_table("companions")["bitsandbytes"][name]
+    version: str = read_table("bitsandbytes")["finding"][name]
     return version

@@ -11,7 +11,7 @@ from llmdoctor.machine import Library, Machine
 COMPAT_GUIDE = "https://docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html"
 
 
-@check("DRV013", cause="cuda-compat-804")
+@check("DRV013", cause="cuda-compat-804", also=("driver-userlib-mismatch-803",))
 def compat_in_the_way(case: Case) -> Answer:
     """A libcuda of cuda-compat hides the driver's own.
 

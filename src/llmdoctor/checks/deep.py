@@ -82,7 +82,7 @@ def python_does_not_run(case: Case) -> Answer:
     )
 
 
-@check("DEEP002", cause=None, readers=("environment",))
+@check("DEEP002", cause=None, also=("torch-not-importable",), readers=("environment",))
 def file_hides_package(case: Case) -> Answer:
     """A file of the project hides a package.
 
@@ -156,7 +156,12 @@ def imported_from_elsewhere(case: Case) -> Answer:
     )
 
 
-@check("DEEP004", cause=None, readers=("environment", "variables"))
+@check(
+    "DEEP004",
+    cause=None,
+    also=("nvjitlink-ld-library-path", "cublaslt-library-conflict"),
+    readers=("environment", "variables"),
+)
 def library_from_outside(case: Case) -> Answer:
     """A library from outside the environment replaced the environment's own.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmdoctor.checks._access import why_no_gpu
 from llmdoctor.checks._facts import parts, release_of, usable_torch
-from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
+from llmdoctor.checks._framework import ANY, Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import install
 from llmdoctor.checks.deep import asked, named
 from llmdoctor.checks.deep_imports import first_line, last_lines
@@ -21,7 +21,9 @@ if TYPE_CHECKING:  # only a look from inside needs them
 _CODE = re.compile(r"(sm|compute)_(\d+)(\d)([af]?)")
 
 
-@check("DEEP009", cause=None, readers=("host", "nvidia", "environment"))
+@check(
+    "DEEP009", cause=None, also=(ANY, "cuda-init-error"), readers=("host", "nvidia", "environment")
+)
 def cuda_does_not_start(case: Case) -> Answer:
     """PyTorch cannot start CUDA.
 
@@ -60,7 +62,12 @@ def cuda_does_not_start(case: Case) -> Answer:
     )
 
 
-@check("DEEP010", cause="gpu-too-new-for-torch", readers=("host", "nvidia", "environment"))
+@check(
+    "DEEP010",
+    cause="gpu-too-new-for-torch",
+    also=("gpu-dropped-by-torch",),
+    readers=("host", "nvidia", "environment"),
+)
 def torch_lacks_code(case: Case) -> Answer:
     """PyTorch itself says that it has no code for a GPU.
 
@@ -89,7 +96,7 @@ def torch_lacks_code(case: Case) -> Answer:
     return tuple(_lacking(case, started, deep.devices if deep else ()))
 
 
-@check("DEEP011", cause=None, readers=("host", "nvidia", "environment"))
+@check("DEEP011", cause=None, also=(ANY,), readers=("host", "nvidia", "environment"))
 def kernel_fails(case: Case) -> Iterator[Finding] | Skip:
     """A kernel fails on a GPU.
 
@@ -109,7 +116,13 @@ def kernel_fails(case: Case) -> Iterator[Finding] | Skip:
     return deep if isinstance(deep, Skip) else _failed(started, deep)
 
 
-@check("DEEP012", cause=None, severity="warning", readers=("environment",))
+@check(
+    "DEEP012",
+    cause=None,
+    also=("binary-needs-other-cuda-major",),
+    severity="warning",
+    readers=("environment",),
+)
 def two_cuda_runtimes(case: Case) -> Answer:
     """Two CUDA runtimes are loaded in one process.
 

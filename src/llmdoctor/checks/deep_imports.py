@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from llmdoctor.checks._access import why_no_gpu
-from llmdoctor.checks._framework import Case, Check, Skip, check, finding
+from llmdoctor.checks._framework import ANY, Case, Check, Skip, check, finding
 from llmdoctor.checks._remedies import replace
 from llmdoctor.checks.deep import asked, distribution_of, named
 from llmdoctor.finding import Finding
@@ -29,7 +29,7 @@ _BETWEEN_PACKAGES = (
 )
 
 
-@check("DEEP005", cause=None, readers=("environment",))
+@check("DEEP005", cause=None, also=(ANY,), readers=("environment",))
 def import_fails(case: Case) -> Iterator[Finding] | Skip:
     """An installed package cannot be imported.
 
@@ -46,7 +46,7 @@ def import_fails(case: Case) -> Iterator[Finding] | Skip:
     return deep if isinstance(deep, Skip) else _failures(case, deep)
 
 
-@check("DEEP006", cause=None, readers=("environment",))
+@check("DEEP006", cause=None, also=(ANY,), readers=("environment",))
 def import_crashes(case: Case) -> Iterator[Finding] | Skip:
     """Importing a package ends Python.
 
@@ -80,7 +80,7 @@ def import_hangs(case: Case) -> Iterator[Finding] | Skip:
     return _ended(case, import_hangs, "timeout", "Importing {} does not end")
 
 
-@check("DEEP008", cause=None, severity="warning", readers=("environment", "nvidia"))
+@check("DEEP008", cause=None, also=(ANY,), severity="warning", readers=("environment", "nvidia"))
 def import_warns(case: Case) -> Iterator[Finding] | Skip:
     """A package imports, and warns of a known defect.
 

@@ -21,7 +21,9 @@ from llmdoctor.finding import Finding, Remedy
 from llmdoctor.machine import Torch
 
 
-@check("DRV008", cause="driver-too-old", readers=("environment",))
+@check(
+    "DRV008", cause="driver-too-old", also=("driver-old-needs-compat",), readers=("environment",)
+)
 def driver_too_old_for_torch(case: Case) -> Answer:
     """The NVIDIA driver is too old for the installed torch.
 

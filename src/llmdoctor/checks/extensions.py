@@ -7,16 +7,21 @@ from collections.abc import Iterator
 from llmdoctor.checks._built_for import Built, built_for
 from llmdoctor.checks._facts import cuda_major, parts, release_of, usable_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
-from llmdoctor.checks._remedies import install, replace
+from llmdoctor.checks._remedies import install, pip, replace
 from llmdoctor.checks._requirements import pins_torch
 from llmdoctor.checks._versions import allows
-from llmdoctor.finding import Finding
+from llmdoctor.finding import Finding, Remedy
 from llmdoctor.machine import Package, Torch, minor_of
 
 _NO_TORCH = Skip("there is no torch that can be imported")
 
 
-@check("EXT001", cause="ext-abi-mismatch", readers=("environment",))
+@check(
+    "EXT001",
+    cause="ext-abi-mismatch",
+    also=("torch-cpu-wheel", "rocm-torch-cuda-only-build", "binary-needs-other-cuda-major"),
+    readers=("environment",),
+)
 def built_for_another_torch(case: Case) -> Answer:
     """A compiled package was built for another torch.
 
@@ -232,3 +237,52 @@ def _loose(case: Case, torch: str) -> Iterator[tuple[Package, str]]:
     )
     if package and wanted:
         yield package, wanted
+
+
+@check("EXT012", cause="cudnn8-not-on-path", severity="warning", readers=("environment",))
+def cudnn_of_another_major(case: Case) -> Iterator[Finding]:
+    """A package loads another cuDNN than the one that is here.
+
+    What: Looks for packages that load cuDNN by its number (ctranslate2, which faster-whisper uses),
+    and compares that with the cuDNN wheels of the environment and with LD_LIBRARY_PATH.
+
+    Why: torch brings cuDNN 9 and says so to nobody else. The program then ends with "Could not load
+    library libcudnn_ops_infer.so.8", in the middle of its work.
+
+    Remedy: The release of the package that loads the cuDNN which torch brings.
+
+    Known problems: A cuDNN in the system's own folders is not looked for.
+    """
+    environment = case.machine.environment
+    wheels = [item for item in environment.packages if item.name.startswith("nvidia-cudnn-cu")]
+    there = {parts(item.version)[:1] for item in wheels}
+    there |= {
+        parts(item.version or "")[:1]
+        for item in case.machine.libraries
+        if item.name == "libcudnn" and item.found == "LD_LIBRARY_PATH"
+    }
+    if not wheels:
+        return  # nothing says which one is here
+    from llmdoctor.tables.read import read_table
+
+    for row in read_table("companions")["cudnn"]:
+        package = environment.package(row["name"])
+        if package is None or parts(package.version) >= parts(row["below"]):
+            continue
+        if (row["major"],) in there:
+            continue
+        yield finding(
+            cudnn_of_another_major,
+            f"{package.name} {package.version} loads cuDNN {row['major']}, and the environment "
+            f"brings {' and '.join(item.version for item in wheels)}.",
+            evidence=(
+                f"{package.name} {package.version}",
+                *(f"{item.name} {item.version}" for item in wheels),
+            ),
+            remedy=Remedy(
+                f"Install {package.name} {row['instead']} or newer.",
+                "ask",
+                (pip(environment, "install", f"{package.name}>={row['instead']}"),),
+            ),
+            url=str(row["source"]).partition(" ")[0],
+        )

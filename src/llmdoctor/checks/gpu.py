@@ -121,7 +121,12 @@ def gpus_hidden(case: Case) -> Answer:
     )
 
 
-@check("GPU003", cause="gpu-too-new-for-torch", readers=("nvidia", "environment"))
+@check(
+    "GPU003",
+    cause="gpu-too-new-for-torch",
+    also=("gpu-newer-than-torch-arch-list", "jetson-needs-nvidia-wheel"),
+    readers=("nvidia", "environment"),
+)
 def gpu_too_new(case: Case) -> Answer:
     """A GPU is newer than the code in the installed torch.
 
@@ -164,7 +169,7 @@ def gpu_dropped(case: Case) -> Answer:
     return tuple(_older(case, fit) for fit in fits if fit.how == "older")
 
 
-@check("GPU005", cause=None, readers=("nvidia",))
+@check("GPU005", cause=None, also=("gpu-too-old-for-flash-attn",), readers=("nvidia",))
 def gpu_lacks_feature(case: Case) -> Answer:
     """A GPU lacks what the wanted profile needs.
 

@@ -129,7 +129,7 @@ def ptxas_too_old(case: Case) -> Answer:
         return Skip(f"{chosen[0]} names another assembler")
     from llmdoctor.tables.read import read_table
 
-    first = {row["capability"]: row["triton"] for row in read_table("companions")["ptxas"]}
+    first = {row["capability"]: row["triton"] for row in read_table("triton")["ptxas"]}
     return tuple(
         finding(
             ptxas_too_old,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
+from llmdoctor.checks._framework import ANY, Answer, Case, Skip, check, finding
 from llmdoctor.finding import Severity, Verdict
 
 _SEVERITIES: dict[str, Severity] = {"certain": "error", "likely": "warning"}
 
 
-@check("LOG001", cause=None)
+@check("LOG001", cause=None, also=(ANY,))
 def message_names_cause(case: Case) -> Answer:
     """A message in the report names a cause.
 

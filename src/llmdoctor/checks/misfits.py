@@ -23,7 +23,12 @@ _SAME_FILES = ("nvidia-cudnn", "nvidia-nccl", "nvidia-nvshmem", "nvidia-cusparse
 _LIBRARY = re.compile(r"(nvidia-[a-z-]+?)(?:-cu(\d+))?")
 
 
-@check("PKG003", cause="wheel-tag-mismatch", readers=("host", "environment", "files"))
+@check(
+    "PKG003",
+    cause="wheel-tag-mismatch",
+    also=("glibc-too-old",),
+    readers=("host", "environment", "files"),
+)
 def foreign_wheels(case: Case) -> Iterator[Finding]:
     """Wheels for another Python or platform are installed.
 
@@ -62,7 +67,13 @@ def foreign_wheels(case: Case) -> Iterator[Finding]:
         )
 
 
-@check("PKG004", cause=None, severity="warning", readers=("environment",))
+@check(
+    "PKG004",
+    cause=None,
+    also=("cublaslt-library-conflict",),
+    severity="warning",
+    readers=("environment",),
+)
 def cuda_runtimes(case: Case) -> Answer:
     """CUDA libraries of several CUDA majors are installed.
 
@@ -169,7 +180,13 @@ def numpy_2_abi(case: Case) -> Answer:
     )
 
 
-@check("PKG006", cause=None, severity="warning", readers=("environment",))
+@check(
+    "PKG006",
+    cause=None,
+    also=("bnb-unofficial-windows-fork",),
+    severity="warning",
+    readers=("environment",),
+)
 def wrong_namesake(case: Case) -> Iterator[Finding]:
     """A package is not what its name promises.
 

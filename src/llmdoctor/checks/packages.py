@@ -106,7 +106,23 @@ def _move_out(machine: Machine, paths: tuple[str, ...]) -> tuple[tuple[str, ...]
     return tuple((*move, path, environment.path) for path in paths)
 
 
-@check("PKG002", cause=None, severity="warning", readers=("environment", "files"))
+@check(
+    "PKG002",
+    cause=None,
+    also=(
+        "hf-hub-version-conflict",
+        "tokenizers-version-conflict",
+        "peft-transformers-mismatch",
+        "torchvision-torch-mismatch",
+        "xformers-torch-mismatch",
+        "ext-abi-mismatch",
+        "safetensors-missing",
+        "numpy2-abi",
+        "nvjitlink-ld-library-path",
+    ),
+    severity="warning",
+    readers=("environment", "files"),
+)
 def unmet_requirements(case: Case) -> Answer:
     """Installed packages do not fit each other.
 
@@ -171,7 +187,12 @@ def _forbids_numpy_2(item: Unmet) -> bool:
     return two and allows(item.specifier, "2.0.0") is False and "<2" in item.specifier
 
 
-@check("PKG007", cause=None, readers=("environment", "packages"))
+@check(
+    "PKG007",
+    cause=None,
+    also=("flash-attn-requested-not-installed",),
+    readers=("environment", "packages"),
+)
 def wanted_packages_missing(case: Case) -> Answer:
     """Packages of the wanted profile are not installed.
 

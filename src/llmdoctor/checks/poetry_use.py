@@ -15,7 +15,11 @@ _MOST = 5  # findings for one file's worth of command lines
 
 
 @check(
-    "POETRY004", cause="poetry2-no-update-removed", severity="note", readers=("tools", "project")
+    "POETRY004",
+    cause="poetry2-no-update-removed",
+    also=("poetry2-shell-removed",),
+    severity="note",
+    readers=("tools", "project"),
 )
 def removed_commands(case: Case) -> Answer:
     """The project's files use commands that this Poetry has no longer.
@@ -50,7 +54,8 @@ def removed_commands(case: Case) -> Answer:
                     f"{version} is used here: {rule.why}.",
                     cause=rule.cause,
                     evidence=_places(uses),
-                    where=project.root,
+                    where=f"{project.root}/{uses[0].file}",
+                    line=uses[0].line,
                     remedy=Remedy(
                         f"Write `{' '.join(rule.instead)}` there instead.",
                         "manual",
@@ -101,7 +106,8 @@ def _unknown_groups(project: Project) -> Iterator[Finding]:
                 else f" (it has {', '.join(project.groups)}): Poetry refuses the command."
             ),
             evidence=_places(uses),
-            where=project.root,
+            where=f"{project.root}/{uses[0].file}",
+            line=uses[0].line,
             remedy=Remedy(f"Write `--extras {name}` there instead of a group.")
             if extra
             else Remedy(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
+from llmdoctor.checks._framework import ANY, Answer, Case, Skip, check, finding
 from llmdoctor.finding import Remedy
 
 
-@check("PROFILE001", cause=None)
+@check("PROFILE001", cause=None, also=(ANY,))
 def profile_does_not_fit(case: Case) -> Answer:
     """The wanted profile does not fit this machine.
 

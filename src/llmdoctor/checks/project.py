@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmdoctor.checks._facts import sentence
+from llmdoctor.checks._facts import line_in, sentence
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Remedy
@@ -31,6 +31,7 @@ def manifest_unreadable(case: Case) -> Answer:
         sentence(project.problem),
         evidence=(project.problem,),
         where=project.root,
+        line=line_in(project.problem),
         remedy=Remedy(f"Correct {project.manifest or 'the manifest'} at the place named."),
     )
 
@@ -105,6 +106,7 @@ def torch_source_for_everything(case: Case) -> Answer:
         f"{loose[0].name} is asked for every package, not for torch alone.",
         evidence=tuple(f"{place.name}: {place.url}" for place in loose),
         where=project.root,
+        line=loose[0].line,
         remedy=Remedy(
             f"Add `{setting}` to it in [[{table}]], and name it where torch is wanted: `{use}`."
         ),
@@ -149,6 +151,7 @@ def torch_build_for_some_platforms(case: Case) -> Answer:
         severity="error" if here else None,
         evidence=tuple(f"{place.name}: {place.url}" for place in open_ended),
         where=project.root,
+        line=open_ended[0].line,
         remedy=Remedy(
             f'In [tool.uv.sources] write torch = [{{ index = "{open_ended[0].name}", marker = '
             "\"sys_platform == 'linux' or sys_platform == 'win32'\" }], and lock again.",

@@ -22,7 +22,13 @@ _WHEELS: dict[str, tuple[str, str | None]] = {
 _ONE_VERSION = ("libcudnn",)
 
 
-@check("CUDA009", cause=None, severity="warning", readers=("libraries", "library", "environment"))
+@check(
+    "CUDA009",
+    cause=None,
+    also=("cublaslt-library-conflict", "nvjitlink-ld-library-path"),
+    severity="warning",
+    readers=("libraries", "library", "environment"),
+)
 def libraries_shadowed(case: Case) -> Answer:
     """LD_LIBRARY_PATH puts other CUDA libraries before the environment's.
 

@@ -86,7 +86,12 @@ def torch_broken(case: Case) -> Answer:
     )
 
 
-@check("TORCH003", cause="torch-cpu-wheel", readers=("host", "nvidia", "environment"))
+@check(
+    "TORCH003",
+    cause="torch-cpu-wheel",
+    also=("jetson-needs-nvidia-wheel", "aarch64-default-cpu-wheel"),
+    readers=("host", "nvidia", "environment"),
+)
 def torch_without_cuda(case: Case) -> Answer:
     """PyTorch is a CPU build on a machine with an NVIDIA GPU.
 
@@ -279,7 +284,7 @@ def allocator_settings(case: Case) -> Answer:
         return None if old is not None else _without(case, "PYTORCH_ALLOC_CONF is not set")
     from llmdoctor.tables.read import read_table
 
-    rule = read_table("companions")["allocator"]
+    rule = read_table("torch")["allocator"]
     unread = allows(f"<{rule['since']}", torch.version)
     partly = allows(rule["partly"], torch.version) and "expandable_segments" in new
     if old == new or not (unread or partly or old is not None):

@@ -126,7 +126,12 @@ def peft_imports_missing(case: Case) -> Answer:
     return None
 
 
-@check("HF004", cause=None, readers=("environment",))
+@check(
+    "HF004",
+    cause=None,
+    also=("hf-hub-version-conflict", "tokenizers-version-conflict"),
+    readers=("environment",),
+)
 def outside_transformers_range(case: Case) -> Answer:
     """A package is outside the range of the installed Transformers.
 

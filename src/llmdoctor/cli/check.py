@@ -1,22 +1,28 @@
 """`llmdoctor check`: look and judge. No network, no writing, no import from the patient.
 
 With `--deep` the patient's own Python imports its packages; what these cache goes to a temporary
-folder that is gone afterwards.
+folder that is gone afterwards. With `--network` the places that packages come from are asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.output import emit, put, say, summarise
+from llmdoctor.cli.output import deliver, emit, put, ready, say, summarise
 from llmdoctor.errors import UsageError
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from llmdoctor.diagnose import Question
     from llmdoctor.finding import Report
+    from llmdoctor.known import Baseline
+    from llmdoctor.machine import Machine
+    from llmdoctor.policy import Policy
+    from llmdoctor.proof import Proof
     from llmdoctor.render.terminal import Paper
 
 _FAILING: dict[str, tuple[str, ...]] = {
@@ -24,8 +30,13 @@ _FAILING: dict[str, tuple[str, ...]] = {
     "warning": ("error", "warning"),
     "never": (),
 }
+# What goes beyond a plain check, and why a saved look cannot have it.
+_FURTHER = {
+    "deep": "runs the environment's own Python",
+    "network": "asks this machine's network",
+}
 # As in render.formats, which a help text need not import.
-_FOR_PROGRAMS = ("junit", "sarif", "github", "gitlab")
+_FOR_PROGRAMS = ("junit", "sarif", "github", "gitlab", "html")
 
 
 def check(parser: Parser, words: Sequence[str]) -> int:
@@ -38,20 +49,38 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         "--from", dest="saved", metavar="FILE", help="Judge a saved look or a report (- stdin)."
     )
     parser.flag("--deep", text="Import the packages too, start CUDA, run a kernel on each GPU.")
+    parser.flag("--network", text="Ask the indexes, GitHub and the Hub whether they answer, too.")
     parser.repeatable("--select", "CODE", "Only these checks (a prefix); repeatable.")
     parser.repeatable("--ignore", "CODE", "Not these checks (a prefix); repeatable.")
-    parser.choice("--fail-on", tuple(_FAILING), "From where on the exit code is 1.")
+    parser.repeatable("--checks", "NAME", "Also these checks of another package; repeatable.")
+    parser.choice(
+        "--fail-on",
+        tuple(_FAILING),
+        "From where on the exit code is 1 (error, unless the project says otherwise).",
+        optional=True,
+    )
+    parser.add_argument("--baseline", metavar="FILE", help="Leave out the findings that it holds.")
+    parser.add_argument(
+        "--write-baseline", metavar="FILE", help="Write what is found there, to be known."
+    )
     parser.flag("--list", text="List the checks and exit.")
+    parser.add_argument(
+        "--smoke", metavar="FILE", help="A smoke report (JSON) to show in the html page."
+    )
     parser.report(more=("markdown", *_FOR_PROGRAMS))
     parser.examples(
         "llmdoctor check",
         "llmdoctor check --profile mainline --profile flashattn",
         "llmdoctor check --env ~/comfy/.venv --format json",
         "llmdoctor check --deep",
+        "llmdoctor check --network --select NET",
         "python -m torch.utils.collect_env | llmdoctor check --from -",
         "llmdoctor check --format markdown --output report.md",
         "llmdoctor check --format junit --output llmdoctor.xml",
+        "llmdoctor check --format html --smoke smoke.json --output report.html",
         "llmdoctor check --select TORCH --fail-on warning",
+        "llmdoctor check --write-baseline known.json",
+        "llmdoctor check --baseline known.json",
     )
     options = parser.read(words)
 
@@ -60,32 +89,42 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     if options.list:
         for declared in diagnose.catalogue(options.select, options.ignore):
             put(f"{declared.code}  {declared.severity:7}  {declared.title}")
+        from llmdoctor import plugins
+
+        for name, package in plugins.offered():
+            put(f"--checks {name}  of {package}")
         return 0
 
-    if options.deep and options.saved is not None:
-        raise UsageError(
-            "--deep runs the environment's own Python, and with --from there is none to run",
-            next_command="llmdoctor check --deep",
-        )
+    _see_meant(options)
+    if options.write_baseline:
+        options.write_baseline = ready(options.write_baseline, "baseline")
     from llmdoctor import tables
     from llmdoctor.render import documents, formats
     from llmdoctor.system.local import Local
     from llmdoctor.system.readonly import ReadOnly
 
+    system = ReadOnly(Local())
+    policy = _policy(options)
     question = diagnose.Question(
-        profiles=tuple(options.profile),
+        profiles=tuple(options.profile) or policy.profile,
         environment=options.env,
         python=options.python,
         project=options.project,
         snapshot=options.saved,
-        select=tuple(options.select),
+        select=tuple(options.select) or policy.select,
         ignore=tuple(options.ignore),
+        plugins=tuple(options.checks) or policy.checks,
     )
-    system = ReadOnly(Local())
-    if options.deep:
-        report = _from_inside(question, quiet=options.quiet)
-    else:
-        report = diagnose.diagnose(system, question)
+    known = _baseline(options.baseline)
+    proof = _proof(options)
+    report = diagnose.diagnose(system, question, _further(options))
+    report = _unknown(report, policy, known, quiet=options.quiet)
+    if options.write_baseline:
+        from llmdoctor.known import baseline
+
+        deliver(baseline(report), options.write_baseline, "baseline")
+        say(f"wrote the baseline of {len(report.findings)} findings to {options.write_baseline}")
+        return 0
     dates = tables.dates_read()
 
     def write(paper: Paper) -> None:
@@ -110,12 +149,100 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         line=diagnose.one_line(report) if options.quiet else None,
         more={
             "markdown": markdown,
-            **{name: partial(formats.check, name, report) for name in _FOR_PROGRAMS},
+            **{name: partial(formats.check, name, report, proof) for name in _FOR_PROGRAMS},
         },
     )
     if options.format == "github":
         summarise(markdown)
-    return int(report.worst in _FAILING[options.fail_on])
+    return int(report.worst in _FAILING[options.fail_on or policy.fail_on])
+
+
+def _see_meant(options: Namespace) -> None:
+    """See that nothing is asked of a saved look that only this machine can answer.
+
+    Raises:
+        UsageError: something is.
+    """
+    for name, does in _FURTHER.items():
+        if getattr(options, name) and options.saved is not None:
+            raise UsageError(
+                f"--{name} {does}, and --from judges a look at another machine",
+                next_command=f"llmdoctor check --{name}",
+            )
+
+
+def _further(options: Namespace) -> list[Callable[[Machine], Machine]]:
+    """The looks that go beyond a plain check, as far as they were asked for."""
+    tell = (lambda _: None) if options.quiet else say
+    looks: list[Callable[[Machine], Machine]] = []
+    if options.deep:
+        looks.append(partial(_from_inside, project=options.project, tell=tell))
+    if options.network:
+        looks.append(partial(_at_the_network, tell=tell))
+    return looks
+
+
+def _policy(options: Namespace) -> Policy:
+    """The project's policy. Of a look at another machine nothing is asked."""
+    from llmdoctor import policy
+    from llmdoctor.system.local import Local
+    from llmdoctor.system.readonly import ReadOnly
+
+    if options.saved is not None:
+        return policy.Policy()
+    return policy.read(ReadOnly(Local()), options.project)
+
+
+def _baseline(path: str | None) -> Baseline | None:
+    if path is None:
+        return None
+    from llmdoctor import known
+    from llmdoctor.system.local import Local
+    from llmdoctor.system.readonly import ReadOnly
+
+    return known.read(ReadOnly(Local()), path)
+
+
+def _proof(options: Namespace) -> Proof | None:
+    """The proof to show beside the findings.
+
+    Raises:
+        UsageError: the format does not show it, or the file is no smoke report.
+    """
+    if options.smoke is None:
+        return None
+    again = "llmdoctor smoke --format json --output smoke.json"
+    if options.format != "html":
+        raise UsageError(
+            "--smoke is shown by --format html alone",
+            next_command=f"llmdoctor check --format html --smoke {options.smoke}",
+        )
+    from llmdoctor import proof
+    from llmdoctor.system.local import Local
+    from llmdoctor.system.readonly import ReadOnly
+
+    text = ReadOnly(Local()).read_text(options.smoke)
+    if text is None:
+        raise UsageError(f"--smoke {options.smoke}: there is no such file", next_command=again)
+    try:
+        return proof.read(text)
+    except ValueError as error:
+        raise UsageError(f"--smoke {options.smoke}: {error}", next_command=again) from None
+
+
+def _unknown(report: Report, policy: Policy, known: Baseline | None, *, quiet: bool) -> Report:
+    """The report without what is known; says what of the baseline is no longer found."""
+    if not policy.ignore and known is None:
+        return report
+    from llmdoctor.known import gone, without_baseline, without_ignored
+
+    rest = without_ignored(report, policy.ignore)
+    if known is None:
+        return rest
+    if not quiet and (past := gone(report, known)):
+        codes = ", ".join(dict.fromkeys(entry.code for entry in past))
+        say(f"no longer found, of the {len(known.findings)} in the baseline: {codes}")
+    return without_baseline(rest, known)
 
 
 def _again(question: Question, home: str) -> list[str]:
@@ -132,11 +259,10 @@ def _again(question: Question, home: str) -> list[str]:
     return [*words, "--from", "FILE"]
 
 
-def _from_inside(question: Question, *, quiet: bool) -> Report:
-    """The same with a look from inside, which says what it is doing: imports take seconds."""
-    from llmdoctor import diagnose
-    from llmdoctor.deep import Deep
-    from llmdoctor.machine import Machine
+def _from_inside(machine: Machine, *, project: str, tell: Callable[[str], None]) -> Machine:
+    """The machine with a look from inside, which says what it is doing: imports take seconds."""
+    from dataclasses import replace
+
     from llmdoctor.probe.deep import look_inside
     from llmdoctor.probe.paths import absolute
     from llmdoctor.system.local import Local
@@ -144,12 +270,17 @@ def _from_inside(question: Question, *, quiet: bool) -> Report:
 
     local = Local()
     system = ReadOnly(local)
+    with local.scratch() as folder:
+        seen = look_inside(system, machine.environment, absolute(system, project), folder, tell)
+    return replace(machine, deep=seen)
 
-    def deeper(machine: Machine) -> Deep:
-        project = absolute(system, question.project)
-        with local.scratch() as folder:
-            return look_inside(
-                system, machine.environment, project, folder, (lambda _: None) if quiet else say
-            )
 
-    return diagnose.diagnose(system, question, deeper)
+def _at_the_network(machine: Machine, *, tell: Callable[[str], None]) -> Machine:
+    """The machine with what the places that packages come from answer."""
+    from dataclasses import replace
+
+    from llmdoctor.probe.network import look_at_network
+    from llmdoctor.system.local import Local
+    from llmdoctor.system.readonly import ReadOnly
+
+    return replace(machine, network=look_at_network(ReadOnly(Local(), network=True), machine, tell))

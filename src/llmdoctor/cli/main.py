@@ -14,12 +14,13 @@ COMMANDS = {
     "check": ("check", "Say what is wrong on this machine, why, and what to type next."),
     "profiles": ("profiles", "List every profile: fits this machine, or why not."),
     "plan": ("install", "Show what `install` would do, here or elsewhere, and why."),
-    "install": ("install", "Install a stack, prove that it works, or leave everything as it was."),
-    "smoke": ("smoke", "Run every attention backend forward and backward; check the numbers."),
+    "install": ("install", "Install a stack, prove that it works, or leave all as it was."),
+    "smoke": ("smoke", "Run every attention backend forward and backward; check numbers."),
     "fix": ("fix", "Repair lock, keyring and environment trouble; `undo` takes it back."),
     "explain": ("explain", "Name the root cause of a failing log, and the way out."),
     "undo": ("history", "Put an environment back as it was before a run."),
     "history": ("history", "List what llmdoctor did on this machine, newest first."),
+    "completion": ("completion", "Print what makes a shell complete these commands."),
 }
 
 
@@ -71,7 +72,7 @@ def _help() -> str:
             "From any machine to a working, proven local LLM stack.",
             "",
             "commands:",
-            *(f"  {name:9} {summary}" for name, (_, summary) in COMMANDS.items()),
+            *(f"  {name:10} {summary}" for name, (_, summary) in COMMANDS.items()),
             "",
             "options:",
             "  -h, --help  Show this help; after a command, that command's.",

@@ -50,8 +50,8 @@ def emit(
     deliver(text, output)
 
 
-def deliver(text: str, output: str | None) -> None:
-    """Write a report to a file, or to stdout.
+def deliver(text: str, output: str | None, what: str = "report") -> None:
+    """Write a report, or `what` it is, to a file, or to stdout.
 
     Raises:
         UsageError: the file cannot be written.
@@ -68,7 +68,7 @@ def deliver(text: str, output: str | None) -> None:
             raise CannotFinishError(
                 f"cannot write the report: {why}", next_command="llmdoctor check"
             ) from None
-        raise UsageError(f"cannot write the report to {output}: {why}") from None
+        raise UsageError(f"cannot write the {what} to {output}: {why}") from None
 
 
 def summarise(text: Callable[[], str]) -> None:
@@ -95,21 +95,21 @@ def afterwards(report: Callable[[], None]) -> None:
         say(f"llmdoctor: {error.message}")
 
 
-def ready(output: str) -> str:
-    """The file to write a report to, once it is seen, before anything is done, that it can be.
+def ready(output: str, what: str = "report") -> str:
+    """The file to write to, once it is seen, before anything is done, that it can be.
 
     Raises:
         UsageError: it cannot.
     """
     place = Path(output).expanduser()
     if place.is_dir() or not place.parent.is_dir():
-        what = "is a folder" if place.is_dir() else f"there is no folder {place.parent}"
+        why = "is a folder" if place.is_dir() else f"there is no folder {place.parent}"
         raise UsageError(
-            f"cannot write the report to {output}: {what}",
+            f"cannot write the {what} to {output}: {why}",
             next_command=f"mkdir -p {place.parent}" if not place.is_dir() else None,
         )
     if not os.access(place if place.exists() else place.parent, os.W_OK):
-        raise UsageError(f"cannot write the report to {output}: no permission")
+        raise UsageError(f"cannot write the {what} to {output}: no permission")
     return str(place)
 
 

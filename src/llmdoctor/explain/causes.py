@@ -78,7 +78,8 @@ class Cause:
     """What can be wrong.
 
     `consequences` are the causes that are mere symptoms where this one is seen too. Title,
-    explanation and remedy may hold ``{name}`` or ``{name|words where it is not known}``.
+    explanation and remedy may hold ``{name}`` or ``{name|words where it is not known}``. `unseen`
+    says why no check can name it: a look at a machine does not show it.
     """
 
     title: str
@@ -87,6 +88,7 @@ class Cause:
     url: str
     sign: tuple[Sign, ...] = ()
     consequences: tuple[str, ...] = ()
+    unseen: str | None = None
 
 
 def read(text: str, where: str) -> Cause:

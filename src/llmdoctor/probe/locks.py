@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from llmdoctor.machine import Lock
-from llmdoctor.probe.toml import conflict, parse_toml
+from llmdoctor.probe.toml import conflict, line_of, parse_toml
 
 _LINE = re.compile(
     r"""(?:\#.*|\[\[?[\w."'-]+\]\]?
@@ -43,6 +43,7 @@ def parse_poetry_lock(text: str, path: str, hashes: dict[str, str]) -> Lock:
         content_hash=_string(metadata.get("content-hash")),
         manifest_hashes=hashes,
         problem=problem,
+        hash_line=line_of(text, r"^content-hash\s*="),
     )
 
 

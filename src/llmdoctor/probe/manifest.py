@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from llmdoctor.machine import TorchPlace
-from llmdoctor.probe.toml import get
+from llmdoctor.probe.toml import get, line_of
 
 _TORCH_INDEX = re.compile(r"https?://(?:download|download-r2)\.pytorch\.org/whl\b")
 
@@ -30,9 +31,16 @@ def extras(manifest: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(n for table in tables if isinstance(table, dict) for n in table))
 
 
-def torch_places(manifest: dict[str, Any], tool: str) -> tuple[TorchPlace, ...]:
-    """The sources (Poetry) or indexes (uv) that are the PyTorch index, one for each build."""
-    return tuple(_of_uv(manifest) if tool == "uv" else _of_poetry(manifest))
+def torch_places(manifest: dict[str, Any], tool: str, text: str) -> tuple[TorchPlace, ...]:
+    """The sources (Poetry) or indexes (uv) that are the PyTorch index, one for each build.
+
+    `text` is the manifest as it is written, for the lines.
+    """
+    found = _of_uv(manifest) if tool == "uv" else _of_poetry(manifest)
+    return tuple(
+        replace(place, line=line_of(text, rf"^[^#\n]*{re.escape(place.url)}[\"']"))
+        for place in found
+    )
 
 
 def _of_poetry(manifest: dict[str, Any]) -> Iterator[TorchPlace]:

@@ -38,7 +38,7 @@ def read_project(system: System, folder: str) -> Project | None:
         project,
         groups=said.groups(manifest),
         extras=said.extras(manifest),
-        torch_places=said.torch_places(manifest, tool),
+        torch_places=said.torch_places(manifest, tool, text),
     )
     if tool != "poetry":
         return project

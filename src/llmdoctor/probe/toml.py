@@ -36,6 +36,12 @@ def conflict(text: str, name: str) -> str | None:
     return f"{name} holds the conflict markers of an unresolved merge (line {line})"
 
 
+def line_of(text: str, pattern: str) -> int | None:
+    """The number of the first line in which a pattern is found; "^" is the start of a line."""
+    match = re.search(pattern, text, re.MULTILINE)
+    return text.count("\n", 0, match.start()) + 1 if match else None
+
+
 def get(table: object, *keys: str) -> object:
     """The value below nested tables, None where one of them is absent or no table."""
     for key in keys:

@@ -36,6 +36,10 @@ def check(report: Report, tables: Mapping[str, str]) -> Document:
             {"code": verdict.code, "outcome": verdict.outcome, "reason": verdict.reason}
             for verdict in report.verdicts
         ],
+        "known": [
+            {"code": item.finding.code, "title": item.finding.title, "reason": item.reason}
+            for item in report.known
+        ],
         "summary": {
             "error": report.count("error"),
             "warning": report.count("warning"),

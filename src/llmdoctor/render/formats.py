@@ -9,14 +9,16 @@ from llmdoctor.redact import redact, redact_verdict
 
 if TYPE_CHECKING:
     from llmdoctor.finding import Report
+    from llmdoctor.proof import Proof
 
-OF_A_CHECK = ("junit", "sarif", "github", "gitlab")
+OF_A_CHECK = ("junit", "sarif", "github", "gitlab", "html")
 
 
-def check(name: str, report: Report) -> str:
+def check(name: str, report: Report, proof: Proof | None = None) -> str:
     """A whole check in one of these formats. Only the module of that format is imported.
 
-    A look that was read from a file is as somebody wrote it down: it is redacted here once more.
+    `proof` is that of the environment, for `html`. A look that was read from a file is as somebody
+    wrote it down: it is redacted here once more.
     """
     report = replace(
         report,
@@ -35,6 +37,10 @@ def check(name: str, report: Report) -> str:
         from llmdoctor.render import github
 
         return github.check(report)
+    if name == "html":
+        from llmdoctor.render import page
+
+        return page.check(report, proof)
     from llmdoctor.render import gitlab
 
     return gitlab.check(report)

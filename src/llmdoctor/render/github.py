@@ -17,7 +17,7 @@ def check(report: Report) -> str:
     for item in report.findings:
         properties = {"title": f"{item.code}: {item.title}"}
         if place := file(report, item):
-            properties = {"file": place, "line": "1", **properties}
+            properties = {"file": place, "line": str(item.line or 1), **properties}
         lines.append(
             _line(_COMMANDS[item.severity], properties, text(item) or item.title or item.code)
         )

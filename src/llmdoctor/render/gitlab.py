@@ -10,7 +10,8 @@ import json
 from typing import Any
 
 from llmdoctor.finding import Finding, Report
-from llmdoctor.render.remarks import clean, file, fingerprints, whole
+from llmdoctor.known import fingerprints
+from llmdoctor.render.remarks import clean, file, whole
 
 _SEVERITIES = {"error": "critical", "warning": "major", "note": "info"}
 _MANIFEST = "pyproject.toml"
@@ -38,5 +39,8 @@ def _entry(report: Report, item: Finding, mark: str) -> dict[str, Any]:
         "check_name": clean(item.code),
         "fingerprint": mark,
         "severity": _SEVERITIES[item.severity],
-        "location": {"path": clean(file(report, item) or manifest), "lines": {"begin": 1}},
+        "location": {
+            "path": clean(file(report, item) or manifest),
+            "lines": {"begin": item.line or 1},
+        },
     }

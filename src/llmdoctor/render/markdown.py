@@ -129,7 +129,8 @@ def _counts(report: Report) -> str:
         for verdict in report.verdicts
         if verdict.outcome == "crash"
     ]
-    return "; ".join([", ".join(words), checks, *crashed])
+    known = [f"{len(report.known)} known and left out"] if report.known else []
+    return "; ".join([", ".join(words), checks, *known, *crashed])
 
 
 def _finding(item: Finding) -> Iterator[str]:

@@ -1,11 +1,8 @@
-"""What the formats for other programs say alike of a finding: its words, its file, its mark."""
+"""What the formats for other programs say alike of a finding: its words and its place."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections import Counter
-from collections.abc import Sequence
 
 from llmdoctor.finding import Finding, Report
 from llmdoctor.render.terminal import command
@@ -54,17 +51,8 @@ def file(report: Report, item: Finding) -> str | None:
     if place == root:
         return project.manifest if family(item.code) == "PROJ" else None
     name = place.removeprefix(f"{root}/")
-    # an environment in the project is no file of it
-    return name if name != place and name.endswith((".toml", ".lock")) and "/" not in name else None
-
-
-def fingerprints(findings: Sequence[Finding]) -> list[str]:
-    """A mark for each finding, the same in the next run, and no two alike in this one."""
-    seen: Counter[str] = Counter()
-    marks = []
-    for item in findings:
-        what = "\n".join((item.code, item.cause or "", item.title))  # no path: checkouts move
-        seen[what] += 1
-        told = f"{what}\n{seen[what]}".encode(errors="replace")
-        marks.append(hashlib.sha256(told).hexdigest())
-    return marks
+    if name == place:
+        return None
+    # an environment in the project is no file of it; what has a line is
+    manifest = name.endswith((".toml", ".lock")) and "/" not in name
+    return name if manifest or item.line is not None else None

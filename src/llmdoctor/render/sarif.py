@@ -9,7 +9,8 @@ from urllib.parse import quote
 from llmdoctor import __version__
 from llmdoctor.diagnose import catalogue
 from llmdoctor.finding import Finding, Report
-from llmdoctor.render.remarks import clean, family, file, fingerprints, whole
+from llmdoctor.known import fingerprints
+from llmdoctor.render.remarks import clean, family, file, whole
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 
@@ -74,7 +75,7 @@ def _result(report: Report, item: Finding, index: int, mark: str) -> dict[str, A
         location = {
             "physicalLocation": {
                 "artifactLocation": {"uri": quote(clean(place)), "uriBaseId": "%SRCROOT%"},
-                "region": {"startLine": 1},
+                "region": {"startLine": item.line or 1},
             }
         }
     else:

@@ -131,6 +131,11 @@ def check(report: Report, paper: Paper, *, verbose: bool) -> None:
     if crashed := outcomes.count("crash"):
         checks += f", {crashed} crashed"
     paper.line(f"{', '.join(words)}; {checks}", "bold")
+    if report.known:
+        paper.line(f"{_count(len(report.known), 'known finding')} left out", "dim")
+    if verbose:
+        for known in report.known:
+            paper.item("-", f"{known.finding.code}: {known.finding.title} ({known.reason})", "dim")
 
 
 def _count(number: int, noun: str) -> str:

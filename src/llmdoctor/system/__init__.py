@@ -20,6 +20,9 @@ from pathlib import PurePath
 from typing import Literal, Protocol
 
 Kind = Literal["file", "folder", "link", "other"]
+# Why a page did not come: its name is not found; nobody takes the connection; no answer in time; no
+# trust or no handshake; the proxy on the way; the server said no; anything else.
+Failure = Literal["dns", "refused", "timeout", "tls", "proxy", "status", "other"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Fetched:
     status: int | None = None
     body: bytes = b""
     problem: str | None = None
+    failure: Failure | None = None  # None where there is no problem
     length: int | None = None
 
     @property

@@ -189,14 +189,10 @@ class Local:
     ) -> Fetched:
         from llmdoctor.system import network
 
-        return network.fetch(
-            url,
-            timeout=timeout,
-            ca_file=ca_file,
-            verify=verify,
-            proxy=proxy,
-            first_byte=first_byte,
+        asked = network.Asked(
+            url, timeout, ca_file, verify=verify, proxy=proxy, first_byte=first_byte
         )
+        return network.fetch(asked)
 
     def download(
         self,

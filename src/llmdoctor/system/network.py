@@ -3,76 +3,103 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import threading
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from llmdoctor.system import Fetched
+from llmdoctor.system import Failure, Fetched
 
 _LIMIT = 32 * 1024 * 1024  # the longest index page seen is far below this
+_PROXY_WANTS_LOGIN = 407
 
 
-def fetch(
-    url: str,
-    *,
-    timeout: float,
-    ca_file: str | None,
-    verify: bool,
-    proxy: str | None,
-    first_byte: bool = False,
-) -> Fetched:
-    """GET `url` within `timeout` seconds altogether, name resolution included.
+@dataclass(frozen=True)
+class Asked:
+    """What `System.fetch` was asked for."""
+
+    url: str
+    timeout: float
+    ca_file: str | None = None
+    verify: bool = True
+    proxy: str | None = None
+    first_byte: bool = False
+
+
+def fetch(asked: Asked) -> Fetched:
+    """GET the page within its time limit altogether, name resolution included.
 
     Socket time limits do not cover name resolution, so the request runs in a thread that is left
     behind when the time is up.
     """
     answers: list[Fetched] = []
-
-    def ask() -> None:
-        answers.append(
-            _get(url, timeout, ca_file, verify=verify, proxy=proxy, first_byte=first_byte)
-        )
-
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=lambda: answers.append(_get(asked)), daemon=True)
     thread.start()
-    thread.join(timeout)
-    return answers[0] if answers else Fetched(url, problem=f"no answer within {timeout:g} s")
+    thread.join(asked.timeout)
+    if answers:
+        return answers[0]
+    problem = f"no answer within {asked.timeout:g} s"
+    return Fetched(asked.url, problem=problem, failure="timeout")
 
 
-def _get(
-    url: str,
-    timeout: float,
-    ca_file: str | None,
-    *,
-    verify: bool,
-    proxy: str | None,
-    first_byte: bool,
-) -> Fetched:
+def _get(asked: Asked) -> Fetched:
+    url = asked.url
     try:
-        asked = request(url)
-        if first_byte:
-            asked.add_header("Range", "bytes=0-0")
-        opened = opener(ca_file, verify=verify, proxy=proxy)
-        with opened.open(asked, timeout=timeout) as answer:
+        wanted = request(url)
+        if asked.first_byte:
+            wanted.add_header("Range", "bytes=0-0")
+        asker = opener(asked.ca_file, verify=asked.verify, proxy=asked.proxy)
+        with asker.open(wanted, timeout=asked.timeout) as answer:
             promised = int(answer.headers.get("Content-Length") or 0)
-            if first_byte:
+            if asked.first_byte:
                 total = str(answer.headers.get("Content-Range") or "").rpartition("/")[2]
                 length = int(total) if total.isdigit() else promised
                 return Fetched(url, answer.status, length=length or None)
             body = answer.read(_LIMIT)
             if len(body) < min(promised, _LIMIT):  # half an index page is not a shorter index
-                return Fetched(url, answer.status, problem="the answer was cut off")
+                problem = "the answer was cut off"
+                return Fetched(url, answer.status, problem=problem, failure="other")
             return Fetched(url, answer.status, body, length=len(body))
     except urllib.error.HTTPError as error:
         with error:
-            return Fetched(url, error.code, problem=f"HTTP {error.code} {error.reason}")
+            problem = f"HTTP {error.code} {error.reason}"
+        failure: Failure = "proxy" if error.code == _PROXY_WANTS_LOGIN else "status"
+        return Fetched(url, error.code, problem=problem, failure=failure)
     except urllib.error.URLError as error:
-        return Fetched(url, problem=str(error.reason))
+        reason = error.reason
+        kind = _failure(reason, proxied=_is_proxied(asked)) if isinstance(reason, OSError) else None
+        return Fetched(url, problem=str(reason), failure=kind or "other")
     except (OSError, ValueError, http.client.HTTPException) as error:
-        return Fetched(url, problem=str(error) or type(error).__name__)
+        problem = str(error) or type(error).__name__
+        kind = _failure(error, proxied=False) if isinstance(error, OSError) else None
+        return Fetched(url, problem=problem, failure=kind or "other")
+
+
+def _failure(error: OSError, *, proxied: bool) -> Failure | None:
+    """What kind of failure the system's error is; of a connection that went to a proxy, its."""
+    if isinstance(error, ssl.SSLError):
+        return "tls"
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    # http.client raises it where the proxy does not connect to the host: 407, 502, 503 ...
+    if str(error).startswith("Tunnel connection failed"):
+        return "proxy"
+    if isinstance(error, (socket.gaierror, ConnectionRefusedError)):
+        if proxied:
+            return "proxy"
+        return "dns" if isinstance(error, socket.gaierror) else "refused"
+    return None
+
+
+def _is_proxied(asked: Asked) -> bool:
+    """Whether the connection goes to a proxy, as urllib decides it."""
+    parts = urlsplit(asked.url)
+    proxy = asked.proxy or urllib.request.getproxies().get(parts.scheme)
+    return bool(proxy and not urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]))
 
 
 def opener(

@@ -15,13 +15,14 @@ _LOOKING = frozenset({
 
 
 class ReadOnly:
-    """Passes every look on, and refuses changes and the network."""
+    """Passes every look on, and refuses changes; the network too, unless it is asked for."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, *, network: bool = False) -> None:
         self._system = system
+        self._network = network
 
     def __getattr__(self, name: str) -> Any:
-        if name in _LOOKING:
+        if name in _LOOKING or (name == "fetch" and self._network):
             return getattr(self._system, name)
 
         def refuse(*args: object, **_: object) -> NoReturn:

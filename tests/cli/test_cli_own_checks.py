@@ -1,0 +1,76 @@
+"""Checks of other packages: asked for by name, told with their origin, never in the way."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cli.runs import Desk
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "own-checks.md"
+
+
+def offer(desk: Desk, module: str, value: str = "acme_checks:CHECKS") -> None:
+    """A package as it lies in site-packages, beside llmdoctor."""
+    site = desk.folder / "site"
+    info = site / "acme_checks-1.2.dist-info"
+    info.mkdir(parents=True)
+    (site / "acme_checks.py").write_text(module, "utf-8")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-checks\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(f"[llmdoctor.checks]\nacme = {value}\n")
+    desk.environ["PYTHONPATH"] = str(site)
+
+
+def example() -> str:
+    (text,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    return str(text).replace('"3.12."', '"2."')
+
+
+def rows(desk: Desk, *words: str) -> dict[str, tuple[str, str | None]]:
+    document = desk.json("check", "--select", "HOST001", *words)
+    return {item["code"]: (item["outcome"], item["reason"]) for item in document["verdicts"]}
+
+
+def test_the_documented_check_runs_where_it_is_named_and_only_there(desk: Desk) -> None:
+    desk.environment()
+    offer(desk, "print('imported')\n" + example())
+    assert rows(desk).keys() == {"HOST001"}
+    listed = desk.run("check", "--list", "--select", "HOST001").stdout
+    assert "--checks acme  of acme-checks 1.2" in listed
+    assert "imported" not in listed
+    out = desk.run(
+        "check", "--select", "HOST001", "--checks", "acme", "--fail-on", "warning", code=1
+    )
+    assert "warning ACME001: Python is the one that Acme supports" in out.stdout
+    (desk.project / "pyproject.toml").write_text('[tool.llmdoctor]\nchecks = ["acme"]\n')
+    assert "ACME001" in desk.run("check", "--select", "HOST001").stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "value", "why"),
+    [
+        ("import nowhere_at_all\n", "acme_checks:CHECKS", "ModuleNotFoundError: No module named"),
+        ("raise SystemExit(3)\n", "acme_checks:CHECKS", "SystemExit: 3"),
+        ("CHECKS = 1\n", "acme_checks:CHECKS", "TypeError: acme_checks:CHECKS is no tuple"),
+        ("", "acme_checks:CHECKS", "AttributeError"),
+        (None, "acme_checks:CHECKS", "llmdoctor's own check is called TORCH001"),
+    ],
+)
+def test_a_broken_one_is_a_crash_of_its_own(
+    module: str | None, value: str, why: str, desk: Desk
+) -> None:
+    offer(desk, example().replace("ACME001", "TORCH001") if module is None else module, value)
+    told = rows(desk, "--checks", "acme")
+    outcome, reason = told["acme"]
+    assert outcome == "crash"
+    assert "acme-checks 1.2" in str(reason)
+    assert why in str(reason)
+    assert told.keys() == {"HOST001", "acme"}
+    assert "acme crash: " in desk.run("check", "--checks", "acme", code=(0, 1)).stdout
+
+
+def test_a_name_that_nobody_offers_is_refused(desk: Desk) -> None:
+    said = desk.refused("check", "--checks", "acme")
+    assert "no installed package has checks called 'acme'" in said

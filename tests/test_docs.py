@@ -1,0 +1,134 @@
+"""Every command of the README and of docs/ is one that the program takes; the harmless ones are run.
+
+`LLMDOCTOR_TEST_UPDATE=1` writes the README's block of `--help` anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from cli.runs import Desk, desk
+from llmdoctor.cli.arguments import Parser
+from llmdoctor.cli.main import COMMANDS
+
+__all__ = ["desk"]
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+# not evidence and decisions, which tell what was typed on a day
+UNTYPED = ("evidence", "decisions")
+PAGES = [
+    README,
+    *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md")),
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.name not in UNTYPED),
+]
+EXAMPLES = ROOT / "docs" / "reference" / "commands.md"  # they name files of somebody
+HARMLESS = ("check", "profiles", "explain", "history")
+HELP = re.compile(r"(?<=<!-- llmdoctor --help -->\n```text\n).*?(?=\n```)", re.DOTALL)
+
+
+class ReadError(Exception):
+    """A line was read to its end."""
+
+
+class Reader(Parser):
+    """A command's parser that ends the command once the line is read."""
+
+    def read(self, words: Sequence[str]) -> object:  # type: ignore[override]
+        super().read(words)
+        raise ReadError
+
+
+def commands(page: Path) -> Iterator[str]:
+    """The command lines of llmdoctor in a page's console blocks, as a shell splits them."""
+    for block in re.findall(
+        r"^```console\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        for line in re.findall(r"^\$ (.*)$", block, re.MULTILINE):
+            for part in re.split(r"\s*(?:&&|\||>)\s*", line):
+                if part.startswith("llmdoctor "):
+                    yield part
+
+
+def quoted(page: Path) -> Iterator[str]:
+    """Those that stand within a sentence, whole ones alone."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for typed in re.findall(r"`(llmdoctor [^`]+)`", text):
+        if "…" not in typed and not re.search(r"(COMMAND|SHELL| --[\w-]+)$", typed):
+            yield from (
+                part for part in re.split(r"\s*\\?\|\s*", typed) if part[:10] == "llmdoctor "
+            )
+
+
+ALL = [(page, line) for page in PAGES for line in commands(page)]
+QUOTED = [(page, line) for page in PAGES for line in quoted(page)]
+
+
+def name(value: object) -> str | None:
+    return str(value.relative_to(ROOT)) if isinstance(value, Path) else None
+
+
+@pytest.mark.parametrize(("page", "line"), [*ALL, *QUOTED], ids=name)
+def test_a_command_that_is_shown_is_one(page: Path, line: str) -> None:
+    command, *rest = shlex.split(line)[1:]
+    if command in ("--help", "--version"):
+        return
+    module, summary = COMMANDS[command]
+    with pytest.raises(ReadError):
+        getattr(import_module(f"llmdoctor.cli.{module}"), command)(Reader(command, summary), rest)
+
+
+def runnable(line: str) -> bool:
+    words = shlex.split(line)[1:]
+    assumed = words[0] == "plan" and "--assume" in words
+    return (words[0] in HARMLESS or assumed) and "-" not in words and "--deep" not in words
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p != EXAMPLES and any(q == p and runnable(x) for q, x in ALL)], ids=name)  # fmt: skip
+def test_the_harmless_commands_of_a_page_run(page: Path, desk: Desk) -> None:
+    (desk.project / "pyproject.toml").write_text(
+        '[tool.llmdoctor.profiles.own]\nextends = "mainline"\n'
+    )
+    (desk.project / "gpu-box.toml").write_text(box())
+    (desk.project / "build.log").write_text("CUDA error: no kernel image is available\n")
+    for path, line in ALL:
+        if path == page and runnable(line):
+            desk.run(*shlex.split(line)[1:], code=(0, 1))
+
+
+def box() -> str:
+    page = (ROOT / "docs" / "reference" / "own-profiles.md").read_text("utf-8")
+    (text,) = re.findall(r"```toml\n(# gpu-box\.toml\n.*?)```", page, re.DOTALL)
+    return str(text)
+
+
+def test_pages_show_commands() -> None:
+    assert {name(page) for page, _ in ALL} >= {"README.md", "docs/tutorial.md"}
+    assert all(
+        any(p == page for p, _ in ALL) for page in (ROOT / "docs" / "how-to").glob("[!R]*.md")
+    )
+
+
+def test_the_readmes_help_is_the_programs(desk: Desk) -> None:
+    text = README.read_text("utf-8")
+    help_text = desk.run("--help").stdout.rstrip("\n")
+    if os.environ.get("LLMDOCTOR_TEST_UPDATE"):
+        text = HELP.sub(lambda _: help_text, text, count=1)
+        README.write_text(text, "utf-8", newline="\n")
+    assert HELP.findall(text) == [help_text]
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    lost = [
+        f"{name(page)}: {target}"
+        for page in [*PAGES, *(ROOT / "docs").glob("*/*.md")]
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert lost == []

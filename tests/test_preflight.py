@@ -1,0 +1,239 @@
+"""The examples for pipelines are run: the action's script, GitLab's job, the container, the hooks.
+
+Each meets a good and a bad project. The hooks need pre-commit, and the whole container needs some
+minutes: `nox -s preflight` gives both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.environment import hermetic_env
+from support.poetry_projects import make_stale, poetry_project
+from support.venvs import make_venv
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = ROOT / "preflight" / "github.sh"
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the examples are run by a POSIX shell")
+
+
+class Runner:
+    """A machine of a pipeline: a project, and a doctor that is there already."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.project = folder / "project"
+        self.doctor = folder / "llmdoctor"
+        self.doctor.write_text(f'#!/bin/sh\nexec {sys.executable} -B -m llmdoctor "$@"\n')
+        self.doctor.chmod(0o755)
+        self.output, self.summary = folder / "output", folder / "summary"
+        self.environ = {
+            **hermetic_env(folder / "outside"),
+            "LLMDOCTOR": str(self.doctor),
+            "LLMDOCTOR_STATE_DIR": str(folder / "state"),
+            "GITHUB_OUTPUT": str(self.output),
+            "GITHUB_STEP_SUMMARY": str(self.summary),
+        }
+
+    def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words,
+            cwd=self.project,
+            env={**self.environ, **more},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    made = Runner(tmp_path)
+    poetry_project(made.project)
+    return made
+
+
+def test_the_action_passes_a_good_project_and_stops_a_bad_one(runner: Runner) -> None:
+    done = runner.run(str(SCRIPT), INPUT_SELECT="LOCK PROJ001")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "llmdoctor: 0 errors, 0 warnings, 0 notes\n"
+    make_stale(runner.project)
+    done = runner.run(str(SCRIPT), INPUT_SELECT="LOCK PROJ001")
+    assert done.returncode == 1
+    assert re.match(r"::error file=poetry\.lock,line=\d+,title=LOCK002", done.stdout)
+    assert runner.output.read_text() == "exit-code=0\nexit-code=1\n"
+    assert "### error LOCK002: " in runner.summary.read_text("utf-8")
+
+
+def test_the_inputs_of_the_action_become_options(runner: Runner) -> None:
+    make_stale(runner.project)
+    known = runner.folder / "known.json"
+    runner.run(str(runner.doctor), "check", "--select", "LOCK", "--write-baseline", str(known))
+    more = {"INPUT_PROJECT": "project", "INPUT_SELECT": "LOCK"}
+    elsewhere = runner.folder
+    for inputs, code in (
+        ({"INPUT_BASELINE": str(known)}, 0),
+        ({"INPUT_FAIL_ON": "never"}, 0),
+        ({"INPUT_PROFILE": "cpu  triton"}, 1),
+        ({"INPUT_PROFILE": "no-such"}, 2),
+        ({"INPUT_ENV": "nowhere"}, 2),
+    ):
+        done = subprocess.run(
+            [SCRIPT], cwd=elsewhere, env={**runner.environ, **more, **inputs}, capture_output=True
+        )
+        assert done.returncode == code, (inputs, done.stderr)
+
+
+def test_an_input_is_never_run(runner: Runner) -> None:
+    done = runner.run(str(SCRIPT), INPUT_PROFILE="$(touch pwned) `touch pwned`;touch pwned *")
+    assert done.returncode == 2
+    assert not (runner.project / "pwned").exists()
+
+
+def test_the_action_gives_its_script_every_input_and_no_other() -> None:
+    action, script = (ROOT / "action.yml").read_text(), SCRIPT.read_text()
+    inputs = re.findall(
+        r"^  ([\w-]+):\n    description", action.partition("\noutputs:")[0], re.MULTILINE
+    )
+    given = dict(re.findall(r"^ +INPUT_(\w+): \$\{\{ inputs\.([\w-]+) \}\}$", action, re.MULTILINE))
+    assert {name.lower().replace("_", "-") for name in given} == set(given.values()) == set(inputs)
+    assert set(re.findall(r"INPUT_(\w+)", script)) == given.keys()
+    assert "${{" not in script
+    assert os.access(SCRIPT, os.X_OK)
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_the_job_of_gitlab_writes_both_reports(good: bool, runner: Runner) -> None:
+    if not good:
+        make_stale(runner.project)
+    job = (ROOT / "preflight" / "gitlab-ci.yml").read_text()
+    lines = re.findall(r"^    - (\.llmdoctor/bin/llmdoctor .*)$", job, re.MULTILINE)
+    assert len(lines) == 2
+    lines = [line.replace(".llmdoctor/bin/llmdoctor", '"$LLMDOCTOR"') for line in lines]
+    script = "set -e\n" + "\n".join(f"{line} --select LOCK" for line in lines)
+    done = runner.run("sh", "-c", script)
+    assert done.returncode == (0 if good else 1), done.stderr
+    entries = json.loads((runner.project / "gl-code-quality.json").read_text())
+    assert [entry["check_name"] for entry in entries] == ([] if good else ["LOCK002"])
+    assert "<testsuites" in (runner.project / "llmdoctor.xml").read_text()
+    for name in ("gl-code-quality.json", "llmdoctor.xml"):
+        assert f": {name}\n" in job
+
+
+def container() -> tuple[list[str], list[str]]:
+    """What the container's file runs while it is built, and its health check."""
+    text = (ROOT / "preflight" / "Dockerfile").read_text()
+    health = re.search(r"^HEALTHCHECK .* CMD (\[.*\])$", text, re.MULTILINE)
+    assert health
+    return re.findall(r"^RUN (.*)$", text, re.MULTILINE), json.loads(health[1])
+
+
+def test_the_container_is_unhealthy_without_its_stack(runner: Runner) -> None:
+    empty = make_venv(runner.folder / "llm")
+    places = {"/opt/llmdoctor/bin/llmdoctor": str(runner.doctor), "/opt/llm": str(empty)}
+    _, health = container()
+    done = runner.run(*(places.get(word, word) for word in health))
+    assert (done.returncode, done.stdout.split(":")[0]) == (1, "error TORCH001")
+
+
+def test_the_container_is_healthy_with_its_stack(runner: Runner) -> None:
+    python = os.environ.get("LLMDOCTOR_TEST_SMOKE_PYTHON")
+    if not python:
+        pytest.skip("LLMDOCTOR_TEST_SMOKE_PYTHON names no environment with a stack")
+    stack = str(Path(python).parents[1])
+    places = {"/opt/llmdoctor/bin/llmdoctor": str(runner.doctor), "/opt/llm": stack}
+    _, health = container()
+    done = runner.run(*(places.get(word, word) for word in health))
+    assert (done.returncode, done.stdout) == (0, "healthy\n")
+
+
+def test_the_container_is_built_as_its_file_says(runner: Runner) -> None:
+    """Every RUN line, in the folders of a test: some minutes and a gigabyte."""
+    if not os.environ.get("LLMDOCTOR_TEST_CONTAINER"):
+        pytest.skip("LLMDOCTOR_TEST_CONTAINER is not set")
+    opt, app = runner.folder / "opt", runner.folder / "app"
+    opt.mkdir()
+    app.mkdir()
+    lines, health = container()
+    environ = {**os.environ, "PROFILE": "cpu", "LLMDOCTOR_STATE_DIR": str(runner.folder / "state")}
+
+    def run(words: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(words, env=environ, cwd=app, capture_output=True, text=True)
+
+    for line in lines:
+        placed = re.sub(r"/src\b", str(ROOT), line.replace("/opt/", f"{opt}/"))
+        done = run(["sh", "-c", placed.replace("python -m venv", f"{sys.executable} -m venv")])
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+    done = run([word.replace("/opt/", f"{opt}/") for word in health])
+    assert (done.returncode, done.stdout) == (0, "healthy\n")
+
+
+@pytest.fixture
+def hooks(tmp_path: Path) -> Path:
+    """This project as a repository of hooks."""
+    folder = tmp_path / "hooks"
+    for name in ("src", "profiles"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml"):
+        shutil.copy(ROOT / name, folder)
+    commit(folder)
+    return folder
+
+
+def commit(folder: Path) -> None:
+    who = ("-c", "user.name=n", "-c", "user.email=e@x.example")
+    for words in (("init", "-q"), ("add", "-A"), (*who, "commit", "-qm", "c")):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+
+
+def test_the_hooks_pass_a_good_project_and_stop_a_bad_one(hooks: Path, runner: Runner) -> None:
+    program = os.environ.get("LLMDOCTOR_TEST_PRE_COMMIT")
+    if not program:
+        pytest.skip("LLMDOCTOR_TEST_PRE_COMMIT names no pre-commit")
+    environ = {**os.environ, "PRE_COMMIT_HOME": str(runner.folder / "pre-commit")}
+
+    def hook(name: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [program, "try-repo", str(hooks), name, "--all-files", "--verbose"],
+            cwd=runner.project,
+            env=environ,
+            capture_output=True,
+            text=True,
+        )
+
+    commit(runner.project)
+    for name in ("llmdoctor-lock", "llmdoctor-profile"):
+        done = hook(name)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Passed" in done.stdout
+    make_stale(runner.project)
+    done = hook("llmdoctor-lock")
+    assert done.returncode == 1
+    assert "error LOCK002" in done.stdout
+    with (runner.project / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.llmdoctor]\nprofile = "own"\n[tool.llmdoctor.profiles.own]\nkind = 1\n')
+    done = hook("llmdoctor-profile")
+    assert done.returncode == 1
+    assert "exit code: 2" in done.stdout
+    assert "[tool.llmdoctor.profiles.own]" in done.stdout
+
+
+def test_every_option_of_a_hook_is_one_of_check() -> None:
+    text = (ROOT / ".pre-commit-hooks.yaml").read_text()
+    entries = re.findall(r"^  entry: (.*)$", text, re.MULTILINE)
+    assert len(entries) == 2
+    for entry in entries:
+        words = shlex.split(entry)[1:]
+        done = subprocess.run(
+            [sys.executable, "-m", "llmdoctor", *words, "--list"], capture_output=True
+        )
+        assert done.returncode == 0, done.stderr
