@@ -162,6 +162,13 @@ def resolve_matrix(session: nox.Session) -> None:
     session.run("python", "tools/resolve_matrix.py")
 
 
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Installs, undos and fixes killed at 200 random moments; not part of CI."""
+    session.install(".", "pytest>=8", "hypothesis>=6.100")
+    session.run("python", "tools/random_kills.py", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
 @nox.session(name="prove-stacks")
 def prove_stacks(session: nox.Session) -> None:
     """Install CUDA stacks on Python 3.12 (several GB), as evidence; not part of CI."""
