@@ -102,6 +102,7 @@ ALLOWED = {
     ("profiles.packages", "pathlib.Path"): "looks for the profiles of installed packages",
     ("profiles.places", "pathlib.Path"): "reads our own profiles, and those that a user names",
     ("smoke", "pathlib.Path"): "names the package's own program",
+    ("smoke.child", "pathlib.Path"): "names the file that the program writes",
     ("sources", "urllib.request.url2pathname"): "turns a file address into a path; asks nobody",
     ("verify", "pathlib.Path"): "names the package's own program",
 }

@@ -16,14 +16,15 @@ class SmokeRow:
     """One backend and kernel in one mode and dtype on one device.
 
     `error` is the measured number nearest to its gate `tolerance`; `ran_as` is the kernel that was
-    really seen running; `peak_bytes` is None where it cannot be observed.
+    really seen running; `peak_bytes` is None where it cannot be observed; `attention` is what
+    transformers calls the backend (its attn_implementation), None where it knows none.
     """
 
     backend: str
     kernel: str
     mode: str  # infer, train, lora, generate
     dtype: str
-    device: str
+    device: str  # cpu, cuda:0
     outcome: Outcome
     seconds: float | None = None
     peak_bytes: int | None = None
@@ -31,6 +32,30 @@ class SmokeRow:
     tolerance: float | None = None
     ran_as: str | None = None
     detail: str | None = None
+    attention: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What `--only` matches."""
+        return "/".join((self.backend, self.kernel, self.mode, self.dtype))
+
+    @property
+    def bad(self) -> bool:
+        """Whether it says that something does not work."""
+        return self.outcome not in ("pass", "skip")
+
+
+@dataclass(frozen=True)
+class Beat:
+    """Where a proof is while it runs: `row` has just ended; with None, `doing` begins.
+
+    `done` rows of `total` on this device have ended; `total` 0 is the time before its first row.
+    """
+
+    doing: str
+    done: int = 0
+    total: int = 0
+    row: SmokeRow | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +71,11 @@ class Proof:
         """Whether something ran, and nothing that ran went wrong."""
         outcomes = {row.outcome for row in self.rows}
         return self.problem is None and "pass" in outcomes and outcomes <= {"pass", "skip"}
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """What it ran on, in that order."""
+        return tuple(dict.fromkeys(row.device for row in self.rows))
 
 
 def read(text: str) -> Proof:

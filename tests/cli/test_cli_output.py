@@ -53,7 +53,7 @@ PLAN = {
 PACKAGE = {"name", "version", "source", "url", "sha256", "size"}
 ROW = {
     "backend", "kernel", "mode", "dtype", "device", "outcome", "seconds", "peak_bytes", "error",
-    "tolerance", "ran_as", "detail",
+    "tolerance", "ran_as", "detail", "attention",
 }  # fmt: skip
 
 

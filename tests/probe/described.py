@@ -126,6 +126,7 @@ class Described:
         cwd: str | None = None,
         timeout: float = 60.0,
         on_line: Any = None,
+        stop_when: Any = None,
     ) -> Completed:
         answer = self.answers.get(" ".join(argv))
         if answer is None:

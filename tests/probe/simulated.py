@@ -49,6 +49,7 @@ class Simulated(Described):
         cwd: str | None = None,
         timeout: float = 60.0,
         on_line: Any = None,
+        stop_when: Any = None,
     ) -> Completed:
         if argv[-1] == "gpu.py":
             child = Local({**os.environ, **(self.nvml or {})})

@@ -207,12 +207,14 @@ class System(Protocol):
         cwd: str | None = None,
         timeout: float = 60.0,
         on_line: Callable[[str], None] | None = None,
+        stop_when: Callable[[], str | None] | None = None,
     ) -> Completed:
         """Run a child to its end, or to the time limit in seconds.
 
         `env` is laid over the environment; None removes a variable. `on_line` is given each line of
-        both streams as it comes. A child never outlives the call: an interrupt or the time limit
-        ends it and everything that it started.
+        both streams as it comes. `stop_when` is asked ten times a second: the first words that it
+        gives end the child, and are its `problem`. A child never outlives the call: an interrupt or
+        the time limit ends it and everything that it started.
         """
 
     def fetch(

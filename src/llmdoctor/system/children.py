@@ -15,6 +15,7 @@ from typing import IO, Any
 from llmdoctor.system import Completed
 
 _GRACE = 5.0  # seconds between asking a child to stop and ending it
+_OFTEN = 0.1  # seconds between two questions whether a child is to be stopped
 
 
 def run(
@@ -24,6 +25,7 @@ def run(
     timeout: float,
     on_line: Callable[[str], None] | None,
     keep_open: tuple[int, ...],
+    stop_when: Callable[[], str | None] | None = None,
 ) -> Completed:
     """Run `argv` to its end; see `System.run`. `keep_open` are descriptors that it inherits."""
     words = tuple(argv)
@@ -40,13 +42,11 @@ def run(
     problem = None
     deadline = time.monotonic() + timeout
     try:
-        child.wait(timeout)
+        problem = _wait(child, deadline, stop_when)
         # a grandchild may hold the pipes open after the child is gone
         patience = min(deadline, time.monotonic() + _GRACE)
-        for reader in readers:
+        for reader in () if problem else readers:
             reader.join(max(0.0, patience - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        problem = "timeout"
     finally:  # also when the user interrupts
         _stop(child)
         for reader in readers:
@@ -57,6 +57,23 @@ def run(
     if code is not None and code < 0:
         problem, code = f"killed by signal {-code}", None
     return Completed(words, code, "".join(out.lines), "".join(err.lines), problem)
+
+
+def _wait(
+    child: subprocess.Popen[str], deadline: float, stop_when: Callable[[], str | None] | None
+) -> str | None:
+    """Wait for a child to end; gives why it has to be ended instead."""
+    while True:
+        left = max(0.0, deadline - time.monotonic())
+        try:
+            child.wait(min(left, _OFTEN) if stop_when else left)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= deadline:
+                return "timeout"
+            if stop_when and (why := stop_when()):
+                return why
+        else:
+            return None
 
 
 def _start(

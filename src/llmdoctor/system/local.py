@@ -172,10 +172,11 @@ class Local:
         cwd: str | None = None,
         timeout: float = 60.0,
         on_line: Callable[[str], None] | None = None,
+        stop_when: Callable[[], str | None] | None = None,
     ) -> Completed:
         merged = {**self.environ, **(env or {})}
         environ = {key: value for key, value in merged.items() if value is not None}
-        return children.run(argv, environ, cwd, timeout, on_line, keep_open=tuple(self._held))
+        return children.run(argv, environ, cwd, timeout, on_line, tuple(self._held), stop_when)
 
     def fetch(
         self,

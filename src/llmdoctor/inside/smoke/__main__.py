@@ -15,8 +15,9 @@ too, so a program that reads the results should give ``--out``. In the order the
 ``{"type": "environment", ...}``
     ``python`` {version, implementation, executable, platform, machine}; ``packages`` {torch (with
     its local version), transformers, peft, numpy}, null where absent; ``cuda``, the CUDA version
-    torch was built for, null on a CPU build; ``device`` {type, name}; ``threads``; ``arch_list``,
-    the GPU architectures compiled into torch; ``import_seconds`` by package; ``seed``.
+    torch was built for, null on a CPU build; ``gpus``, how many torch sees;
+    ``device`` {type, name}; ``threads``; ``arch_list``, the GPU architectures compiled into torch;
+    ``import_seconds`` by package; ``seed``.
 ``{"type": "start", "row": {"backend", "kernel", "mode", "dtype", "device"}}``
     before each row: names the row if the process dies or hangs in it.
 ``{"type": "row", ...}``

@@ -132,6 +132,8 @@ def environment(imported: dict[str, Imported], device: str) -> dict[str, Any]:
         },
         "packages": {**versions, "numpy": numpy},
         "cuda": torch.version.cuda if torch else None,
+        # Asks NVML where it can, and starts no CUDA.
+        "gpus": torch.cuda.device_count() if torch else None,
         "device": {"type": device, "name": _cpu_name() if device == "cpu" else None},
         "threads": torch.get_num_threads() if torch else None,
         "arch_list": torch.cuda.get_arch_list() if torch else None,
