@@ -39,6 +39,7 @@ FLOORS = {
         "system",
     ),
     "eyes": (
+        "advice",
         "checks",
         "diagnose",
         "ingest",

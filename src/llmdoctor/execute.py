@@ -152,7 +152,11 @@ def _do(system: System, step: Step, watch: Watcher) -> Proof | None:
                 unimportable=tuple(problem.module for problem in found if problem.module),
             )
     elif isinstance(step, Smoke):
-        proof = prove(system, step.path)
+        proof = prove(
+            system,
+            step.path,
+            tell=lambda beat: None if beat.passing else watch.line(str(beat)),
+        )
         if not proof.passed:
             raise StepFailedError(_why_not_proven(proof), proof)
         return proof

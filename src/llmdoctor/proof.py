@@ -57,6 +57,19 @@ class Beat:
     total: int = 0
     row: SmokeRow | None = None
 
+    @property
+    def passing(self) -> bool:
+        """Whether the next beat says it as well: a row that has only begun."""
+        return self.row is None and self.total > 0
+
+    def __str__(self) -> str:
+        count = f"{self.done}/{self.total} " if self.total else ""
+        ended = self.row
+        if ended is None:
+            return f"{count}{self.doing}"
+        seconds = "" if ended.seconds is None else f", {ended.seconds:.1f} s"
+        return f"{count}{ended.name} on {ended.device}: {ended.outcome}{seconds}"
+
 
 @dataclass(frozen=True)
 class Proof:

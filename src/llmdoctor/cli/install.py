@@ -284,7 +284,9 @@ def _act(
 
         def write_proof(paper: Paper) -> None:
             if proof:
-                terminal.smoke(proof, paper, verbose=options.verbose)
+                from llmdoctor.render import proof as shown
+
+                shown.smoke(proof, paper, verbose=options.verbose)
 
         afterwards(
             lambda: report(

@@ -182,9 +182,12 @@ class Progress:
         if not self._quiet:
             say(f"[{number}/{total}] {text}")
 
-    def line(self, text: str) -> None:
-        """A program says something: kept on one line at a terminal, written down in a log."""
-        if self._quiet or not text.strip():
+    def line(self, text: str, *, passing: bool = False) -> None:
+        """A program says something: kept on one line at a terminal, written down in a log.
+
+        What is only `passing` is not written down.
+        """
+        if self._quiet or not text.strip() or (passing and not self._live):
             return
         if not self._live:
             say(f"      {text}")

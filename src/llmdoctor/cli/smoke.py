@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from llmdoctor.cli.arguments import Parser, nearest
-from llmdoctor.cli.output import emit, say
+from llmdoctor.cli.output import Progress, emit, say
 from llmdoctor.errors import UsageError
 
 
@@ -21,7 +21,8 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
     options = parser.read(words)
 
     from llmdoctor.probe import Subject, look
-    from llmdoctor.render import documents, terminal
+    from llmdoctor.render import documents
+    from llmdoctor.render import proof as shown
     from llmdoctor.smoke import prove, row_names
     from llmdoctor.system.local import Local
 
@@ -38,13 +39,20 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
         _known(options, row_names(system, environment.executable))
     if not options.quiet:
         say(f"proving {environment.executable}")
-    proof = prove(system, environment.executable, tuple(options.only))
+    progress = Progress(quiet=options.quiet)
+    proof = prove(
+        system,
+        environment.executable,
+        tuple(options.only),
+        tell=lambda beat: progress.line(str(beat), passing=beat.passing),
+    )
+    progress.clear()
     verdict = f"not proven: {proof.problem or 'rows failed'}"
     if proof.passed:
-        verdict = terminal.proven(proof)
+        verdict = shown.proven(proof)
     emit(
         documents.smoke(proof),
-        lambda paper: terminal.smoke(proof, paper, verbose=options.verbose),
+        lambda paper: shown.smoke(proof, paper, verbose=options.verbose),
         format=options.format,
         output=options.output,
         line=verdict if options.quiet else None,

@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from llmdoctor.execute import Done
     from llmdoctor.machine import Machine, Note
     from llmdoctor.plan import Plan
-    from llmdoctor.proof import Proof, SmokeRow
 
 _SIGNS = {"error": "✗", "warning": "!", "note": "·", "pass": "✓", "fail": "✗", "skip": "-"}
 _PLAIN = {"✗": "x", "✓": "ok", "·": "*", "→": "->", "…": "...", "≥": ">="}
 _HARD = "\N{NO-BREAK SPACE}"
-_STYLES = {
+STYLES = {
     "error": "bold red",
     "warning": "yellow",
     "note": "cyan",
@@ -170,7 +169,7 @@ def _absent(unread: Note | None) -> str:
 def finding(item: Finding, paper: Paper) -> None:
     """One finding, with its way out."""
     sign = _SIGNS[item.severity]
-    paper.line(f"{sign} {item.severity} {item.code}: {item.title}", _STYLES[item.severity])
+    paper.line(f"{sign} {item.severity} {item.code}: {item.title}", STYLES[item.severity])
     if item.detail:
         paper.line(item.detail, indent=2)
     for text in item.evidence:
@@ -184,40 +183,11 @@ def finding(item: Finding, paper: Paper) -> None:
     paper.line()
 
 
-def smoke(proof: Proof, paper: Paper, *, verbose: bool) -> None:
-    """The smoke matrix: outcome, backend, mode, dtype, measured error against its gate, seconds."""
-    if proof.problem:
-        paper.line(f"✗ not proven: {proof.problem}", "bold red")
-    for row in proof.rows:
-        measured = "" if row.error is None else f"{row.error:.1e} / {row.tolerance:.0e}"
-        seconds = "" if row.seconds is None else f"{row.seconds:.2f} s"
-        cells = f"{row.outcome:7} {_ran(row):30} {row.mode:8} {row.dtype:4} {measured:15} {seconds}"
-        paper.verbatim(cells.rstrip(), _STYLES[row.outcome])
-        if row.detail and (verbose or row.outcome != "pass"):
-            paper.line(row.detail, _STYLES[row.outcome], indent=8)
-    outcomes = [row.outcome for row in proof.rows]
-    words = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
-    verdict = proven(proof) if proof.passed else "NOT proven"
-    paper.line(f"{verdict}: {words or 'no row ran'}", "bold green" if proof.passed else "bold red")
-
-
-def _ran(row: SmokeRow) -> str:
-    """The backend and its kernel; for a backend's own choice, the kernel that was seen."""
-    if row.kernel != "default":
-        return f"{row.backend} {row.kernel}"
-    return row.backend if row.ran_as in (None, row.backend) else f"{row.backend} → {row.ran_as}"
-
-
-def proven(proof: Proof) -> str:
-    """What a passed proof shows: of a torch that was built for a GPU, the processor's part."""
-    on_cpu = all(row.device == "cpu" for row in proof.rows)
-    built_for_gpu = proof.environment.get("cuda") is not None
-    return "proven on the processor" if built_for_gpu and on_cpu else "proven"
-
-
 def installed(plan: Plan, done: Done, paper: Paper, *, verbose: bool) -> None:
     """What came of an install that was kept."""
     if done.proof:
+        from llmdoctor.render.proof import smoke
+
         smoke(done.proof, paper, verbose=verbose)
     names = " + ".join(plan.choice.profiles)
     paper.verbatim(f"✓ {names} {standing(plan, done)}: {plan.environment}", "green")
@@ -248,7 +218,7 @@ def ages(dates: Mapping[str, str], today: str, paper: Paper, *, verbose: bool) -
             _SIGNS["note"],
             f"not checked for over a year: {words}; what came out since then is not known here. "
             "A newer llmdoctor knows more",
-            _STYLES["note"],
+            STYLES["note"],
             0,
         )
 

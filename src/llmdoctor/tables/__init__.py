@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         Transformers,
         UnknownTransformers,
         attention_names,
+        preferred_attention,
         transformers_release,
     )
     from llmdoctor.tables.pins import NoPin, Pin, Place, pin_for, pinned_packages
@@ -98,6 +99,7 @@ __all__ = [
     "pin_for",
     "pinned_packages",
     "poetry_rules",
+    "preferred_attention",
     "pypi_default_variant",
     "runs_on",
     "table_date",
@@ -111,7 +113,13 @@ __all__ = [
 
 # Only a plan needs these: half of the import time of this package, which every check pays.
 _LATER = {
-    "attention": ("Transformers", "UnknownTransformers", "attention_names", "transformers_release"),
+    "attention": (
+        "Transformers",
+        "UnknownTransformers",
+        "attention_names",
+        "preferred_attention",
+        "transformers_release",
+    ),
     "pins": ("NoPin", "Pin", "Place", "pin_for", "pinned_packages"),
     "triton_pins": ("NoTriton", "TritonPin", "triton_for"),
     "wheel_choice": ("WheelMatch", "find_wheel"),

@@ -35,6 +35,11 @@ class Transformers:
     checked: str
 
 
+def preferred_attention() -> tuple[str, ...]:
+    """Values of attn_implementation, the one to take first where it is proven to work."""
+    return tuple(read_table("transformers")["table"]["prefer"])
+
+
 def transformers_release(version: str) -> Transformers:
     """What is known of a version such as "5.0.0": the row of the line it belongs to.
 

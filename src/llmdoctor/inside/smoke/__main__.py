@@ -21,7 +21,7 @@ too, so a program that reads the results should give ``--out``. In the order the
 ``{"type": "start", "row": {"backend", "kernel", "mode", "dtype", "device"}}``
     before each row: names the row if the process dies or hangs in it.
 ``{"type": "row", ...}``
-    the five fields of the identity, then
+    the five fields of the identity, ``attention``, transformers' name of the backend, then
     ``outcome`` pass | fail | skip (crash and timeout are for the parent to say);
     ``seconds`` wall time, ``peak_bytes`` null on a CPU, where no peak per row can be observed;
     ``error`` and ``tolerance``, the measured number closest to (or beyond) its gate and that gate,

@@ -70,7 +70,8 @@ def main(arguments: list[str], backends: Sequence[Backend] = BACKENDS) -> int:
                 result = Result(obstacle[0], 0.0, obstacle[1])
             else:
                 result = laboratory.result(backend, row)
-            stream.write("row", **row.identity(), **asdict(result))
+            name = backend.attention
+            stream.write("row", **row.identity(), attention=name, **asdict(result))
         stream.write(
             "done",
             rows=len(chosen),
