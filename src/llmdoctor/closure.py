@@ -116,7 +116,7 @@ def parse_lock(text: str) -> tuple[Resolved, ...]:
     for entry in tomllib.loads(text).get("packages", ()):
         files = entry.get("wheels") or [entry[key] for key in ("archive", "sdist") if key in entry]
         file = files[0] if files else {}
-        url = file.get("url") or file.get("path")
+        url = file.get("url") or (file.get("path") if "archive" in entry else None)
         name = unquote(urlsplit(url).path).rpartition("/")[2] if url else ""
         source: Literal["index", "wheel", "sdist"] = "index"
         if "archive" in entry:

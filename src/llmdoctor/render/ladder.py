@@ -23,8 +23,8 @@ _RUNGS = (
     ("Extensions", ("EXT", "DEEP")),
     ("Attention", ("ATTN", "HF")),
 )
-# Of the project, the wish and pasted messages: no rung of the stack.
-BESIDE = ("LOCK", "LOG", "POETRY", "PROFILE", "PROJ")
+# Of the network, the project, the wish and pasted messages: no rung of the stack.
+BESIDE = ("LOCK", "LOG", "NET", "POETRY", "PROFILE", "PROJ")
 _EXTENSIONS = ("triton", "triton-windows", "bitsandbytes", "mamba-ssm", "causal-conv1d", "peft")
 _ATTENTION = ("flash-attn", "flash-attn-3", "xformers", "transformers")
 
