@@ -89,14 +89,20 @@ class Scene:
         self.seconds = time.monotonic() - began
 
     def _in_a_world(self, act: Callable[[World], Tree]) -> Tree:
-        with tempfile.TemporaryDirectory() as folder, LoopbackIndex() as index:
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+            LoopbackIndex() as index,
+        ):
             world = World(Path(folder), index)
             self._prepare(world)
             return act(world)
 
     def kill(self, wait: float, what: signal.Signals) -> tuple[str, list[str]]:
         """The outcome of one try ("as before", "finished"), or "broken" with what differs."""
-        with tempfile.TemporaryDirectory() as folder, LoopbackIndex() as index:
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+            LoopbackIndex() as index,
+        ):
             world = World(Path(folder), index)
             self._prepare(world)
             before = state(world)

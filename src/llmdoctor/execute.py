@@ -26,7 +26,7 @@ from llmdoctor.plan import (
     Write,
 )
 from llmdoctor.proof import Proof
-from llmdoctor.rollback import inside, keep, owner, take_back
+from llmdoctor.rollback import MARK_OF_CHILDREN, inside, keep, owner, take_back
 from llmdoctor.smoke import prove
 from llmdoctor.system import System
 from llmdoctor.system.readonly import ReadOnly
@@ -113,7 +113,7 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
                 keep(system, step, journal.id, number)
             journal.begin(number, step)
             begun.append(step)
-            proof = _do(system, step, watch) or proof
+            proof = _do(system, step, watch, journal.id) or proof
             journal.done(number)
             finished += 1
         journal.end("kept")
@@ -134,10 +134,14 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
     return Done(journal.id, proof, backups[0] if backups else None)
 
 
-def _do(system: System, step: Step, watch: Watcher) -> Proof | None:
+def _do(system: System, step: Step, watch: Watcher, run: str) -> Proof | None:
     if isinstance(step, Run):
         done = system.run(
-            step.argv, env=step.env, cwd=step.cwd, timeout=step.timeout, on_line=watch.line
+            step.argv,
+            env={**step.env, MARK_OF_CHILDREN: run},
+            cwd=step.cwd,
+            timeout=step.timeout,
+            on_line=watch.line,
         )
         if not done.ok:
             why = done.problem or f"exit code {done.code}"
@@ -270,6 +274,7 @@ def recover(system: System, environment: str) -> tuple[Entry, ...]:
     """
     found = unfinished(system, environment)
     for entry in found:
+        system.end_marked(MARK_OF_CHILDREN, entry.id)
         whose = owner(system, entry)
         left = take_back(system, entry, whose)
         kept = [step.to for step in entry.begun if isinstance(step, (Snapshot, SetAside))]

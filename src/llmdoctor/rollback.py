@@ -64,6 +64,12 @@ def owner(system: System, entry: Entry) -> Owner:
     return "unknown"
 
 
+# A variable of every program that a run starts, with the run's identifier. A doctor that is killed
+# outright takes its own child along, and not what that child has started: pip under ensurepip, a
+# compiler under a build. What still runs would write into the environment that is put back.
+MARK_OF_CHILDREN = "LLMDOCTOR_RUN"
+
+
 def take_back(system: System, entry: Entry, whose: Owner = "run") -> tuple[str, ...]:
     """Undo a run's steps, last first. What could not be undone comes back as text.
 
@@ -72,6 +78,7 @@ def take_back(system: System, entry: Entry, whose: Owner = "run") -> tuple[str, 
     a half-removed tree never lies at the path. Where nobody can tell (`whose` is unknown), nothing
     at the path is removed: it goes to `unclear`. What is somebody's stays.
     """
+    system.end_marked(MARK_OF_CHILDREN, entry.id)
     left = []
     # What was built in the place of something that was set aside goes when that is put back, and
     # only then: once it is back, the same path holds what must stay.

@@ -218,3 +218,25 @@ with system.lock({str(tmp_path / "lock")!r}, 1.0):
     doctor.kill()
     doctor.wait()
     assert gone(int(note.read_text()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_what_a_killed_child_has_started_is_found_by_its_mark_and_ended() -> None:
+    """As with pip, which ensurepip starts with every descriptor closed."""
+    code = (
+        "import subprocess, sys; "
+        "print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid)"
+    )
+    started = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "LLMDOCTOR_TEST": "marked"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        start_new_session=True,
+    )
+    pid = int(started.stdout)
+    Local().end_marked("LLMDOCTOR_TEST", "another")
+    assert not gone(pid, seconds=0.3), "what bears another mark lives on"
+    Local().end_marked("LLMDOCTOR_TEST", "marked")
+    assert gone(pid)

@@ -27,6 +27,7 @@ ACTING = {
     "clone_tree": (".", "new"),
     "lock": ("new", 0.0),
     "link": ("file", "new"),
+    "end_marked": ("LLMDOCTOR_TEST", "1"),
     "fetch": ("http://127.0.0.1:9/",),
     "download": ("http://127.0.0.1:9/", "new"),
 }

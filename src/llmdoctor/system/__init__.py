@@ -288,6 +288,9 @@ class System(Protocol):
     def link(self, path: str, to: str) -> None:
         """Give a file a second name by a hard link; a copy where that is impossible."""
 
+    def end_marked(self, variable: str, value: str) -> None:
+        """End this user's processes that have that variable with that value. Linux alone."""
+
     def lock(self, path: str, wait: float) -> AbstractContextManager[None]:
         """Hold an exclusive lock on a file, in this process and its children.
 

@@ -114,6 +114,29 @@ def _dies_with_its_parent() -> Callable[[], object]:
     return lambda: prctl(set_parent_death_signal, signal.SIGKILL)
 
 
+def end_marked(variable: str, value: str) -> None:
+    """End what carries a mark in its environment; see `System.end_marked`."""
+    if sys.platform != "linux":
+        return
+    deadline = time.monotonic() + _GRACE
+    while (found := _marked(f"{variable}={value}".encode())) and time.monotonic() < deadline:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_OFTEN / 2)
+
+
+def _marked(mark: bytes) -> list[int]:
+    """This user's processes with that entry in their environment, but for this one."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) != os.getpid():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
+                if mark in file.read().split(b"\0"):
+                    found.append(int(name))
+    return found
+
+
 @contextlib.contextmanager
 def signals_held_back() -> Iterator[None]:
     """Ignore interrupt, end and hang-up signals; see `System.uninterrupted`."""

@@ -287,6 +287,9 @@ class Local:
         except (OSError, NotImplementedError):  # other device, no hard links, too many links
             shutil.copy2(path, to)
 
+    def end_marked(self, variable: str, value: str) -> None:
+        children.end_marked(variable, value)
+
     @contextlib.contextmanager
     def lock(self, path: str, wait: float) -> Iterator[None]:
         from llmdoctor.system import locking
