@@ -225,7 +225,8 @@ def test_what_a_killed_child_has_started_is_found_by_its_mark_and_ended() -> Non
     """As with pip, which ensurepip starts with every descriptor closed."""
     code = (
         "import subprocess, sys; "
-        "print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid)"
+        "sleep = [sys.executable, '-c', 'import time; time.sleep(60)']; "
+        "print(subprocess.Popen(sleep, stdout=subprocess.DEVNULL).pid)"
     )
     started = subprocess.run(
         [sys.executable, "-c", code],
