@@ -38,7 +38,8 @@ def test_a_sound_environment_passes_on_the_kernel_asked_for(
 
 def test_a_row_has_the_fields_of_the_contract(smoke: Run) -> None:
     for row in smoke.of("row"):
-        assert set(row) - {"type"} == CONTRACT
+        assert set(row) - {"type", "attention"} == CONTRACT
+        assert row["attention"] == row["backend"]
         assert 0 <= row["error"] <= row["tolerance"]
         assert row["seconds"] > 0
         assert row["device"] == "cpu"
