@@ -52,6 +52,7 @@ FLOORS = {
         "policy",
         "probe",
         "profiles",
+        "promises",
         "resolve",
         "sources",
         "tables",

@@ -23,6 +23,7 @@ from llmdoctor import profiles, tables
 from llmdoctor.paths import profiles_dir
 from llmdoctor.plan import Choice
 from llmdoctor.profile import Profile
+from llmdoctor.promises import PLACES
 from llmdoctor.render import catalogue
 from llmdoctor.resolve import resolve
 from llmdoctor.tables.read import read_table
@@ -90,6 +91,7 @@ def profile_page(profile: Profile, known: tuple[Profile, ...]) -> str:
         "",
         *(f"- {plain(need)}" for need in catalogue.needs(profile)),
         "",
+        *promises(profile),
         *exclusions(profile),
         *listed("Notes", [plain(note) for note in profile.notes]),
         "## Where it fits",
@@ -133,6 +135,20 @@ def installs(profile: Profile) -> Iterator[str]:
             rest = f"where {code(want.marker)}" if want.marker else ""
         name = f"{code(text)}{comma}{rest}".strip()
         yield from row(name, plain(want.reason), plain(want.source), want.checked)
+    yield ""
+
+
+def promises(profile: Profile) -> Iterator[str]:
+    """The rows of the smoke test without which an install is taken back."""
+    if not profile.promises:
+        return
+    yield from ("## What it promises", "")
+    yield "Rows of `llmdoctor smoke` that have to pass, or the install is taken back."
+    yield ""
+    yield from row("rows", "on", "what it is")
+    yield "|" + "---|" * 3
+    for promise in profile.promises:
+        yield from row(code(promise.rows), PLACES[promise.on], plain(promise.reason))
     yield ""
 
 

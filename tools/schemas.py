@@ -20,7 +20,7 @@ from llmdoctor.finding import Finding, Outcome, Severity, Verdict
 from llmdoctor.known import Baseline
 from llmdoctor.machine import Machine
 from llmdoctor.plan import Alternative, Conflict, Reason, Rejected, Target
-from llmdoctor.profile import Origin, Profile
+from llmdoctor.profile import Origin, Profile, Promise
 from llmdoctor.profiles import Broken
 from llmdoctor.proof import SmokeRow
 from llmdoctor.wire import _hints
@@ -117,6 +117,7 @@ def documents() -> dict[str, Schema]:
         "kept": WHOLE,
         "conflicts": listed(of(Conflict)),
         "steps": listed(step),
+        "promises": listed(of(Promise)),
         **reasons,
         "tables": tables,
     }

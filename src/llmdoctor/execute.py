@@ -25,6 +25,7 @@ from llmdoctor.plan import (
     Verify,
     Write,
 )
+from llmdoctor.promises import broken
 from llmdoctor.proof import Proof
 from llmdoctor.rollback import MARK_OF_CHILDREN, inside, keep, owner, take_back
 from llmdoctor.smoke import prove
@@ -161,8 +162,8 @@ def _do(system: System, step: Step, watch: Watcher, run: str) -> Proof | None:
             step.path,
             tell=lambda beat: None if beat.passing else watch.line(str(beat)),
         )
-        if not proof.passed:
-            raise StepFailedError(_why_not_proven(proof), proof)
+        if doubt := _why_not_proven(proof, step):
+            raise StepFailedError(doubt, proof)
         return proof
     elif isinstance(step, Recheck):
         if wrong := _still_wrong(system, step):
@@ -212,15 +213,20 @@ def _still_wrong(system: System, step: Recheck) -> list[str]:
     ]
 
 
-def _why_not_proven(proof: Proof) -> str:
-    if proof.problem:
+def _why_not_proven(proof: Proof, step: Smoke) -> str | None:
+    """Why the proof does not do; None where what is promised passed."""
+    if step.promises:
+        lines = broken(step.promises, proof.rows)
+        head = "the smoke test did not show what is promised:"
+    else:
+        bad = [row for row in proof.rows if row.bad]
+        lines = tuple(f"{row.name}: {row.outcome}: {row.detail}" for row in bad)
+        head = f"the smoke test failed in {len(bad)} of {len(proof.rows)} rows:"
+    if proof.problem and (lines or not step.promises):
         return f"the smoke test could not prove the environment: {proof.problem}"
-    bad = [row for row in proof.rows if row.outcome not in ("pass", "skip")]
-    lines = [
-        f"  {row.backend}/{row.kernel}/{row.mode}/{row.dtype}: {row.outcome}: {row.detail}"
-        for row in bad
-    ]
-    return "\n".join([f"the smoke test failed in {len(bad)} of {len(proof.rows)} rows:", *lines])
+    if lines or (not step.promises and not proof.passed):
+        return "\n  ".join([head, *lines])
+    return None
 
 
 def _give_back(

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from llmdoctor.machine import Gpu
+from llmdoctor.profile import Promise
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,16 @@ class Choice:
     variant: str | None = None  # "cu126"
     requirements: tuple[Requirement, ...] = ()
     imports: tuple[str, ...] = ()
+    promises: tuple[Promise, ...] = ()
     disk: int = 0
     reasons: tuple[Reason, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+
+    @property
+    def due(self) -> tuple[Promise, ...]:
+        """The promises that can be seen kept on this machine: those on a GPU need one."""
+        return tuple(item for item in self.promises if item.on == "cpu" or self.target.gpus)
 
 
 @dataclass(frozen=True)
@@ -248,10 +255,14 @@ class Verify:
 
 @dataclass(frozen=True)
 class Smoke:
-    """Prove the environment by running its attention backends."""
+    """Prove the environment by running its attention backends.
+
+    `promises` decide; without any, whatever was run has to pass.
+    """
 
     text: str
     path: str
+    promises: tuple[Promise, ...] = ()
     kind: Literal["smoke"] = "smoke"
 
 

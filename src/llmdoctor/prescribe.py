@@ -62,5 +62,6 @@ def prescribe(
         )
     )
     if smoke:
-        steps.append(Smoke("prove it: run every attention backend", job.target_python))
+        text = "prove it: run every attention backend"
+        steps.append(Smoke(text, job.target_python, choice.due))
     return tuple(steps)

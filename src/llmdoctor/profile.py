@@ -69,6 +69,20 @@ class Hardware:
 
 
 @dataclass(frozen=True)
+class Promise:
+    """Rows of the smoke test on which it hangs whether an install is kept.
+
+    `rows` is a glob over backend/kernel/mode/dtype. Nothing that it reaches may fail, and each mode
+    that it reaches has to pass in one dtype at least. What is promised `on` a GPU is asked for
+    where the machine has one, of a build that was made for it.
+    """
+
+    rows: str
+    reason: str
+    on: Literal["cpu", "gpu"] = "cpu"
+
+
+@dataclass(frozen=True)
 class LeftOut:
     """A requirement of a profile's sources that is deliberately not taken over, and why.
 
@@ -128,6 +142,7 @@ class Profile:
     memory: int = 0  # bytes of main memory that the smoke test needs
     packages: tuple[Want, ...] = ()
     imports: tuple[str, ...] = ()  # modules whose import is part of the proof
+    promises: tuple[Promise, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = field(default=())

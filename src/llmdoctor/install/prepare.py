@@ -187,7 +187,7 @@ def _already_right(
     if verify.damaged(system, there, names, choice.variant):
         return None
     assert there.path is not None
-    smoke = (Smoke("prove it again: run every attention backend", python),)
+    smoke = (Smoke("prove it again: run every attention backend", python, choice.due),)
     return Plan(
         choice,
         there.path,

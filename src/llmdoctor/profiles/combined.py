@@ -1,4 +1,4 @@
-"""What the resolver does not look at: where profiles come from, and bounds without a version."""
+"""What the resolver does not look at: origins, promises, and bounds without a version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llmdoctor.profiles.bounds import satisfiable
 
 
 def combined(choice: Choice, profiles: Sequence[Profile]) -> Choice:
-    """The choice with the origin of what is not ours, refused where two profiles contradict.
+    """The choice with its profiles' promises and origins, refused where two of them contradict.
 
     uv names such a contradiction as well, once it is asked; a plan from the tables never asks it.
     `profiles`: all that the choice can name.
@@ -24,10 +24,17 @@ def combined(choice: Choice, profiles: Sequence[Profile]) -> Choice:
     )
     against = tuple(_contradictions(choice, chosen)) if choice.feasible else ()
     feasible = choice.feasible and not against
+    promises = (
+        item
+        for profile in chosen
+        for item in profile.promises
+        if item.on == "cpu" or choice.variant != "cpu"
+    )
     # Where a profile comes from explains what is chosen; it is nothing against it.
     return replace(
         choice,
         feasible=feasible,
+        promises=tuple(dict.fromkeys(promises)) if feasible else (),
         reasons=(*against, *choice.reasons, *(origins if feasible else ())),
     )
 

@@ -40,6 +40,14 @@ def check_keys(profile: Profile) -> None:
             raise WireError("$.feature", str(error.args[0])) from None
     for number, want in enumerate(profile.packages):
         _check_want(f"$.packages[{number}]", want)
+    for number, promise in enumerate(profile.promises):
+        if (
+            promise.rows.count("/") > 3
+            or not set(promise.rows).isdisjoint(" \t\n")
+            or not promise.rows
+        ):
+            text = f"expected a glob over backend/kernel/mode/dtype, got {promise.rows!r}"
+            raise WireError(f"$.promises[{number}].rows", text)
 
 
 def _check_torch(torch: TorchPin) -> None:

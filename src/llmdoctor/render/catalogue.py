@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from llmdoctor.promises import PLACES
 from llmdoctor.render.plans import Asked, alternatives, machine, megabytes
 from llmdoctor.render.terminal import Paper, command
 
@@ -163,6 +164,7 @@ def one(profile: Profile, made: Plan, paper: Paper, *, spelled: str, verbose: bo
             paper.item("·", f"not taken: {item.candidate}: {item.reason}")
     _installs(profile, paper)
     _needs(profile, paper)
+    _promises(profile, paper)
     _exclusions(profile, paper)
     if profile.notes:
         paper.line("notes", "bold")
@@ -231,6 +233,13 @@ def needs(profile: Profile) -> list[str]:
     if profile.memory:
         found.append(f"{megabytes(profile.memory)} of main memory, measured in its smoke test")
     return found
+
+
+def _promises(profile: Profile, paper: Paper) -> None:
+    if profile.promises:
+        paper.line("has to pass in the smoke test, or the install is taken back", "bold")
+    for promise in profile.promises:
+        paper.item("·", f"{promise.rows} on {PLACES[promise.on]}: {promise.reason}")
 
 
 def _exclusions(profile: Profile, paper: Paper) -> None:

@@ -88,6 +88,7 @@ def plan(plan: Plan, tables: Mapping[str, str], blocked: Sequence[Finding] = ())
         "removals": wire.dump(plan.removals),
         "conflicts": [wire.dump(conflict) for conflict in plan.conflicts],
         "steps": [step(item) for item in plan.steps],
+        "promises": wire.dump(choice.promises),
         "reasons": [
             *({"code": item.code, "cause": item.cause, "text": item.title} for item in blocked),
             *wire.dump(choice.reasons),

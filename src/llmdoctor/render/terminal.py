@@ -190,7 +190,9 @@ def installed(plan: Plan, done: Done, paper: Paper, *, verbose: bool) -> None:
 
         smoke(done.proof, paper, verbose=verbose)
     names = " + ".join(plan.choice.profiles)
-    paper.verbatim(f"✓ {names} {standing(plan, done)}: {plan.environment}", "green")
+    whole = done.proof is None or done.proof.passed
+    sign, style = ("✓", "green") if whole else (_SIGNS["warning"], STYLES["warning"])
+    paper.verbatim(f"{sign} {names} {standing(plan, done)}: {plan.environment}", style)
     if done.backup:
         paper.verbatim(f"the former environment is kept: {done.backup}")
         paper.verbatim(f"$ llmdoctor undo {done.run}", "bold", 4)
@@ -200,8 +202,14 @@ def standing(plan: Plan, done: Done) -> str:
     """What is known of an environment that was installed; it claims no more than was run."""
     if done.proof is None:
         return "installed, not proven (--no-smoke)"
+    if not done.proof.passed:
+        return "installed; what it promises passed, and other rows of the smoke test did not"
     if plan.choice.variant == "cpu" or any(row.device != "cpu" for row in done.proof.rows):
         return "proven"
+    if plan.choice.promises != plan.choice.due:
+        return (
+            "proven on the processor; what it promises on a GPU is not proven: there is none here"
+        )
     return "proven on the processor; its GPU kernels are not covered by this version's proof"
 
 
