@@ -96,6 +96,9 @@ class PciDevice:
     driver: str | None = None  # the kernel module that holds it
 
 
+UNNAMED = "NVIDIA GPU, not named"  # the name of one that a report counts and does not name
+
+
 @dataclass(frozen=True)
 class Gpu:
     """One NVIDIA GPU as `source` describes it."""
@@ -109,6 +112,12 @@ class Gpu:
     mig: bool | None = None
     source: str = "nvml"
     mig_devices: int | None = None  # instances that programs can use, where MIG is on
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether a report leaves open which GPU it is: not named, or shortened too far."""
+        shortened = self.name == UNNAMED or self.name.endswith("...")
+        return shortened and self.compute_capability is None
 
 
 @dataclass(frozen=True)

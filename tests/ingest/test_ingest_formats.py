@@ -141,8 +141,35 @@ def test_nvidia_smi_lists_its_gpus(
     assert machine.nvidia.driver_version == driver
     assert [reading.value for reading in machine.nvidia.cuda] == ([cuda] if cuda else [])
     assert gpus(machine) == found
-    assert {"host", "environment", "cuda", "pci"} <= unsaid(machine)
+    assert {"environment", "cuda", "pci"} <= unsaid(machine)
     assert not {"nvidia", "driver"} & unsaid(machine)
+
+
+@pytest.mark.parametrize(
+    ("text", "system"),
+    [
+        (reports.SMI_520_MIG, "linux"),
+        (reports.SMI_520_MIG.replace("Persistence-M", "     TCC/WDDM"), "windows"),
+        (reports.SMI_610.replace("Persistence-M", "Driver-Model "), "windows"),
+        (reports.SMI_Q, "unknown"),
+        ("nvidia-nccl-cu12==2.21.5\ntorch==2.5.1\ntransformers==4.47.1\n", "linux"),
+        ("pywin32==308\ntorch==2.5.1+cpu\ntransformers==4.47.1\nnumpy==1.26.4\n", "windows"),
+        ("torch==2.5.1\ntransformers==4.47.1\nnumpy==1.26.4\n", "unknown"),
+    ],
+)
+def test_what_exists_on_one_system_alone_tells_the_system(text: str, system: str) -> None:
+    assert ingest.read(text).host.system == system
+
+
+def test_versions_typed_by_hand_are_read() -> None:
+    machine = ingest.read(f"{reports.SMI_610}\nPython 3.11.9\ntorch 2.5.1+cu121\npeft 0.13.2\n")
+    assert machine.environment.torch
+    assert machine.environment.torch.cuda == "12.1"
+    assert machine.environment.package("peft") == Package("peft", "0.13.2")
+    assert (
+        ingest.read(f"{reports.SMI_610}\nI think that torch 2.5.1 broke\n").environment.torch
+        is None
+    )
 
 
 def test_a_shortened_name_tells_the_capability_only_where_all_it_may_mean_agree() -> None:

@@ -210,3 +210,49 @@ def test_the_wheel_in_a_frozen_address_tells_for_which_torch_it_was_built(
     assert package.origin == wheel
     finding = found(judged(text, tmp_path), "EXT001")
     assert "built for torch 2.5" in finding.detail
+
+
+SMI = """\
+| NVIDIA-SMI {driver}    Driver Version: {driver}    CUDA Version: {cuda}     |
+| GPU  Name        Persistence-M| Bus-Id        Disp.A | Volatile Uncorr. ECC |
+|   0  {gpu:20}Off  | 00000000:01:00.0 Off |                  N/A |
+"""
+
+
+def test_a_list_without_torch_that_is_not_whole_does_not_say_that_torch_is_missing(
+    tmp_path: Path,
+) -> None:
+    smi = SMI.format(driver="565.57.01", cuda="12.7", gpu="NVIDIA A100-SXM4")
+    report = judged(f"{smi}\nPython 3.11.9 on Linux\n", tmp_path)
+    assert report.findings == ()
+    assert "TORCH001" in {item.code for item in report.verdicts if item.outcome == "skip"}
+
+
+def test_a_gpu_that_the_report_does_not_name_is_not_said_to_be_unfit(tmp_path: Path) -> None:
+    path = tmp_path / "report.txt"
+    path.write_text("PyTorch version: 2.9.1+cu126\nIs CUDA available: True\n")
+    report = diagnose(Local(), Question(snapshot=str(path), profiles=("mainline",)))
+    (verdict,) = [item for item in report.verdicts if item.code == "PROFILE001"]
+    assert verdict.outcome == "skip"
+    assert "which GPU" in (verdict.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("packages", "driver", "gpu", "cause"),
+    [
+        # the CUDA of a torch from PyPI stands in the runtime beside it, Linux in nvidia-smi's head
+        (
+            "nvidia-cuda-runtime-cu12 12.4.127\ntorch 2.5.1\n",
+            "470.256.02",
+            "NVIDIA GeForce ...",
+            "driver-too-old",
+        ),
+        ("torch 2.5.1+cu121\n", "570.86.15", "GeForce RTX 5070 Ti", "gpu-too-new-for-torch"),
+    ],
+)
+def test_what_the_system_must_be_is_enough_to_judge_a_report_that_leaves_the_rest_open(
+    packages: str, driver: str, gpu: str, cause: str, tmp_path: Path
+) -> None:
+    text = SMI.format(driver=driver, cuda="11.4", gpu=gpu)
+    report = judged(f"{text}\nPackage Version\n------- -------\n{packages}", tmp_path)
+    assert [item.cause for item in report.findings if item.severity == "error"] == [cause]

@@ -236,8 +236,10 @@ def _fits(case: Case) -> Skip | list[_Fit]:
     if why := why_no_gpu(case):
         return Skip(f"no GPU can be used: {why}")
     release = release_of(torch.version)
-    codes = release.architectures(torch.variant, host.system, host.arch) if release else None
-    if not codes:
+    builds = (
+        release.architectures_where_unsaid(torch.variant, host.system, host.arch) if release else ()
+    )
+    if not builds:
         return Skip(
             f"the architectures of torch {torch.version} for {torch.variant} on "
             f"{host.system} {host.arch} are not in the table"
@@ -246,9 +248,13 @@ def _fits(case: Case) -> Skip | list[_Fit]:
     known = [(gpu, cc) for gpu in seen.gpus if (cc := capability(gpu))]
     if not known:
         return Skip("the compute capability of the GPU is not known")
+    judged = [(gpu, cc, {_how(codes, cc, torch.cuda) for codes in builds}) for gpu, cc in known]
+    if all(len(hows) > 1 for _, _, hows in judged):
+        return Skip("the builds of torch differ, and the report does not say which system it is")
     return [
-        _Fit(gpu, cc, seen.note, _how(codes, cc, torch.cuda), codes, torch.version)
-        for gpu, cc in known
+        _Fit(gpu, cc, seen.note, hows.pop(), builds[0], torch.version)
+        for gpu, cc, hows in judged
+        if len(hows) == 1
     ]
 
 

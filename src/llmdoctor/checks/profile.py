@@ -23,6 +23,8 @@ def profile_does_not_fit(case: Case) -> Answer:
         return Skip("no profile was asked for")
     if choice.feasible:
         return None
+    if unnamed := next((gpu.name for gpu in case.machine.nvidia.gpus if gpu.unnamed), None):
+        return Skip(f"the report does not say which GPU {unnamed!r} is")
     cause = next((reason.cause for reason in choice.reasons if reason.cause), None)
     return finding(
         profile_does_not_fit,

@@ -22,7 +22,7 @@ NEED_TORCH = ("accelerate", "bitsandbytes", "flash-attn", "peft", "torchvision",
 NEED_GPU = ("bitsandbytes", "causal-conv1d", "flash-attn", "mamba-ssm", "xformers")
 
 
-@check("TORCH001", cause="torch-missing", readers=("environment",))
+@check("TORCH001", cause="torch-missing", readers=("environment", "torch"))
 def torch_missing(case: Case) -> Answer:
     """PyTorch is not installed.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from llmdoctor.hardware import UNNAMED
 from llmdoctor.ingest.facts import UNKNOWN_CUDA, Facts
 from llmdoctor.machine import (
     Cpu,
@@ -32,7 +33,6 @@ from llmdoctor.redact import redact, redact_text
 from llmdoctor.tables.read import numbers, read_table
 
 UNSAID = "the report does not say"
-UNNAMED = "NVIDIA GPU, not named"
 
 
 def machine_of(facts: Facts) -> Machine:

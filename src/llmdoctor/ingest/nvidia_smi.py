@@ -21,6 +21,8 @@ _DRIVER = re.compile(r"(?:Driver|KMD) Version ?: ?(\d{3,4}(?:\.\d{1,4}){1,2})")
 _CUDA = re.compile(r"CUDA (?:UMD )?Version ?: ?(\d{1,2}\.\d{1,2})")
 _MODULE = re.compile(r"Kernel Module(?: +for +\S+)? +(\d{3}(?:\.\d{1,3}){1,2})")
 _STATES = frozenset({"On", "Off", "N/A", "WDDM", "TCC", "MCDM", "ERR!"})
+# The heads of the column beside the name, which is about a persistence daemon or driver models.
+_SYSTEMS = {"Persistence-M": "linux", "TCC/WDDM": "windows", "Driver-Model": "windows"}
 _BUS = re.compile(r"[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-7]")
 _USED = re.compile(r"/ {0,12}(\d{1,8}) ?MiB")
 _LISTED = re.compile(
@@ -46,16 +48,18 @@ def read(lines: Sequence[str]) -> Facts:
 
 
 def _head(lines: Iterable[str]) -> Facts:
-    driver = cuda = None
+    driver = cuda = system = None
     for line in lines:
-        if "Version" not in line:
-            continue
-        driver = driver or _DRIVER.search(" ".join(line.split()))
-        cuda = cuda or _CUDA.search(" ".join(line.split()))
-        if driver and cuda:
+        if "Version" in line:
+            driver = driver or _DRIVER.search(" ".join(line.split()))
+            cuda = cuda or _CUDA.search(" ".join(line.split()))
+        elif line.startswith("| GPU ") and " Name" in line:
+            system = system or next((_SYSTEMS[word] for word in _SYSTEMS if word in line), None)
+        if driver and cuda and system:
             break
     return Facts(
         recognised=("nvidia-smi",) if driver else (),
+        system=system,
         driver=(Reading("nvidia-smi", driver[1]),) if driver else (),
         cuda=(Reading("nvidia-smi", cuda[1]),) if driver and cuda else (),
     )

@@ -35,6 +35,13 @@ _JSON = re.compile(
     r'"version":\s{0,8}"(\d[\w.+!-]{0,80})"'
 )
 _CONDA_CUDA = re.compile(r"cuda_?(\d{1,2})\.?(\d)")
+# Packages whose wheels exist for one system alone.
+_SYSTEMS = {
+    "nvidia-nccl-cu11": "linux", "nvidia-nccl-cu12": "linux", "nvidia-nccl-cu13": "linux",
+    "nvidia-cufile-cu12": "linux", "nvidia-cufile": "linux",
+    "pywin32": "windows", "pywinpty": "windows", "triton-windows": "windows",
+    "appnope": "macos", "pyobjc-core": "macos",
+}  # fmt: skip
 # What only accompanies a torch that came from the index, and tells its CUDA exactly.
 _RUNTIME = re.compile(r"nvidia-cuda-runtime(?:-cu\d{2})?")
 
@@ -89,6 +96,7 @@ def _facts(one: _List) -> Facts:
         hints=sum(is_telling(package.name) for package in packages),
         packages=packages,
         whole=True if one.whole else None,
+        system=next((_SYSTEMS[item.name] for item in packages if item.name in _SYSTEMS), None),
         conda=True if one.conda else None,
         python=f"{python.version}{free}" if python else None,
         torch=next((package.version for package in packages if package.name == "torch"), None),
@@ -212,13 +220,18 @@ def _shown(lines: Sequence[str]) -> Iterator[_List]:
 
 
 def _loose(lines: Sequence[str]) -> Facts:
-    """Rows of a table whose head was filtered away: name, at least two blanks, version."""
+    """Rows of a table whose head was filtered away: name, at least two blanks, version.
+
+    One blank is enough between a package of the stack and its version, and nothing else.
+    """
     rows = []
     for line in lines:
-        if "  " in line and line[:1].isalnum():
-            words = line.split()
-            if len(words) in (2, 3, 4) and f"{words[0]}  " in line:
-                row = _row(line, conda=True)
-                if row and "." in row.version and row.version.count(".") < 5:
-                    rows.append(row)
+        words = line.split(None, 4) if " " in line and line[:1].isalnum() else []
+        if len(words) not in (2, 3, 4):
+            continue
+        typed = len(words) == 2 and is_telling(normalise(words[0]))
+        if typed or f"{words[0]}  " in line:
+            row = _row(line, conda=True)
+            if row and "." in row.version and row.version.count(".") < 5:
+                rows.append(row)
     return _facts(_List(tuple(rows), headed=False, ended=False, chosen=True)) if rows else Facts()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -116,6 +117,17 @@ class TorchRelease:
             return ()
         build = self.build(variant, os, arch)
         return build.architectures if build else None
+
+    def architectures_where_unsaid(
+        self, variant: str, os: str, arch: str
+    ) -> tuple[tuple[str, ...], ...]:
+        """`architectures` of each platform it may be, where `os` or `arch` is "unknown"."""
+        places = itertools.product(
+            ("linux", "windows") if os == "unknown" else (os,),
+            ("x86_64", "aarch64") if arch == "unknown" else (arch,),
+        )
+        found = (self.architectures(variant, *place) for place in places)
+        return tuple(dict.fromkeys(codes for codes in found if codes))
 
     def python_on(self, os: str, arch: str) -> tuple[str, ...]:
         """The Python versions with wheels on one platform; () where torch has none at all."""
