@@ -1,6 +1,7 @@
 """Smoke test of the interpreter that runs this directory.
 
-    python -I -B path/to/smoke [--out FILE] [--device cpu] [--seed 0] [--only GLOB]... [--list]
+    python -I -B path/to/smoke [--out FILE] [--device cpu|cuda:N] [--seed 0] [--full]
+                               [--only GLOB]... [--list]
 
 The interpreter needs torch, transformers and (for the LoRA rows) peft; llmdoctor is not imported.
 Results are JSON lines, each flushed when written, to FILE or else to stdout. torch prints on stdout
@@ -35,8 +36,9 @@ Exit status: 0 when "done" was written, whatever the rows say; 2 for wrong argum
 means that the outcome of the rows not written is unknown.
 
 ``--only`` takes a glob over backend/kernel/mode/dtype, such as ``sdpa/*/lora/*``, and may be
-repeated. ``--list`` prints those names and imports nothing. Nothing is read from the network, and
-nothing is written except FILE and a temporary folder that is deleted at the end.
+repeated. ``--full`` adds the rows that take minutes. ``--list`` prints those names and imports
+nothing. Nothing is read from the network, and nothing is written except FILE and a temporary folder
+that is deleted at the end.
 """
 
 from __future__ import annotations

@@ -1,13 +1,25 @@
-"""The attention backends: what is asked for, how it is forced, and what may then run."""
+"""The attention backends: what is asked for, how it is forced, and what may then run.
+
+A new backend is one entry of `BACKENDS`. What proves its rows is a function for each mode,
+``mode(lab, backend, dtype) -> Trial``; for a backend that transformers knows these are in
+``modes.py`` and ``lora.py``, for a kernel that is called directly in the module that ``proof``
+names.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from .rows import Row
+from .needs import Gpu, Package
+from .rows import Row, Trial
+
+if TYPE_CHECKING:
+    from .lab import Lab
 
 # Names as in torch.nn.attention.SDPBackend, plus "eager" for transformers' own matmul + softmax.
 SDPA_KERNELS = frozenset(
@@ -18,33 +30,63 @@ SDPA_KERNELS = frozenset(
 # wording changed between releases).
 NO_KERNEL = ("No viable backend for scaled_dot_product_attention", "No available kernel")
 
+# The module of each mode's proof, for the backends that transformers knows.
+PROOFS = {"infer": "modes", "generate": "modes", "lora": "lora"}
+
 
 @dataclass(frozen=True)
 class Backend:
     """One way to run attention.
 
-    ``attention`` is the name transformers knows it by (``attn_implementation``), ``may_run`` the
-    kernels that are not a fallback, ``forced`` a context manager under which it runs, and
-    ``dtypes`` the dtypes of each mode.
+    ``runs``: the dtypes of each mode, by type of device; ``full`` has the rows of ``--full`` in
+    the same form. ``attention`` is the name transformers knows it by (``attn_implementation``),
+    ``may_run`` the kernels that are not a fallback, ``forced`` a context manager under which it
+    runs. ``package`` is what has to be installed beyond torch and transformers, ``gpu`` the GPU it
+    needs; ``proof`` the module of its proofs, which then needs ``packages`` alone.
     """
 
     name: str
     kernel: str
-    attention: str
+    runs: dict[str, dict[str, tuple[str, ...]]]
     may_run: frozenset[str]
-    forced: Callable[[], AbstractContextManager[object]]
-    dtypes: dict[str, tuple[str, ...]]
-    devices: tuple[str, ...] = ("cpu",)
+    attention: str | None = None
+    forced: Callable[[], AbstractContextManager[object]] = nullcontext
+    full: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    package: Package | None = None
+    gpu: Gpu | None = None
+    proof: str | None = None
+    packages: tuple[str, ...] = ("torch", "transformers")
 
-    def rows(self, device: str) -> list[Row]:
-        """What there is to prove on a device of this type; nothing on one it is not made for."""
-        if device not in self.devices:
-            return []
+    def rows(self, device: str, *, full: bool = False) -> list[Row]:
+        """What there is to prove on a device such as "cuda:0"; nothing if it is not made for it."""
+        kind = device.partition(":")[0]
+        found = [*self.runs.get(kind, {}).items()]
+        found += self.full.get(kind, {}).items() if full else ()
         return [
             Row(self.name, self.kernel, mode, dtype, device)
-            for mode, dtypes in self.dtypes.items()
+            for mode, dtypes in found
             for dtype in dtypes
         ]
+
+    def imports(self, mode: str) -> tuple[str, ...]:
+        """The names of the packages that a row of this mode begins with."""
+        return (*self.packages, "peft") if mode == "lora" and not self.proof else self.packages
+
+    def lacks(self, row: Row) -> tuple[str, str] | None:
+        """(outcome, detail) where the package or the GPU is not there; fail if it is broken."""
+        package = self.package.lacking() if self.package else None
+        if package is not None and package[0] == "fail":
+            return package
+        gpu = self.gpu.lacking(row.device) if self.gpu else None
+        reasons = [reason for reason in (gpu, package[1] if package else None) if reason]
+        return ("skip", "; ".join(reasons)) if reasons else None
+
+    def prove(self, lab: Lab, row: Row) -> Trial:
+        """Run the row; raises whatever the backend raises."""
+        name = self.proof or PROOFS[row.mode]
+        module: Any = importlib.import_module(f".{name}", __package__)
+        trial: Trial = getattr(module, row.mode)(lab, self, row.dtype)
+        return trial
 
     def fallback(self, kernels: Counter[str]) -> str | None:
         """What ran instead of the kernel asked for, in words; None when all is as asked."""
@@ -74,18 +116,15 @@ def only(kernel: str) -> Callable[[], AbstractContextManager[object]]:
     return forced
 
 
-CPU_DTYPES = {"infer": ("fp32", "bf16"), "generate": ("fp32",), "lora": ("fp32",)}
+def _sdpa(kernel: str) -> Backend:
+    return Backend("sdpa", kernel, CPU, frozenset({kernel}), "sdpa", only(kernel))
+
+
+CPU = {"cpu": {"infer": ("fp32", "bf16"), "generate": ("fp32",), "lora": ("fp32",)}}
 
 BACKENDS = (
-    Backend("eager", "default", "eager", frozenset({"eager"}), nullcontext, CPU_DTYPES),
-    Backend("sdpa", "default", "sdpa", SDPA_KERNELS, nullcontext, CPU_DTYPES),
-    Backend("sdpa", "MATH", "sdpa", frozenset({"MATH"}), only("MATH"), CPU_DTYPES),
-    Backend(
-        "sdpa",
-        "FLASH_ATTENTION",
-        "sdpa",
-        frozenset({"FLASH_ATTENTION"}),
-        only("FLASH_ATTENTION"),
-        CPU_DTYPES,
-    ),
+    Backend("eager", "default", CPU, frozenset({"eager"}), "eager"),
+    Backend("sdpa", "default", CPU, SDPA_KERNELS, "sdpa"),
+    _sdpa("MATH"),
+    _sdpa("FLASH_ATTENTION"),
 )

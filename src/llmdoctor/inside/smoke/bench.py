@@ -9,8 +9,9 @@ from transformers.models.llama.configuration_llama import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
 from . import reference
+from .backends import Backend
+from .numerics import DTYPES
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
 VOCABULARY = 128
 PAD = 0
@@ -108,12 +109,13 @@ class Bench:
         self._gradients: dict[str, dict[str, torch.Tensor]] = {}
         self._prompt: Prompt | None = None
 
-    def model(self, attention: str, dtype: str) -> torch.nn.Module:
-        """A new model with the weights rounded to ``dtype``, in evaluation mode."""
-        model = self._model(attention, dtype, DTYPES[dtype])
+    def model(self, backend: Backend, dtype: str) -> torch.nn.Module:
+        """A new model on this backend, the weights rounded to ``dtype``, in evaluation mode."""
+        asked = str(backend.attention)
+        model = self._model(asked, dtype, DTYPES[dtype])
         taken = model.config._attn_implementation  # noqa: SLF001 - there is no public name for it
-        if taken != attention:
-            raise RuntimeError(f"asked for attention {attention!r}, transformers took {taken!r}")
+        if taken != asked:
+            raise RuntimeError(f"asked for attention {asked!r}, transformers took {taken!r}")
         return model
 
     def _model(self, attention: str, rounded_to: str, held_in: torch.dtype) -> torch.nn.Module:

@@ -32,16 +32,14 @@ class Package:
 
     name: str
     module: str
-    modes: tuple[str, ...]
     optional: bool = False
 
 
+# In the order of import: each builds on those before it.
 PACKAGES = (
-    Package("torch", "torch", ("infer", "generate", "lora")),
-    Package(
-        "transformers", "transformers.models.llama.modeling_llama", ("infer", "generate", "lora")
-    ),
-    Package("peft", "peft", ("lora",), optional=True),
+    Package("torch", "torch"),
+    Package("transformers", "transformers.models.llama.modeling_llama"),
+    Package("peft", "peft", optional=True),
 )
 
 
@@ -88,11 +86,11 @@ def import_package(package: Package) -> Imported:
     return Imported(package.name, outcome, None, type(error).__name__, str(error), seconds)
 
 
-def import_all(stream: Stream, modes: set[str]) -> dict[str, Imported]:
-    """Import what these modes need, in order; after a failure nothing that builds on it."""
+def import_all(stream: Stream, names: set[str]) -> dict[str, Imported]:
+    """Import the packages of these names, in order; after a failure nothing that builds on it."""
     done: dict[str, Imported] = {}
     for package in PACKAGES:
-        if not modes.intersection(package.modes):
+        if package.name not in names:
             continue
         stream.write("importing", package=package.name)
         done[package.name] = import_package(package)
@@ -102,14 +100,20 @@ def import_all(stream: Stream, modes: set[str]) -> dict[str, Imported]:
     return done
 
 
-def obstacle(imported: dict[str, Imported], mode: str) -> tuple[str, str] | None:
-    """(outcome, detail) of a row that cannot run because of a package, else None.
+def one_thread(imported: dict[str, Imported]) -> None:
+    """The models are so small that threads cost more than they bring, most on a busy machine."""
+    if "torch" in imported and imported["torch"].outcome == "ok":
+        sys.modules["torch"].set_num_threads(1)
+
+
+def obstacle(imported: dict[str, Imported], names: tuple[str, ...]) -> tuple[str, str] | None:
+    """(outcome, detail) of a row that needs these and cannot run for lack of one, else None.
 
     An optional package that is absent is nothing broken: skip. Everything else is a failure.
     """
     for package in PACKAGES:
         found = imported.get(package.name)
-        if mode in package.modes and found is not None and found.outcome != "ok":
+        if package.name in names and found is not None and found.outcome != "ok":
             skip = package.optional and found.outcome == "missing"
             return ("skip" if skip else "fail"), found.reason
     return None

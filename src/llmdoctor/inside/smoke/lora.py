@@ -12,8 +12,9 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from . import gates
 from .backends import Backend
 from .bench import PROJECTIONS, Bench
+from .lab import Lab
+from .numerics import rel_rms
 from .observe import observed
-from .reference import rel_rms
 from .rows import Measure, Trial
 
 RANK = 4
@@ -23,12 +24,13 @@ STEPS = 4
 LEARNING_RATE = 1e-2
 
 
-def lora(bench: Bench, backend: Backend, dtype: str) -> Trial:
+def lora(lab: Lab, backend: Backend, dtype: str) -> Trial:
     """Train adapters for a few steps on a causal and a left-padded batch, save, reload, merge."""
+    bench = lab.bench
     wanted = bench.wanted_gradients(dtype)
     kernels: Counter[str] = Counter()
     with backend.forced():
-        base = bench.model(backend.attention, dtype)
+        base = bench.model(backend, dtype)
         weights = {name: weight.clone() for name, weight in base.state_dict().items()}
         base_logits = _logits(bench, base)
         # peft draws lora_A; seeded here, since making a model draws random numbers as well.
@@ -122,7 +124,7 @@ def _reload(bench: Bench, backend: Backend, dtype: str, model: torch.nn.Module) 
     with tempfile.TemporaryDirectory() as folder:
         # "auto" would ask the Hugging Face Hub about the base model's vocabulary.
         model.save_pretrained(folder, save_embedding_layers=False)
-        return PeftModel.from_pretrained(bench.model(backend.attention, dtype), folder)
+        return PeftModel.from_pretrained(bench.model(backend, dtype), folder)
 
 
 def _touched(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> int:

@@ -8,38 +8,18 @@ import torch
 
 from . import gates
 from .backends import Backend
-from .bench import NEW_TOKENS, PAD, Bench
+from .bench import NEW_TOKENS, PAD
+from .lab import Lab
+from .numerics import logits_measures
 from .observe import observed
-from .reference import rel_rms
 from .rows import Measure, Trial
 
 
-def logits_measures(
-    name: str, logits: torch.Tensor, wanted: torch.Tensor, dtype: str
-) -> list[Measure]:
-    """Finite first, for one NaN makes every other number meaningless; then all, then the worst.
-
-    ``logits`` and ``wanted`` are (tokens, vocabulary).
-    """
-    broken = int((~torch.isfinite(logits)).sum())
-    measures = [Measure(f"{name}: values not finite", broken, gates.EXACT)]
-    if not broken:
-        by_token = (logits.double() - wanted).norm(dim=-1) / wanted.norm(dim=-1)
-        measures.append(Measure(f"{name}: relRMS", rel_rms(logits, wanted), gates.LOGITS[dtype]))
-        measures.append(
-            Measure(
-                f"{name}: relRMS of the worst token",
-                float(by_token.max()),
-                gates.LOGITS_OF_TOKEN[dtype],
-            )
-        )
-    return measures
-
-
-def infer(bench: Bench, backend: Backend, dtype: str) -> Trial:
+def infer(lab: Lab, backend: Backend, dtype: str) -> Trial:
     """Logits of a causal and of a left-padded batch."""
+    bench = lab.bench
     wanted = bench.wanted_logits(dtype)
-    model = bench.model(backend.attention, dtype)
+    model = bench.model(backend, dtype)
     kernels: Counter[str] = Counter()
     with torch.no_grad(), backend.forced(), observed(kernels):
         results = {batch.name: batch.logits(model) for batch in bench.batches}
@@ -49,10 +29,11 @@ def infer(bench: Bench, backend: Backend, dtype: str) -> Trial:
     return Trial(tuple(measures), kernels)
 
 
-def generate(bench: Bench, backend: Backend, dtype: str) -> Trial:
+def generate(lab: Lab, backend: Backend, dtype: str) -> Trial:
     """Greedy tokens through the KV cache, from prompts of different lengths."""
+    bench = lab.bench
     prompt = bench.prompt()
-    model = bench.model(backend.attention, dtype)
+    model = bench.model(backend, dtype)
     kernels: Counter[str] = Counter()
     with torch.no_grad(), backend.forced(), observed(kernels):
         tokens = model.generate(

@@ -60,9 +60,3 @@ def register() -> None:
     """Make it known to transformers as the attention implementation ``NAME``."""
     AttentionInterface.register(NAME, attention)
     AttentionMaskInterface.register(NAME, padding_mask)
-
-
-def rel_rms(result: torch.Tensor, wanted: torch.Tensor) -> float:
-    """rms(result - wanted) / rms(wanted), computed in float64. NaN stays NaN."""
-    wanted = wanted.double()
-    return float((result.double() - wanted).norm() / wanted.norm())

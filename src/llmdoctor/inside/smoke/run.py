@@ -6,23 +6,19 @@ import argparse
 import contextlib
 import faulthandler
 import math
+import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from . import imports
 from .backends import BACKENDS, Backend
+from .lab import Lab
 from .rows import Result, Row, Trial
 from .stream import Stream
-
-if TYPE_CHECKING:
-    from .bench import Bench
-
-DEVICES = ("cpu",)
 
 
 def main(arguments: list[str], backends: Sequence[Backend] = BACKENDS) -> int:
@@ -32,7 +28,8 @@ def main(arguments: list[str], backends: Sequence[Backend] = BACKENDS) -> int:
         prog="smoke", description="Prove this interpreter's LLM stack."
     )
     parser.add_argument("--out", metavar="FILE", help="write the JSON lines here, not to stdout")
-    parser.add_argument("--device", choices=DEVICES, default="cpu")
+    parser.add_argument("--device", type=_device, default="cpu", help="cpu or cuda:N")
+    parser.add_argument("--full", action="store_true", help="the rows that take minutes as well")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--only", action="append", metavar="GLOB", help="backend/kernel/mode/dtype; repeatable"
@@ -42,7 +39,7 @@ def main(arguments: list[str], backends: Sequence[Backend] = BACKENDS) -> int:
     chosen = [
         (backend, row)
         for backend in backends
-        for row in backend.rows(options.device)
+        for row in backend.rows(options.device, full=options.full)
         if row.matches(options.only or [])
     ]
     if not chosen:
@@ -58,18 +55,18 @@ def main(arguments: list[str], backends: Sequence[Backend] = BACKENDS) -> int:
         folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="llmdoctor-smoke-"))
         imports.keep_offline(folder)
         stream = Stream(file)
-        imported = imports.import_all(stream, {row.mode for _, row in chosen})
+        imported = imports.import_all(
+            stream, {name for backend, row in chosen for name in backend.imports(row.mode)}
+        )
+        imports.one_thread(imported)
         stream.write(
             "environment", **imports.environment(imported, options.device), seed=options.seed
         )
-        laboratory = Laboratory(options.seed, options.device)
+        lab = Lab(options.seed, options.device)
         for backend, row in chosen:
             stream.write("start", row=row.identity())
-            obstacle = imports.obstacle(imported, row.mode)
-            if obstacle:
-                result = Result(obstacle[0], 0.0, obstacle[1])
-            else:
-                result = laboratory.result(backend, row)
+            lacking = imports.obstacle(imported, backend.imports(row.mode)) or backend.lacks(row)
+            result = Result(lacking[0], 0.0, lacking[1]) if lacking else run(lab, backend, row)
             name = backend.attention
             stream.write("row", **row.identity(), attention=name, **asdict(result))
         stream.write(
@@ -81,40 +78,22 @@ def main(arguments: list[str], backends: Sequence[Backend] = BACKENDS) -> int:
     return 0
 
 
-class Laboratory:
-    """Runs single rows; the bench they share is made for the first one, once torch is there."""
+def _device(word: str) -> str:
+    if word == "cpu" or re.fullmatch(r"cuda:\d+", word):
+        return word
+    raise argparse.ArgumentTypeError(f"{word!r} is neither cpu nor cuda:N")
 
-    def __init__(self, seed: int, device: str) -> None:
-        self._seed = seed
-        self._device = device
-        self._bench: Bench | None = None
 
-    def result(self, backend: Backend, row: Row) -> Result:
-        """Never raises: an exception is the result of this row and of no other."""
-        began = time.perf_counter()
-        try:
-            trial = self._mode(row.mode)(self._shared_bench(), backend, row.dtype)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's result
-            outcome = "skip" if backend.refuses(error) else "fail"
-            detail = f"{type(error).__name__}: {error}"
-            return Result(outcome, time.perf_counter() - began, detail)
-        return judge(backend, trial, time.perf_counter() - began)
-
-    def _shared_bench(self) -> Bench:
-        if self._bench is None:
-            from .bench import Bench
-
-            self._bench = Bench(self._seed, self._device)
-        return self._bench
-
-    def _mode(self, mode: str) -> Callable[[Bench, Backend, str], Trial]:
-        if mode == "lora":
-            from .lora import lora  # its own module: peft may be absent
-
-            return lora
-        from . import modes
-
-        return {"infer": modes.infer, "generate": modes.generate}[mode]
+def run(lab: Lab, backend: Backend, row: Row) -> Result:
+    """Never raises: an exception is the result of this row and of no other."""
+    began = time.perf_counter()
+    try:
+        trial = backend.prove(lab, row)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's result
+        outcome = "skip" if backend.refuses(error) else "fail"
+        detail = f"{type(error).__name__}: {error}"
+        return Result(outcome, time.perf_counter() - began, detail)
+    return judge(backend, trial, time.perf_counter() - began)
 
 
 def judge(backend: Backend, trial: Trial, seconds: float) -> Result:

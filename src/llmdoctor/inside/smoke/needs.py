@@ -1,0 +1,52 @@
+"""What a row needs beyond torch and transformers, and the exact reason where it is not there."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Package:
+    """A distribution (``name``) and the module of it that has the kernels."""
+
+    name: str
+    module: str
+
+    def lacking(self) -> tuple[str, str] | None:
+        """(outcome, detail) where it is absent (skip) or there and does not import (fail)."""
+        try:
+            importlib.import_module(self.module)
+        except ModuleNotFoundError as error:
+            if error.name and f"{self.module}.".startswith(f"{error.name}."):
+                return "skip", f"{self.name} is not installed"
+            return "fail", f"{self.name} does not import: {type(error).__name__}: {error}"
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken package raises anything
+            return "fail", f"{self.name} does not import: {type(error).__name__}: {error}"
+        return None
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """An NVIDIA GPU of compute capability ``least`` or newer, up to ``most`` where one is named."""
+
+    least: tuple[int, int]
+    most: tuple[int, int] | None = None
+
+    def lacking(self, device: str) -> str | None:
+        """Why this device ("cpu", "cuda:0") is not such a GPU."""
+        wanted = f"needs an NVIDIA GPU of compute capability {_dotted(self.least)}"
+        wanted += f" to {_dotted(self.most)}" if self.most else " or newer"
+        if not device.startswith("cuda"):
+            return f"{wanted}; this is the processor"
+        import torch
+
+        capability = torch.cuda.get_device_capability(device)
+        if capability < self.least or (self.most is not None and capability > self.most):
+            name = torch.cuda.get_device_name(device)
+            return f"{wanted}; {name} has {_dotted(capability)}"
+        return None
+
+
+def _dotted(capability: tuple[int, int]) -> str:
+    return f"{capability[0]}.{capability[1]}"
