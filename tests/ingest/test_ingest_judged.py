@@ -256,3 +256,32 @@ def test_what_the_system_must_be_is_enough_to_judge_a_report_that_leaves_the_res
     text = SMI.format(driver=driver, cuda="11.4", gpu=gpu)
     report = judged(f"{text}\nPackage Version\n------- -------\n{packages}", tmp_path)
     assert [item.cause for item in report.findings if item.severity == "error"] == [cause]
+
+
+@pytest.mark.parametrize(
+    "started",
+    ["$ docker run -it pytorch/pytorch bash\n", "root@0a1b2c3d4e5f:/workspace# python\n"],
+)
+def test_a_report_from_inside_a_container_without_a_gpu_says_so(
+    started: str, tmp_path: Path
+) -> None:
+    machine = {**UBUNTU, "torch": "2.5.1+cu124", "cuda": "12.4", "available": "False"}
+    text = COLLECT_ENV.format(
+        **{**machine, "gpu": "Could not collect", "driver": "Could not collect"}
+    )
+    assert [item.cause for item in judged(text, tmp_path).findings] == ["no-nvidia-gpu"]
+    assert [item.cause for item in judged(started + text, tmp_path).findings] == [
+        "container-without-gpu"
+    ]
+
+
+def test_a_cpu_build_that_conda_lists_beside_a_gpu_is_named_whatever_the_system(
+    tmp_path: Path,
+) -> None:
+    text = SMI.format(driver="550.54.15", cuda="12.4", gpu="NVIDIA RTX A6000")
+    text = text.replace("Persistence-M", "")  # the line was not copied
+    conda = "# Name Version Build Channel\npython 3.11.9 h1_0\npytorch 2.3.0 py3.11_cpu_0 pytorch\n"
+    report = judged(f"{conda}\n{text}", tmp_path)
+    assert [item.cause for item in report.findings if item.severity == "error"] == [
+        "torch-cpu-wheel"
+    ]

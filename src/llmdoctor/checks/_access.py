@@ -84,7 +84,8 @@ def gpu_access(case: Case) -> Access:
         return "works"
     seen = nvidia.present or bool(nvidia.driver) or (_hides_bus(machine) and bool(nvidia.library))
     given = nvidia.device_nodes and nvidia.library  # what a container is given with its GPU
-    if host.container and not given and (seen or requires_gpu(case)):
+    meant = seen or requires_gpu(case) or _reported_cuda(machine)
+    if host.container and not given and meant:
         return "container"
     if says(machine, _NO_DRIVER):
         return "missing"
@@ -103,9 +104,8 @@ def _driver_state(case: Case, *, seen: bool) -> Access:
     machine, nvidia = case.machine, case.machine.nvidia
     own = tuple(reading for reading in nvidia.errors if reading.source != "torch")
     if not seen:
-        torch = machine.environment.torch
-        if machine.note("pci") and torch and torch.cuda and machine.cuda.nvcc_version:
-            return "missing"  # nobody looked at the bus, and CUDA was installed for a GPU
+        if _reported_cuda(machine) and machine.cuda.nvcc_version:
+            return "missing"  # CUDA was installed for a GPU
         if any(reading.source in _KERNEL_SOURCES for reading in nvidia.errors):
             return "unknown"
         if not (_hides_bus(machine) and requires_gpu(case)):
@@ -117,6 +117,12 @@ def _driver_state(case: Case, *, seen: bool) -> Access:
     if all(reading.source in _KERNEL_SOURCES for reading in nvidia.driver):
         return "missing"
     return "failing" if nvidia.present else "unknown"  # a report that lists no GPUs
+
+
+def _reported_cuda(machine: Machine) -> bool:
+    """Whether somebody reports a CUDA build of torch, and nobody looked at the bus."""
+    torch = machine.environment.torch
+    return bool(machine.note("pci") and torch and torch.cuda)
 
 
 def access_or_skip(case: Case) -> Access | Skip:

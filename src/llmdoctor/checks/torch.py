@@ -90,7 +90,7 @@ def torch_broken(case: Case) -> Answer:
     "TORCH003",
     cause="torch-cpu-wheel",
     also=("jetson-needs-nvidia-wheel", "aarch64-default-cpu-wheel"),
-    readers=("host", "nvidia", "environment"),
+    readers=("nvidia", "environment"),
 )
 def torch_without_cuda(case: Case) -> Answer:
     """PyTorch is a CPU build on a machine with an NVIDIA GPU.

@@ -41,6 +41,8 @@ _SYSTEMS = {
     "nvidia-cufile-cu12": "linux", "nvidia-cufile": "linux",
     "pywin32": "windows", "pywinpty": "windows", "triton-windows": "windows",
     "appnope": "macos", "pyobjc-core": "macos",
+    "libgcc-ng": "linux", "ld-impl-linux-64": "linux", "ld-impl-linux-aarch64": "linux",
+    "vs2015-runtime": "windows", "vc14-runtime": "windows",
 }  # fmt: skip
 # What only accompanies a torch that came from the index, and tells its CUDA exactly.
 _RUNTIME = re.compile(r"nvidia-cuda-runtime(?:-cu\d{2})?")

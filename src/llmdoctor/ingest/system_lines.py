@@ -28,6 +28,10 @@ _IN_BRACKETS = re.compile(r"\(([A-Za-z0-9_.]+)\)\s*$")
 _MACHINES = frozenset({
     "x86_64", "aarch64", "arm64", "amd64", "i686", "i386", "ppc64le", "armv7l", "s390x", "riscv64",
 })  # fmt: skip
+# A container that is started, and the prompt in one: Docker names it by twelve digits.
+_CONTAINER = re.compile(
+    r"(?:[$#] )?(?:sudo )?(docker|podman) (?:container )?run |root@[0-9a-f]{12}:"
+)
 _PYTHON_LINE = re.compile(r"Python [23]\.\d{1,2}\.\d{1,3}\S{0,12}(?: |$)")
 _PIP_LINE = re.compile(r"pip (\d[\w.]{0,20}) from (.{1,300}) \(python (\d\.\d{1,2})t?\)")
 _TOOL_LINES = (
@@ -50,7 +54,16 @@ _VENDORS = (("nvidia", "10de"), ("advanced micro devices", "1002"), ("amd", "100
 
 def read(lines: Sequence[str], fields: Fields) -> Facts:
     """Everything about the system that some program's own line says."""
-    return merge([*_by_line(lines), _os_release(lines), _lscpu(fields), _by_field(fields)])
+    by_field = _by_field(fields)
+    return merge(
+        [*_by_line(lines), _os_release(lines), _lscpu(fields), by_field, _container(lines)]
+    )
+
+
+def _container(lines: Sequence[str]) -> Facts:
+    """Whether the report was made in a container that its own lines start or show."""
+    match = next((match for line in lines if (match := _CONTAINER.match(line))), None)
+    return Facts(container=match[1] or "docker") if match else Facts()
 
 
 def os_facts(text: str) -> Facts:
