@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,55 @@ def test_a_smoke_report_that_is_none_is_refused(text: str | None, why: str, desk
     if text is not None:
         (desk.project / "smoke.json").write_text(text)
     assert why in desk.refused("check", "--format", "html", "--smoke", "smoke.json")
+
+
+# a command line of each command that ends at once, and what its report says in every format
+REPORTS = {
+    "check": (("--from", LOOK), "LOCK002"),
+    "profiles": (("flashattn",), "FlashAttention 2"),
+    "plan": (("--profile", "cpu", "--assume", "python=3.12"), "2.13.0"),
+    "install": (("--profile", "flashattn"), "needs an NVIDIA GPU"),
+    "fix": ((), "nothing to repair"),
+    "explain": (("build.log",), "no kernels for"),
+    "history": ((), '"runs": \\[\\]|nothing yet'),
+}
+
+
+@pytest.mark.parametrize("command", REPORTS)
+def test_a_command_has_the_formats_that_its_help_names(command: str, desk: Desk) -> None:
+    words, said = REPORTS[command]
+    (desk.project / "build.log").write_text(
+        "CUDA error: no kernel image is available for execution on the device\n"
+    )
+    named = re.search(r"--format ([\w|]+)", desk.run(command, "--help").stdout)
+    assert named
+    for name in named[1].split("|"):
+        done = desk.run(command, *words, "--format", name, "--output", f"r.{name}", code=(0, 1))
+        assert done.stdout == "", name
+        text = (desk.project / f"r.{name}").read_text("utf-8")
+        assert re.search(said, text) or (name == "github" and text.startswith("llmdoctor: ")), name
+        if name == "html":
+            assert text.startswith("<!DOCTYPE html>")
+        if name == "markdown":
+            assert text.startswith("## ")
+
+
+@pytest.mark.parametrize("command", [*REPORTS, "smoke", "undo"])
+@pytest.mark.parametrize("name", ["junit", "sarif", "gitlab", "pdf"])
+def test_a_format_that_a_command_has_not_is_refused_with_those_it_has(
+    command: str, name: str, desk: Desk
+) -> None:
+    if name in desk.run(command, "--help").stdout.partition("--output")[0]:
+        return
+    said = desk.refused(command, "--format", name)
+    assert f"'{name}' is none of terminal, json, markdown, html" in said
+    assert ("is a format of check" in said) is (name != "pdf")
+
+
+def test_a_job_summary_of_a_log_names_its_cause(desk: Desk) -> None:
+    summary = desk.project / "summary.md"
+    words = ("explain", "-", "--format", "github")
+    log = "CUDA error: no kernel image is available for execution on the device\n"
+    done = desk.run(*words, stdin=log, env={"GITHUB_STEP_SUMMARY": str(summary)})
+    assert done.stdout.startswith("::error title=gpu-")
+    assert "```console\n$ llmdoctor install" in summary.read_text("utf-8")

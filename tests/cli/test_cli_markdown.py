@@ -17,7 +17,7 @@ from cli.runs import Desk
 from llmdoctor import ingest, wire
 from llmdoctor.finding import Finding, Remedy, Report, Verdict
 from llmdoctor.machine import Machine
-from llmdoctor.render import markdown, saved
+from llmdoctor.render import markdown, markup, saved
 from support.venvs import install_fake_dist, install_fake_torch
 
 if sys.version_info >= (3, 11):
@@ -204,7 +204,7 @@ def test_a_text_from_the_machine_is_no_markup_and_calls_nobody(desk: Desk) -> No
     ],
 )  # fmt: skip
 def test_a_sentence_keeps_its_code_and_addresses_only(text: str, page: str) -> None:
-    assert shown(markdown.prose(text)) == f"<p>{page}</p>\n"
+    assert shown(markup.prose(text)) == f"<p>{page}</p>\n"
 
 
 def test_a_command_with_backticks_stays_in_its_block() -> None:
@@ -265,12 +265,6 @@ def test_lines_are_short_where_no_string_is_long() -> None:
 
 
 # the format as an option
-
-
-@pytest.mark.parametrize("command", ["explain", "plan", "install", "smoke", "profiles", "history"])
-def test_a_command_without_the_format_says_which_it_has(command: str, desk: Desk) -> None:
-    said = desk.refused(command, "--format", "markdown")
-    assert "'markdown' is none of terminal, json" in said
 
 
 def test_a_format_nobody_has_is_refused_with_the_list_of_check(desk: Desk) -> None:

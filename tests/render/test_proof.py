@@ -7,7 +7,7 @@ import pytest
 from llmdoctor.advice import advised, times
 from llmdoctor.proof import Proof, SmokeRow
 from llmdoctor.render.proof import smoke
-from llmdoctor.render.terminal import Paper
+from llmdoctor.render.terminal import Screen
 
 
 def row(name: str, outcome: str = "pass", device: str = "cpu", **more: object) -> SmokeRow:
@@ -25,7 +25,7 @@ def rows(backend: str, device: str = "cpu", **outcomes: str) -> list[SmokeRow]:
 
 
 def shown(proof: Proof, *, verbose: bool = False) -> str:
-    paper = Paper(width=80, colour=False, unicode=True)
+    paper = Screen(width=80, colour=False, unicode=True)
     smoke(proof, paper, verbose=verbose)
     return paper.text
 

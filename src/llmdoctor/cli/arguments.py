@@ -13,7 +13,17 @@ from typing import Any, NoReturn
 from llmdoctor.cli.output import put, ready
 from llmdoctor.errors import UsageError
 
-FORMATS = ("terminal", "json")
+# How a report can be written, and which commands have what not every command has.
+FORMATS: dict[str, tuple[str, ...] | None] = {
+    "terminal": None,
+    "json": None,
+    "markdown": None,
+    "html": None,
+    "junit": ("check", "smoke"),
+    "github": ("check", "smoke", "explain", "plan", "install"),
+    "sarif": ("check",),
+    "gitlab": ("check",),
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,6 +31,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, command: str, summary: str) -> None:
         self._options: list[str] = []
+        self._command = command
         super().__init__(
             prog=f"llmdoctor {command}",
             description=summary,
@@ -49,9 +60,10 @@ class Parser(argparse.ArgumentParser):
             name, type=_one_of(known), default=default, metavar="|".join(known), help=text
         )
 
-    def report(self, *, quiet: bool = True, verbose: bool = True, more: Sequence[str] = ()) -> None:
-        """Declare how the report is written; `more` are formats that not every command has."""
-        self.choice("--format", (*FORMATS, *more), "How the report is written.")
+    def report(self, *, quiet: bool = True, verbose: bool = True) -> None:
+        """Declare how the report is written."""
+        own = [name for name, of in FORMATS.items() if of is None or self._command in of]
+        self.choice("--format", own, "How the report is written.")
         self.add_argument("--output", metavar="FILE", help="Write the report there, not to stdout.")
         if quiet:
             self.flag("--quiet", "-q", text="Only the result, in one line.")
@@ -104,6 +116,9 @@ def _one_of(known: Sequence[str]) -> Callable[[str], str]:
         if word in known:
             return word
         there = ", ".join(known)
-        raise argparse.ArgumentTypeError(f"{word!r} is none of {there}{nearest(word, known)}")
+        whose = f"; {word} is a format of {' and '.join(of)}" if (of := FORMATS.get(word)) else ""
+        raise argparse.ArgumentTypeError(
+            f"{word!r} is none of {there}{whose or nearest(word, known)}"
+        )
 
     return read

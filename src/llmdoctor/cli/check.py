@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.output import deliver, emit, put, ready, say, summarise
+from llmdoctor.cli.output import deliver, emit, put, ready, say
 from llmdoctor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ _FURTHER = {
     "deep": "runs the environment's own Python",
     "network": "asks this machine's network",
 }
-# As in render.formats, which a help text need not import.
-_FOR_PROGRAMS = ("junit", "sarif", "github", "gitlab", "html")
 
 
 def check(parser: Parser, words: Sequence[str]) -> int:
@@ -67,7 +65,7 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     parser.add_argument(
         "--smoke", metavar="FILE", help="A smoke report (JSON) to show in the html page."
     )
-    parser.report(more=("markdown", *_FOR_PROGRAMS))
+    parser.report()
     parser.examples(
         "llmdoctor check",
         "llmdoctor check --profile mainline --profile flashattn",
@@ -149,11 +147,9 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         line=diagnose.one_line(report) if options.quiet else None,
         more={
             "markdown": markdown,
-            **{name: partial(formats.check, name, report, proof) for name in _FOR_PROGRAMS},
+            **{name: partial(formats.check, name, report, proof) for name in formats.OF_A_CHECK},
         },
     )
-    if options.format == "github":
-        summarise(markdown)
     return int(report.worst in _FAILING[options.fail_on or policy.fail_on])
 
 

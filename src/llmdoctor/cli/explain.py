@@ -35,7 +35,7 @@ def explain(parser: Parser, words: Sequence[str]) -> int:
         )
 
     from llmdoctor import explain as explaining
-    from llmdoctor.render import documents, explanation
+    from llmdoctor.render import documents, explanation, github
     from llmdoctor.system.local import Local
     from llmdoctor.system.readonly import ReadOnly
 
@@ -61,6 +61,7 @@ def explain(parser: Parser, words: Sequence[str]) -> int:
         format=options.format,
         output=options.output,
         line=explanation.one_line(found) if options.quiet else None,
+        more={"github": lambda: github.explain(found)},
     )
     return int(not found.causes)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llmdoctor.diagnose import Question
     from llmdoctor.finding import Finding
     from llmdoctor.fix import FixPlan
+    from llmdoctor.render.terminal import Paper
     from llmdoctor.system import System
 
 
@@ -128,11 +129,16 @@ def _report(
 ) -> None:
     from llmdoctor.render import documents, fixes
 
+    def write(paper: Paper) -> None:
+        if outcome == "kept" and options.format != "terminal":  # there the plan was shown before
+            fixes.fix(made, paper, "planned", run=None, backup=None, left=(), verbose=True)
+        fixes.fix(made, paper, outcome, run=run, backup=backup, left=left, verbose=options.verbose)
+        if error and options.format != "terminal":
+            paper.line(error)
+
     emit(
         documents.fix(made, outcome, run=run, backup=backup, error=error, left=left),
-        lambda paper: fixes.fix(
-            made, paper, outcome, run=run, backup=backup, left=left, verbose=options.verbose
-        ),
+        write,
         format=options.format,
         output=None if to_stdout else options.output,
         line=fixes.one_line(made, outcome) if options.quiet else None,

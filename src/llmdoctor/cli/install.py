@@ -55,7 +55,7 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
 
     from llmdoctor import install as road
     from llmdoctor import tables
-    from llmdoctor.render import documents
+    from llmdoctor.render import documents, github
     from llmdoctor.system.local import Local
     from llmdoctor.target import assume as assumed_target
 
@@ -75,6 +75,7 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
             made, blocked = prepared.plan, prepared.blocked
     feasible = made.choice.feasible and not blocked
     names = " + ".join(made.choice.profiles)
+    line = f"{'feasible' if feasible else 'not feasible'}: {names}"
     if options.export and feasible:
         deliver(_exported(made, options, words), options.output)
         return 0
@@ -83,7 +84,8 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
         _shown(made, blocked, request, options),
         format=options.format,
         output=None if options.export else options.output,  # a reason is no such file
-        line=f"{'feasible' if feasible else 'not feasible'}: {names}" if options.quiet else None,
+        line=line if options.quiet else None,
+        more={"github": lambda: github.plan(made, blocked, line)},
     )
     return int(not feasible)
 
@@ -217,20 +219,35 @@ def _told_in_json(
 def _carry_out(system: System, request: Request, prepared: Prepared, options: Namespace) -> int:
     """Show the plan, ask, carry it out, show what came of it; gives the exit code."""
     from llmdoctor import tables
-    from llmdoctor.render import documents
+    from llmdoctor.render import documents, github
 
     made, blocked = prepared.plan, prepared.blocked
     planned = documents.plan(made, tables.dates_read(), blocked)
     names = " + ".join(made.choice.profiles)
     write_plan = _shown(made, blocked, request, options)
 
-    def report(write: Callable[[Paper], None], outcome: str, line: str, **more: object) -> None:
+    def report(
+        write: Callable[[Paper], None],
+        outcome: str,
+        line: str,
+        *,
+        error: str | None = None,
+        **more: object,
+    ) -> None:
+        def whole(paper: Paper) -> None:
+            if write is not write_plan and options.format != "terminal":  # there it was shown
+                write_plan(paper)
+            write(paper)
+            if error and options.format != "terminal":
+                paper.line(error)
+
         emit(
-            documents.install(planned, outcome, **more),
-            write,
+            documents.install(planned, outcome, error=error, **more),
+            whole,
             format=options.format,
             output=options.output,
             line=line if options.quiet else None,
+            more={"github": lambda: github.plan(made, blocked, line, error)},
         )
 
     if not made.choice.feasible or blocked:
@@ -265,7 +282,7 @@ def _act(
     more = f", and remove {gone}" if gone else ""
     if not ask(f"make these changes to {made.environment}{more}?", yes=options.yes):
         if options.format != "terminal":
-            report(write_plan, "declined", "")
+            report(write_plan, "declined", f"declined: {names}")
         return 1
     progress = Progress(quiet=options.quiet)
     try:

@@ -32,13 +32,16 @@ def emit(
     """Render a report in the asked format and put it where it was asked for.
 
     `line` is the whole result in one line, for a reader at a terminal who wants no more; `more` are
-    the formats that not every command has.
+    the formats that this command has beside those of every command, or in a way of its own. For a
+    GitHub runner the job's summary is written, too.
     """
     stream = None if output else sys.stdout
     if format == "json":
         text = json.dumps(document, indent=1, ensure_ascii=not _can_write(_LETTERS, stream))
     elif format in more:
         text = more[format]()
+    elif format in ("markdown", "html"):
+        text = _sheet(format, document, write)
     elif line is not None:
         text = line
     else:
@@ -48,6 +51,18 @@ def emit(
             write, width=_width(stream), colour=_colour(stream), unicode=_unicode(stream)
         )
     deliver(text, output)
+    if format == "github":
+        summarise(more.get("markdown", lambda: _sheet("markdown", document, write)))
+
+
+def _sheet(name: str, document: Mapping[str, Any], write: Callable[[Paper], None]) -> str:
+    """What a command writes on paper, as Markdown or as a page."""
+    from llmdoctor.render import sheet
+    from llmdoctor.system.local import Local
+
+    command = str(document["schema"]).partition("/")[0]
+    made = sheet.page if name == "html" else sheet.markdown
+    return made(command, write, Local().home())
 
 
 def deliver(text: str, output: str | None, what: str = "report") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 
 from llmdoctor.cli.arguments import Parser, nearest
 from llmdoctor.cli.output import Progress, emit, say
@@ -17,11 +18,15 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
     parser.add_argument("--python", metavar="EXE", help="The interpreter to prove.")
     parser.repeatable("--only", "GLOB", "Rows by backend/kernel/mode/dtype; repeatable.")
     parser.report()
-    parser.examples("llmdoctor smoke", "llmdoctor smoke --env ~/lora/.venv --only 'sdpa/*/lora/*'")
+    parser.examples(
+        "llmdoctor smoke",
+        "llmdoctor smoke --env ~/lora/.venv --only 'sdpa/*/lora/*'",
+        "llmdoctor smoke --format junit --output proof.xml",
+    )
     options = parser.read(words)
 
     from llmdoctor.probe import Subject, look
-    from llmdoctor.render import documents
+    from llmdoctor.render import documents, formats
     from llmdoctor.render import proof as shown
     from llmdoctor.smoke import prove, row_names
     from llmdoctor.system.local import Local
@@ -56,6 +61,7 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
         format=options.format,
         output=options.output,
         line=verdict if options.quiet else None,
+        more={name: partial(formats.smoke, name, proof) for name in formats.OF_A_PROOF},
     )
     if proof.problem and not options.quiet:
         place = environment.path or options.env

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from llmdoctor.proof import Proof
 
 OF_A_CHECK = ("junit", "sarif", "github", "gitlab", "html")
+OF_A_PROOF = ("junit", "github", "html")
 
 
 def check(name: str, report: Report, proof: Proof | None = None) -> str:
@@ -44,3 +45,18 @@ def check(name: str, report: Report, proof: Proof | None = None) -> str:
     from llmdoctor.render import gitlab
 
     return gitlab.check(report)
+
+
+def smoke(name: str, proof: Proof) -> str:
+    """A proof in one of those that it has: junit, github or html."""
+    if name == "junit":
+        from llmdoctor.render import junit
+
+        return junit.smoke(proof)
+    if name == "github":
+        from llmdoctor.render import github
+
+        return github.smoke(proof)
+    from llmdoctor.render import page_proof
+
+    return page_proof.page(proof)

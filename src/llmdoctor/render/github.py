@@ -1,12 +1,20 @@
-"""A check as annotations of a GitHub workflow, most fundamental first.
+"""Annotations of a GitHub workflow: findings, rows of a proof, causes of a log, a plan's why.
 
 A runner takes a line that begins with "::" for a command; escaped, no text of a finding can be one.
 """
 
 from __future__ import annotations
 
-from llmdoctor.finding import SEVERITIES, Report
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from llmdoctor.finding import SEVERITIES, Finding, Report
 from llmdoctor.render.remarks import clean, file, text
+
+if TYPE_CHECKING:
+    from llmdoctor.explain import Explanation
+    from llmdoctor.plan import Plan
+    from llmdoctor.proof import Proof
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
@@ -32,6 +40,46 @@ def check(report: Report) -> str:
         for count in [report.count(name)]
     )
     return "\n".join([*lines, f"llmdoctor: {counted}"])
+
+
+def smoke(proof: Proof) -> str:
+    """A proof: a line for each row that says that something does not work."""
+    from llmdoctor.render.proof import verdict
+
+    lines = [_line("error", {"title": "not proven"}, proof.problem)] if proof.problem else []
+    lines += [
+        _line("error", {"title": f"{row.name} on {row.device}: {row.outcome}"}, row.detail or "")
+        for row in proof.rows
+        if row.bad
+    ]
+    return "\n".join([*lines, f"llmdoctor: {clean(verdict(proof))}"])
+
+
+def explain(found: Explanation) -> str:
+    """What a log shows: its root cause as an error, what follows from it as notices."""
+    from llmdoctor.render.explanation import one_line
+    from llmdoctor.render.terminal import command
+
+    lines = []
+    for number, named in enumerate(found.causes):
+        told = [f"line {item.line}: {item.text}" for item in named.evidence]
+        told += [" ".join(named.explanation.split()), f"Remedy: {named.remedy.summary}"]
+        told += [f"$ {command(argv)}" for argv in named.remedy.commands]
+        title = {"title": f"{named.cause}: {named.title}"}
+        lines.append(_line("notice" if number else "error", title, "\n".join(told)))
+    return "\n".join([*lines, f"llmdoctor: {clean(one_line(found))}"])
+
+
+def plan(plan: Plan, blocked: Sequence[Finding], line: str, error: str | None = None) -> str:
+    """A plan: why it is not feasible, or what ended it; `line` is the whole result."""
+    choice = plan.choice
+    lines = [_line("error", {"title": f"{x.code}: {x.title}"}, text(x) or x.title) for x in blocked]
+    if not choice.feasible:
+        why = "\n".join(reason.text for reason in choice.reasons)
+        lines.append(_line("error", {"title": line}, why))
+    if error:
+        lines.append(_line("error", {"title": line}, error))
+    return "\n".join([*lines, f"llmdoctor: {clean(line)}"])
 
 
 def _line(command: str, properties: dict[str, str], message: str) -> str:

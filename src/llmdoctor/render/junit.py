@@ -1,6 +1,7 @@
-"""A check as JUnit XML: a test case for each check, a suite for each family.
+"""JUnit XML: a check, a test case for each and a suite for each family; a proof, a case a row.
 
-Errors and warnings are failures. A note asks for nothing, so its test case passes and says it.
+Of a check, errors and warnings are failures. A note asks for nothing, so its test case passes and
+says it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 from llmdoctor.diagnose import catalogue
 from llmdoctor.finding import SEVERITIES, Report, Verdict
+from llmdoctor.proof import Proof, SmokeRow
 from llmdoctor.render.remarks import clean, family, whole
 
 
@@ -24,6 +26,43 @@ def check(report: Report) -> str:
         for verdict in verdicts:
             _case(suite, verdict, titles.get(verdict.code, ""))
         _count(suite)
+    return _written(root)
+
+
+def smoke(proof: Proof) -> str:
+    """A proof: a suite for each device, a test case for each row, with its seconds.
+
+    What fails a proof as a whole is a case of its own.
+    """
+    root = ET.Element("testsuites", name="llmdoctor smoke")
+    for device in proof.devices:
+        suite = ET.SubElement(root, "testsuite", name=clean(device))
+        for row in proof.rows:
+            if row.device == device:
+                _row(suite, row)
+        _count(suite)
+    if proof.problem:
+        suite = ET.SubElement(root, "testsuite", name="proof")
+        case = ET.SubElement(suite, "testcase", classname="llmdoctor.smoke", name="the proof")
+        ET.SubElement(case, "error", type="problem", message=clean(proof.problem))
+        _count(suite)
+    return _written(root)
+
+
+def _row(suite: ET.Element, row: SmokeRow) -> None:
+    name = f"llmdoctor.smoke.{suite.get('name')}"
+    case = ET.SubElement(suite, "testcase", classname=name, name=clean(row.name))
+    if row.seconds is not None:
+        case.set("time", f"{row.seconds:.3f}")
+    detail = clean(row.detail or row.outcome)
+    if row.outcome == "skip":
+        ET.SubElement(case, "skipped", message=detail)
+    elif row.bad:
+        tag = "failure" if row.outcome == "fail" else "error"
+        ET.SubElement(case, tag, type=row.outcome, message=detail).text = detail
+
+
+def _written(root: ET.Element) -> str:
     _count(root)
     ET.indent(root, " ")
     written: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=True)

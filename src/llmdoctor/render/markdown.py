@@ -18,13 +18,11 @@ from llmdoctor.machine import Machine
 from llmdoctor.profile import Profile
 from llmdoctor.redact import redact, redact_verdict
 from llmdoctor.render import saved
+from llmdoctor.render.markup import code, fence, plain, printable, prose
 from llmdoctor.render.terminal import command
 
 LIMIT = 65_536  # characters of a text on GitHub
 _WORDS = 4_000  # of them, for what a person writes around the block
-_TYPED = re.compile(r"`([^`]+)`|(https?://[^\s<>`|]*[^\s<>`|.,;:!?)'\"])")
-_MARKUP = re.compile(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
-_MENTION = re.compile(r"(?:@|#|\bGH-)(?=\w)", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://[^\s<>]+")
 
 
@@ -66,56 +64,6 @@ def check(report: Report, again: Sequence[str], wanted: tuple[Profile, ...] = ()
         )
         text = f"{note}\n\n{text}"
     return text
-
-
-def prose(text: str) -> str:
-    """A sentence of ours, with what it quotes: code in backticks and addresses stay what they are.
-
-    It fits any place of a line, a table's cell and a heading included.
-    """
-    text = _printable(text)
-    parts, at = [], 0
-    for match in _TYPED.finditer(text):
-        typed, address = match.groups()
-        parts.append(plain(text[at : match.start()]))
-        parts.append(code(typed) if typed else f"<{address}>")
-        at = match.end()
-    line = "".join((*parts, plain(text[at:])))
-    # at a line's start these make a heading, a list or a rule
-    return re.sub(r"^(\d+(?=[.)])|(?=[#+=-]))", r"\1\\", line)
-
-
-def plain(text: str) -> str:
-    """A text as it is, without any markup.
-
-    GitHub looks for names in what is shown, escaped or not: a blank of no width ends the sign.
-    """
-    escaped = _MARKUP.sub(r"\\\g<0>", text)
-    return _MENTION.sub(r"\g<0>&#8203;", escaped)
-
-
-def code(text: str) -> str:
-    """A code span, of as many backticks as it needs."""
-    text = _printable(text)
-    marks = _marks(text, 1)
-    blank = " " if text.startswith("`") or text.endswith("`") else ""
-    return f"{marks}{blank}{text}{blank}{marks}"
-
-
-def fence(text: str, language: str) -> str:
-    """A block of code, between as many backticks as it needs."""
-    marks = _marks(text, 3)
-    return f"{marks}{language}\n{text}\n{marks}"
-
-
-def _marks(text: str, least: int) -> str:
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    return "`" * max(least, longest + 1)
-
-
-def _printable(text: str) -> str:
-    """On one line, without what steers a terminal or turns the direction of writing."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def _counts(report: Report) -> str:
@@ -163,7 +111,7 @@ def _table(machine: Machine) -> Iterator[str]:
     yield "| | |"
     yield "|---|---|"
     for name, value in _facts(machine):
-        yield f"| {name} | {plain(_printable(value))} |"
+        yield f"| {name} | {plain(printable(value))} |"
     yield ""
 
 

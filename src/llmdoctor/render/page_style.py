@@ -48,7 +48,9 @@ min-width:5.2rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-td.time{min-width:7rem}td:nth-child(6){white-space:nowrap}
+td.time{min-width:7rem}td.number{white-space:nowrap}
+caption{text-align:left;font-weight:600;padding:.35rem .6rem}.cell{display:block;white-space:nowrap}
+.plain{list-style:none;padding-left:0}.plain .plain{padding-left:1.2rem}.plain li{margin:.3rem 0}
 .bar{display:block;height:.5rem;background:var(--bar);margin-top:.2rem;min-width:1px}
 .pass{color:var(--good)}.fail,.crash,.timeout{color:var(--bad)}.skip-row{color:var(--none)}
 summary{cursor:pointer;padding:.3rem 0}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from llmdoctor import advice
 from llmdoctor.proof import Proof, SmokeRow
 from llmdoctor.render.terminal import STYLES, Paper
 
-_MODES = ("infer", "generate", "train", "lora")
-_TITLES = {"infer": "infer", "generate": "generate", "train": "train", "lora": "LoRA"}
+_MODES = {"infer": "infer", "generate": "generate", "train": "train", "lora": "LoRA"}
 _NAME, _CELL = 28, 16
 
 
@@ -25,11 +26,18 @@ def smoke(proof: Proof, paper: Paper, *, verbose: bool) -> None:
         for row in proof.rows:
             if row.outcome != "pass" and row.detail:
                 paper.line(f"{row.outcome} {row.name}: {row.detail}", STYLES[row.outcome])
+    paper.line(verdict(proof), "bold green" if proof.passed else "bold red")
+    if spent := _times(proof):
+        paper.line(spent, "dim")
+    for text in advised(proof):
+        paper.line(text, "yellow" if text.startswith("nothing") else "bold")
+
+
+def verdict(proof: Proof) -> str:
+    """What became of it, and how many rows ended how."""
     outcomes = [row.outcome for row in proof.rows]
     words = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
-    verdict = proven(proof) if proof.passed else "NOT proven"
-    paper.line(f"{verdict}: {words or 'no row ran'}", "bold green" if proof.passed else "bold red")
-    _advice(proof, paper)
+    return f"{proven(proof) if proof.passed else 'NOT proven'}: {words or 'no row ran'}"
 
 
 def proven(proof: Proof) -> str:
@@ -41,16 +49,27 @@ def proven(proof: Proof) -> str:
 
 def _matrix(device: str, rows: list[SmokeRow], paper: Paper) -> None:
     """Backends down, modes across, the dtypes in each cell; one that did not pass says so."""
-    modes = [mode for mode in _MODES if any(row.mode == mode for row in rows)]
-    names = dict.fromkeys((row.backend, row.kernel) for row in rows)
-    heads = "".join(f"{_TITLES[mode]:{_CELL}}" for mode in modes)
+    known = modes(rows)
+    heads = "".join(f"{head:{_CELL}}" for head in known.values())
     paper.verbatim(f"{device:{_NAME}}{heads}".rstrip(), "bold")
-    for backend, kernel in names:
-        own = [row for row in rows if (row.backend, row.kernel) == (backend, kernel)]
-        cells = [" ".join(_cell(row) for row in own if row.mode == mode) for mode in modes]
-        text = f"{_ran(own[0]):{_NAME}}" + "".join(f"{cell:{_CELL}}" for cell in cells)
+    for name, own in backends(rows):
+        cells = [" ".join(_cell(row) for row in own if row.mode == mode) for mode in known]
+        text = f"{name:{_NAME}}" + "".join(f"{cell:{_CELL}}" for cell in cells)
         worst = next((row.outcome for row in own if row.bad), "pass")
         paper.verbatim(text.rstrip(), STYLES[worst])
+
+
+def modes(rows: Sequence[SmokeRow]) -> dict[str, str]:
+    """The modes that ran, in the order of a matrix, with what they are called there."""
+    return {mode: title for mode, title in _MODES.items() if any(row.mode == mode for row in rows)}
+
+
+def backends(rows: Sequence[SmokeRow]) -> list[tuple[str, list[SmokeRow]]]:
+    """Each backend with its kernel, as the matrix names it, and its rows."""
+    found: dict[tuple[str, str], list[SmokeRow]] = {}
+    for row in rows:
+        found.setdefault((row.backend, row.kernel), []).append(row)
+    return [(ran(own[0]), own) for own in found.values()]
 
 
 def _cell(row: SmokeRow) -> str:
@@ -62,36 +81,40 @@ def _each(rows: list[SmokeRow], paper: Paper) -> None:
     for row in rows:
         measured = "" if row.error is None else f"{row.error:.1e} / {row.tolerance:.0e}"
         seconds = "" if row.seconds is None else f"{row.seconds:.2f} s"
-        cells = f"{row.outcome:7} {_ran(row):30} {row.mode:8} {row.dtype:4} {measured:15} {seconds}"
+        cells = f"{row.outcome:7} {ran(row):30} {row.mode:8} {row.dtype:4} {measured:15} {seconds}"
         paper.verbatim(cells.rstrip(), STYLES[row.outcome])
         if row.detail:
             paper.line(row.detail, STYLES[row.outcome], indent=8)
 
 
-def _ran(row: SmokeRow) -> str:
+def ran(row: SmokeRow) -> str:
     """The backend and its kernel; for a backend's own choice, the kernel that was seen."""
     if row.kernel != "default":
         return f"{row.backend} {row.kernel}"
     return row.backend if row.ran_as in (None, row.backend) else f"{row.backend} → {row.ran_as}"
 
 
-def _advice(proof: Proof, paper: Paper) -> None:
+def advised(proof: Proof) -> list[str]:
+    """Which attn_implementation to use, and for what nothing is proven; a sentence each."""
     use = advice.advised(proof)
-    spent = []
-    for name, seconds in advice.times(proof).items():
-        each = [f"{seconds[what]:.1f}" if what in seconds else "-" for what in advice.USES]
-        spent.append(f"{name} {' / '.join(each)}")
-    if spent:
-        paper.line(
-            f"seconds for inference / training, of tiny models, the first backend with its start: "
-            f"{', '.join(spent)}",
-            "dim",
-        )
     if len(set(use.values())) == 1 and len(use) == len(advice.USES):
         words = f'attn_implementation="{use["inference"]}" for inference and for training'
     else:
         words = ", ".join(f'attn_implementation="{name}" for {what}' for what, name in use.items())
-    if words:
-        paper.line(f"use {words}", "bold")
-    for what in advice.USES.keys() - use.keys() if proof.rows else ():
-        paper.line(f"nothing is proven for {what}", "yellow")
+    lines = [f"use {words}"] if words else []
+    missing = [what for what in advice.USES if what not in use] if proof.rows else []
+    return lines + [f"nothing is proven for {what}" for what in missing]
+
+
+def _times(proof: Proof) -> str:
+    """The seconds of each backend, in a sentence; empty where none is known."""
+    spent = []
+    for name, seconds in advice.times(proof).items():
+        each = [f"{seconds[what]:.1f}" if what in seconds else "-" for what in advice.USES]
+        spent.append(f"{name} {' / '.join(each)}")
+    if not spent:
+        return ""
+    return (
+        "seconds for inference / training, of tiny models, the first backend with its start: "
+        f"{', '.join(spent)}"
+    )

@@ -39,7 +39,23 @@ STYLES = {
 
 
 class Paper:
-    """What is written on; knows the width, the colours and the signs that the reader has."""
+    """What a report is written on: a terminal, or a sheet for Markdown and html."""
+
+    def line(self, text: str = "", style: str = "", indent: int = 0) -> None:
+        """A paragraph; in bold and not indented, it heads what follows."""
+        raise NotImplementedError
+
+    def item(self, sign: str, text: str, style: str = "", indent: int = 2) -> None:
+        """A paragraph behind a sign or a number."""
+        raise NotImplementedError
+
+    def verbatim(self, text: str, style: str = "", indent: int = 0) -> None:
+        """A line that is never cut or wrapped: a command, a path, an address."""
+        raise NotImplementedError
+
+
+class Screen(Paper):
+    """A terminal's paper; knows the width, the colours and the signs that the reader has."""
 
     def __init__(self, *, width: int, colour: bool, unicode: bool) -> None:
         from rich.console import Console
@@ -233,6 +249,6 @@ def ages(dates: Mapping[str, str], today: str, paper: Paper, *, verbose: bool) -
 
 def document(write: Callable[[Paper], None], *, width: int, colour: bool, unicode: bool) -> str:
     """What `write` puts on paper of that kind."""
-    paper = Paper(width=width, colour=colour, unicode=unicode)
+    paper = Screen(width=width, colour=colour, unicode=unicode)
     write(paper)
     return paper.text
