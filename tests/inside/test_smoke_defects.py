@@ -16,7 +16,8 @@ WRONG_EVERYWHERE = (
     "scale_missing",
     "groups_mixed_up",
 )
-ALL = ("infer/fp32", "infer/bf16", "generate/fp32", "lora/fp32")
+ALL = ("infer/fp32", "infer/bf16", "generate/fp32", "train/fp32", "lora/fp32")
+TRAINING = ("train/fp32", "lora/fp32")
 
 
 def row(defects: Run, defect: str, mode: str) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def test_wrong_tokens_are_seen(defects: Run, defect: str) -> None:
     assert found["detail"].startswith("tokens that differ")
 
 
-@pytest.mark.parametrize("mode", ["infer/fp32", "infer/bf16", "lora/fp32"])
+@pytest.mark.parametrize("mode", ["infer/fp32", "infer/bf16", *TRAINING])
 def test_a_stale_cache_is_nobodys_fault_but_generates(defects: Run, mode: str) -> None:
     assert row(defects, "stale_cache", mode)["outcome"] == "pass"
 
@@ -55,25 +56,31 @@ def test_a_stale_cache_is_nobodys_fault_but_generates(defects: Run, mode: str) -
 def test_one_nan_is_reported_as_not_finite_and_never_passes(defects: Run, mode: str) -> None:
     found = row(defects, "not_a_number", mode)
     assert found["outcome"] == "fail"
-    if not mode.startswith("generate"):
-        assert "values not finite" in found["detail"].partition(";")[0]
+    said = found["detail"].partition(";")[0]
+    if mode.startswith("train"):
+        assert "gradients: relRMS" in said
+        assert "nan" in said
+    elif not mode.startswith("generate"):
+        assert "values not finite" in said
         assert found["error"] >= 1
 
 
+@pytest.mark.parametrize("mode", TRAINING)
 @pytest.mark.parametrize(
     "defect", ["gradient_zero", "gradient_of_key_zero", "gradient_slightly_off"]
 )
-def test_a_wrong_backward_fails_training_alone(defects: Run, defect: str) -> None:
-    found = row(defects, defect, "lora/fp32")
+def test_a_wrong_backward_fails_training_alone(defects: Run, defect: str, mode: str) -> None:
+    found = row(defects, defect, mode)
     assert found["outcome"] == "fail"
-    assert found["detail"].startswith("first gradient")
-    others = [row(defects, defect, mode)["outcome"] for mode in ALL if mode != "lora/fp32"]
-    assert others == ["pass", "pass", "pass"]
+    assert " gradient" in f" {found['detail']}".partition(":")[0]
+    others = {row(defects, defect, other)["outcome"] for other in set(ALL) - set(TRAINING)}
+    assert others == {"pass"}
 
 
+@pytest.mark.parametrize("mode", TRAINING)
 @pytest.mark.parametrize("defect", WRONG_EVERYWHERE)
-def test_a_wrong_forward_gives_a_wrong_gradient(defects: Run, defect: str) -> None:
-    found = row(defects, defect, "lora/fp32")
+def test_a_wrong_forward_gives_a_wrong_gradient(defects: Run, defect: str, mode: str) -> None:
+    found = row(defects, defect, mode)
     assert found["outcome"] == "fail"
     assert found["error"] > 1000 * found["tolerance"]
 

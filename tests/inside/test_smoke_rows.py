@@ -18,7 +18,7 @@ BACKENDS = {
     "sdpa/MATH": "MATH",
     "sdpa/FLASH_ATTENTION": "FLASH_ATTENTION",
 }
-MODES = ("infer/fp32", "infer/bf16", "generate/fp32", "lora/fp32")
+MODES = ("infer/fp32", "infer/bf16", "generate/fp32", "train/fp32", "lora/fp32")
 
 
 def test_the_rows_are_every_backend_in_every_mode(smoke: Run) -> None:
@@ -34,6 +34,20 @@ def test_a_sound_environment_passes_on_the_kernel_asked_for(
     row = smoke.rows[f"{backend}/{mode}"]
     assert row["outcome"] == "pass", row["detail"]
     assert row["ran_as"] == BACKENDS[backend]
+
+
+@pytest.mark.parametrize("mode", ["infer/fp32", "infer/bf16", "train/fp32"])
+def test_sdpas_own_choice_is_proven_on_every_family(smoke: Run, mode: str) -> None:
+    detail = smoke.rows[f"sdpa/default/{mode}"]["detail"]
+    for family in ("qwen2", "qwen3", "mistral", "ministral3"):
+        assert f"{family} " in detail or f"this transformers has no {family}" in detail
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_padding_is_compared(smoke: Run, backend: str) -> None:
+    detail = smoke.rows[f"{backend}/infer/fp32"]["detail"]
+    for batch in ("causal", "left-padded", "right-padded"):
+        assert f"{batch}: relRMS of the worst token" in detail
 
 
 def test_a_row_has_the_fields_of_the_contract(smoke: Run) -> None:
@@ -124,4 +138,4 @@ def test_no_socket_is_opened(smoke_python: Path, tmp_path: Path) -> None:
         smoke_python, tmp_path / "r.jsonl", str(SMOKE), "--only", "*/default/*", program=guard
     )
     assert {row["outcome"] for row in run.rows.values()} == {"pass"}, run.stderr
-    assert len(run.rows) == 8
+    assert len(run.rows) == 10

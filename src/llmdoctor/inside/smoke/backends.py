@@ -31,7 +31,11 @@ SDPA_KERNELS = frozenset(
 NO_KERNEL = ("No viable backend for scaled_dot_product_attention", "No available kernel")
 
 # The module of each mode's proof, for the backends that transformers knows.
-PROOFS = {"infer": "modes", "generate": "modes", "lora": "lora"}
+PROOFS = {"infer": "modes", "generate": "modes", "train": "modes", "lora": "lora"}
+
+# The batches of `bench.py`: without a mask, and with one.
+BATCHES = ("causal", "left-padded", "right-padded")
+FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "ministral3")
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class Backend:
     the same form. ``attention`` is the name transformers knows it by (``attn_implementation``),
     ``may_run`` the kernels that are not a fallback, ``forced`` a context manager under which it
     runs. ``package`` is what has to be installed beyond torch and transformers, ``gpu`` the GPU it
-    needs; ``proof`` the module of its proofs, which then needs ``packages`` alone.
+    needs; ``proof`` the module of its proofs, which then needs ``packages`` alone. ``batches`` says
+    where it cannot take them all, by type of device; ``families`` which models it is tried on.
     """
 
     name: str
@@ -56,6 +61,8 @@ class Backend:
     gpu: Gpu | None = None
     proof: str | None = None
     packages: tuple[str, ...] = ("torch", "transformers")
+    batches: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    families: tuple[str, ...] = ("llama",)
 
     def rows(self, device: str, *, full: bool = False) -> list[Row]:
         """What there is to prove on a device such as "cuda:0"; nothing if it is not made for it."""
@@ -67,6 +74,10 @@ class Backend:
             for mode, dtypes in found
             for dtype in dtypes
         ]
+
+    def takes(self, device: str) -> tuple[str, ...]:
+        """The names of the batches that it can take on a device."""
+        return self.batches.get(device.partition(":")[0], BATCHES)
 
     def imports(self, mode: str) -> tuple[str, ...]:
         """The names of the packages that a row of this mode begins with."""
@@ -120,11 +131,18 @@ def _sdpa(kernel: str) -> Backend:
     return Backend("sdpa", kernel, CPU, frozenset({kernel}), "sdpa", only(kernel))
 
 
-CPU = {"cpu": {"infer": ("fp32", "bf16"), "generate": ("fp32",), "lora": ("fp32",)}}
+CPU = {
+    "cpu": {
+        "infer": ("fp32", "bf16"),
+        "generate": ("fp32",),
+        "train": ("fp32",),
+        "lora": ("fp32",),
+    }
+}
 
 BACKENDS = (
     Backend("eager", "default", CPU, frozenset({"eager"}), "eager"),
-    Backend("sdpa", "default", CPU, SDPA_KERNELS, "sdpa"),
+    Backend("sdpa", "default", CPU, SDPA_KERNELS, "sdpa", families=FAMILIES),
     _sdpa("MATH"),
     _sdpa("FLASH_ATTENTION"),
 )

@@ -11,12 +11,13 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 from . import gates
 from .backends import Backend
-from .bench import PROJECTIONS, Bench
+from .batches import Batch
 from .lab import Lab
 from .numerics import rel_rms
 from .observe import observed
 from .rows import Measure, Trial
 
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
 RANK = 4
 ALPHA = 8
 # lora_B starts at zero, so lora_A has no gradient in the first step: two at least are needed.
@@ -25,27 +26,29 @@ LEARNING_RATE = 1e-2
 
 
 def lora(lab: Lab, backend: Backend, dtype: str) -> Trial:
-    """Train adapters for a few steps on a causal and a left-padded batch, save, reload, merge."""
-    bench = lab.bench
-    wanted = bench.wanted_gradients(dtype)
+    """Train adapters for a few steps on a causal and a padded batch, save, reload, merge."""
+    subject = lab.bench.subject()
+    # Padding on one side is enough: what differs on the other is the mask, which `train` has seen.
+    batches = lab.bench.batches(backend)[:2]
+    wanted = subject.wanted_gradients(batches, dtype)
     kernels: Counter[str] = Counter()
     with backend.forced():
-        base = bench.model(backend, dtype)
+        base = subject.model(backend, dtype)
         weights = {name: weight.clone() for name, weight in base.state_dict().items()}
-        base_logits = _logits(bench, base)
+        base_logits = _logits(batches, base)
         # peft draws lora_A; seeded here, since making a model draws random numbers as well.
-        torch.manual_seed(bench.seed)
+        torch.manual_seed(lab.seed)
         model = get_peft_model(base, _adapters())
         adapters = {n: p.detach().clone() for n, p in model.named_parameters() if "lora_" in n}
         with observed(kernels):
-            losses, gradient = _train(bench, model, wanted, gates.GRADIENT[dtype])
-        adapted = _logits(bench, model)
+            losses, gradient = _train(batches, model, wanted, gates.GRADIENT[dtype])
+        adapted = _logits(batches, model)
         with model.disable_adapter():
-            disabled = _logits(bench, model)
-        reloaded = _logits(bench, _reload(bench, backend, dtype, model))
+            disabled = _logits(batches, model)
+        reloaded = _logits(batches, _reload(subject.model(backend, dtype), model))
         touched = _touched(model, weights)
         idle = sum(torch.equal(p, adapters[n]) for n, p in model.named_parameters() if "lora_" in n)
-        merged = _logits(bench, model.merge_and_unload())
+        merged = _logits(batches, model.merge_and_unload())
 
     broken = int((~torch.isfinite(torch.tensor(losses))).sum())
     broken += int((~torch.isfinite(torch.cat([adapted, disabled, reloaded, merged]))).sum())
@@ -67,15 +70,15 @@ def _adapters() -> LoraConfig:
     return LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=list(PROJECTIONS))
 
 
-def _logits(bench: Bench, model: torch.nn.Module) -> torch.Tensor:
+def _logits(batches: tuple[Batch, ...], model: torch.nn.Module) -> torch.Tensor:
     """Logits of all batches, one after the other: (tokens, vocabulary)."""
     model.eval()
     with torch.no_grad():
-        return torch.cat([batch.logits(model) for batch in bench.batches])
+        return torch.cat([batch.logits(model) for batch in batches])
 
 
 def _train(
-    bench: Bench, model: torch.nn.Module, wanted: dict[str, torch.Tensor], gate: float
+    batches: tuple[Batch, ...], model: torch.nn.Module, wanted: dict[str, torch.Tensor], gate: float
 ) -> tuple[list[float], Measure]:
     """The loss before each step and after the last one, and the error of the first gradient."""
     model.train()
@@ -86,13 +89,13 @@ def _train(
     gradient: Measure | None = None
     for _ in range(STEPS):
         optimizer.zero_grad()
-        loss = torch.stack([batch.loss(model) for batch in bench.batches]).sum()
+        loss = torch.stack([batch.loss(model) for batch in batches]).sum()
         loss.backward()
         gradient = gradient or _gradient_error(model, wanted, gate)
         losses.append(loss.item())
         optimizer.step()
     with torch.no_grad():
-        losses.append(sum(batch.loss(model).item() for batch in bench.batches))
+        losses.append(sum(batch.loss(model).item() for batch in batches))
     assert gradient is not None
     return losses, gradient
 
@@ -108,6 +111,8 @@ def _gradient_error(
     tensors = dict(model.named_parameters())
     worst = Measure("first gradient: relRMS", 0.0, gate)
     for name, by_weight in wanted.items():
+        if not any(projection in name for projection in PROJECTIONS):
+            continue
         layer = "base_model.model." + name[: -len(".weight")]
         a = tensors[f"{layer}.lora_A.default.weight"].detach().double()
         got = tensors[f"{layer}.lora_B.default.weight"].grad
@@ -119,12 +124,12 @@ def _gradient_error(
     return worst
 
 
-def _reload(bench: Bench, backend: Backend, dtype: str, model: torch.nn.Module) -> torch.nn.Module:
-    """The adapters written to a folder and read back onto a fresh base model."""
+def _reload(base: torch.nn.Module, model: torch.nn.Module) -> torch.nn.Module:
+    """The adapters of ``model`` written to a folder and read back onto a fresh ``base``."""
     with tempfile.TemporaryDirectory() as folder:
         # "auto" would ask the Hugging Face Hub about the base model's vocabulary.
         model.save_pretrained(folder, save_embedding_layers=False)
-        return PeftModel.from_pretrained(bench.model(backend, dtype), folder)
+        return PeftModel.from_pretrained(base, folder)
 
 
 def _touched(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> int:

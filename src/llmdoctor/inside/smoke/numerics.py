@@ -25,14 +25,16 @@ def not_finite(name: str, *results: torch.Tensor) -> Measure:
 def logits_measures(
     name: str, logits: torch.Tensor, wanted: torch.Tensor, dtype: str
 ) -> list[Measure]:
-    """Finite, then all tokens together, then the worst one. Both are (tokens, vocabulary)."""
+    """All tokens together, then the worst one; only "not finite" where that is broken.
+
+    ``logits`` and ``wanted`` are (tokens, vocabulary).
+    """
     finite = not_finite(name, logits)
     if not finite.ok:
         return [finite]
     by_token = (logits.double() - wanted).norm(dim=-1) / wanted.norm(dim=-1)
     worst = float(by_token.max())
     return [
-        finite,
         Measure(f"{name}: relRMS", rel_rms(logits, wanted), gates.LOGITS[dtype]),
         Measure(f"{name}: relRMS of the worst token", worst, gates.LOGITS_OF_TOKEN[dtype]),
     ]

@@ -20,9 +20,12 @@ def attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float,
+    sliding_window: int | None = None,
     **_: object,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention of whole sequences, with grouped queries and padding, without a cache.
+
+    With ``sliding_window`` a token sees itself and the ``sliding_window - 1`` before it.
 
     query (batch, heads, length, head_dim), key and value (batch, key-value heads, length,
     head_dim), all float64; attention_mask (batch, length), 0 at padding, or None. Returns
@@ -37,6 +40,8 @@ def attention(
 
     position = torch.arange(length, device=query.device)
     seen = position[None, :] <= position[:, None]
+    if sliding_window is not None:
+        seen &= position[None, :] > position[:, None] - sliding_window
     if attention_mask is not None:
         # A padding position sees itself, or its softmax would be 0/0; no token ever sees it.
         itself = position[None, :] == position[:, None]
