@@ -24,6 +24,7 @@ FLOORS = {
         "errors",
         "finding",
         "hardware",
+        "locked",
         "machine",
         "network",
         "plan",
@@ -58,6 +59,7 @@ FLOORS = {
         "tables",
         "tags",
         "target",
+        "wheel_tags",
     ),
     "hands": (
         "closure",

@@ -31,6 +31,7 @@ from llmdoctor.hardware import (
 
 if TYPE_CHECKING:  # only what is asked for needs its words
     from llmdoctor.deep import Deep
+    from llmdoctor.locked import Unfit
     from llmdoctor.network import Place
 
 __all__ = [
@@ -182,6 +183,8 @@ class Lock:
     Keys of `manifest_hashes`: "1.x", "2.0", "2.3" — the first Poetry that hashes that way.
     """
 
+    LATE: ClassVar = {"Unfit": "llmdoctor.locked"}  # for `wire`
+
     path: str = field(metadata=private("path"))
     tool: str = "poetry"
     generator: str | None = None
@@ -190,6 +193,9 @@ class Lock:
     manifest_hashes: dict[str, str] = field(default_factory=dict)
     problem: str | None = field(default=None, metadata=private("text"))
     hash_line: int | None = None  # the line of the content hash
+    packages: int | None = None  # how many it locks; None: they were not looked at
+    unfit: tuple[Unfit, ...] = ()  # those that an install here needs and that have no file for here
+    strays: tuple[str, ...] = ()  # ordinary packages that are locked from the PyTorch index
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from llmdoctor.checks._facts import parts, usable_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import install, install_profile, pip
-from llmdoctor.checks._wheel_tags import Misfit, misfit
 from llmdoctor.finding import Finding, Remedy
 from llmdoctor.machine import Package
+from llmdoctor.wheel_tags import Misfit, misfit
 
 _WORDS = {
     "platform": "Wheels for another platform are installed",

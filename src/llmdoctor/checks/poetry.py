@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from llmdoctor.checks._facts import line_in, parts, sentence
@@ -148,8 +149,8 @@ def lock_unreadable(case: Case) -> Answer:
     if lock.problem is None:
         return None
     merge = "conflict markers" in lock.problem
-    again = _lock_command(case.machine) if lock.tool == "poetry" else (lock.tool, "lock")
-    restore = ("git", "checkout", "--ours" if merge else "--", f"{lock.tool}.lock")
+    name = re.split(r"[/\\]", lock.path)[-1]
+    restore = ("git", "checkout", "--ours" if merge else "--", name)
     return finding(
         lock_unreadable,
         f"{sentence(lock.problem)} Nothing can be installed from it.",
@@ -160,7 +161,7 @@ def lock_unreadable(case: Case) -> Answer:
             if merge
             else "Bring the last whole lock back from git, and lock again if that is needed.",
             "ask",
-            (restore, again),
+            (restore, lock_command(case.machine)),
         ),
     )
 
@@ -210,7 +211,7 @@ def lock_stale(case: Case) -> Answer:
         where=lock.path,
         line=lock.hash_line,
         remedy=Remedy(
-            "Lock again; the pinned versions are kept.", "ask", (_lock_command(case.machine),)
+            "Lock again; the pinned versions are kept.", "ask", (lock_command(case.machine),)
         ),
     )
 
@@ -240,8 +241,12 @@ def _accepted(rules: PoetryRules, lock: Lock) -> tuple[str, ...]:
     return (*rules.hashes, rules.older) if old and rules.older else rules.hashes
 
 
-def _lock_command(machine: Machine) -> tuple[str, ...]:
-    rules = _rules(machine, _lock(machine))
+def lock_command(machine: Machine) -> tuple[str, ...]:
+    """What locks again and keeps the pinned versions, with the tool whose lock it is."""
+    lock = machine.project.lock if machine.project else None
+    if lock is not None and lock.tool != "poetry":
+        return (lock.tool, "lock")
+    rules = _rules(machine, lock)
     return rules.lock if rules else ("poetry", "lock")
 
 

@@ -53,10 +53,16 @@ def look(system: System, subject: Subject) -> Machine:
     environment = guard("environment")(
         unread, read_environment, system, place, guard("environment")
     )
+    host = guard("host")(Host(), read_host, system, guard("host"))
+    if project is not None and project.lock is not None and project.lock.problem is None:
+        from llmdoctor.probe.lock_fit import read_packages
+
+        lock = guard("lock")(project.lock, read_packages, system, project, environment, host)
+        project = replace(project, lock=lock)
     headers = guard("environment")(None, has_headers, system, environment)
     return Machine(
         taken=system.now(),
-        host=guard("host")(Host(), read_host, system, guard("host")),
+        host=host,
         cpu=guard("cpu")(Cpu(), read_cpu, system),
         memory=guard("memory")(Memory(), read_memory, system, guard("memory")),
         disks=guard("disks")((), read_disks, system, guard("disks"), place.path),

@@ -1,4 +1,4 @@
-"""poetry.lock and uv.lock: who wrote them, for which manifest, and whether they are whole.
+"""poetry.lock, uv.lock and pylock.toml: who wrote them and for what, and whether they are whole.
 
 A whole lock takes tomllib longer than everything else in a look takes together. So only the part
 that is asked about is parsed, and the rest is compared line by line with how Poetry and uv write; a
@@ -56,6 +56,22 @@ def parse_uv_lock(text: str, path: str) -> Lock:
         problem = "uv.lock has no version line: it is cut off, or was never whole"
     numbers = [match[1] for match in (version, revision) if match]
     return Lock(path, "uv", lock_version=".".join(numbers) or None, problem=problem)
+
+
+def parse_pylock(text: str, path: str) -> Lock:
+    """The head of a pylock.toml (PEP 751)."""
+    version = re.search(r"^lock-version = [\"']([\d.]+)", text, re.MULTILINE)
+    maker = re.search(r"^created-by = [\"']([^\"'\n]*)", text, re.MULTILINE)
+    problem = _problem(text, "pylock.toml")
+    if problem is None and version is None:
+        problem = "pylock.toml has no lock-version: it is cut off, or was never whole"
+    return Lock(
+        path,
+        "pip",
+        generator=maker[1] if maker else None,
+        lock_version=version[1] if version else None,
+        problem=problem,
+    )
 
 
 def _problem(text: str, name: str) -> str | None:

@@ -10,7 +10,8 @@ from llmdoctor.probe.paths import join
 from llmdoctor.probe.toml import get, parse_toml
 from llmdoctor.system import System
 
-_LOCKS = {"poetry": "poetry.lock", "uv": "uv.lock"}
+_LOCKS = {"poetry": "poetry.lock", "uv": "uv.lock", "pip": "pylock.toml"}
+LARGEST = 8 * 2**20  # characters; the locks of a thousand packages have two millions
 
 
 def read_project(system: System, folder: str) -> Project | None:
@@ -64,7 +65,8 @@ def requires_python(manifest: dict[str, Any]) -> str | None:
 def _tool(manifest: dict[str, Any], names: tuple[str, ...]) -> tuple[str, bool]:
     """Whose project it is, and whether its lock file is there.
 
-    With two locks the manifest's own table decides; a table alone is weaker than a lock.
+    With two locks the manifest's own table decides; a table alone is weaker than a lock. A
+    pylock.toml is for any installer, and counts where none of the others is.
     """
     tables = [tool for tool in _LOCKS if isinstance(get(manifest, "tool", tool), dict)]
     locks = [tool for tool in _LOCKS if _LOCKS[tool] in names]
@@ -76,13 +78,15 @@ def _tool(manifest: dict[str, Any], names: tuple[str, ...]) -> tuple[str, bool]:
 def _lock(
     system: System, path: str, tool: str, manifest: dict[str, Any]
 ) -> tuple[Lock | None, str | None]:
-    from llmdoctor.probe.locks import parse_poetry_lock, parse_uv_lock
-
-    text = system.read_text(path)
+    text = system.read_text(path, LARGEST + 1)
     if text is None:
         return None, None
-    if tool == "uv":
-        return parse_uv_lock(text, path), None
+    if len(text) > LARGEST:  # its reader says so: see `lock_fit`
+        return Lock(path, tool), None
+    from llmdoctor.probe.locks import parse_poetry_lock, parse_pylock, parse_uv_lock
+
+    if tool != "poetry":
+        return (parse_uv_lock if tool == "uv" else parse_pylock)(text, path), None
     if not manifest:  # unreadable: nothing to hash
         return parse_poetry_lock(text, path, {}), None
     from llmdoctor.probe.content_hash import manifest_hashes

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from packaging.tags import compatible_tags, cpython_tags
 
 from checks.judging import ARM, LINUX, MACOS, WINDOWS
-from llmdoctor.checks._wheel_tags import misfit
 from llmdoctor.machine import Host, Libc
+from llmdoctor.wheel_tags import misfit
 
 X86 = ("manylinux_2_28_x86_64", "manylinux2014_x86_64", "manylinux1_x86_64", "linux_x86_64")
 PLACES = {

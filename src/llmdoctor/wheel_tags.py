@@ -1,7 +1,7 @@
-"""For which machines an installed wheel was made, by the tags in its WHEEL file.
+"""For which machines a wheel was made, by the tags in its WHEEL file or in its name.
 
 `packaging` knows it all and costs more to import than every check. What it would list is not asked
-here, only whether what was installed can run at all.
+here, only whether the wheel can run at all.
 """
 
 from __future__ import annotations
@@ -40,6 +40,12 @@ def misfit(tags: tuple[str, ...], python: str | None, host: Host) -> Misfit | No
         return None
     order = ("glibc", "python", "platform")
     return min((wrong for wrong in found if wrong), key=lambda wrong: order.index(wrong.kind))
+
+
+def tag_of(file: str) -> str | None:
+    """The tag in the name of a wheel ("cp312-cp312-win_amd64"); None for any other file."""
+    parts = file.removesuffix(".whl").split("-")
+    return "-".join(parts[-3:]) if file.endswith(".whl") and len(parts) in (5, 6) else None
 
 
 def _singles(tag: str) -> list[tuple[str, str, str]]:
