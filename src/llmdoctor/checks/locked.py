@@ -21,7 +21,7 @@ _OF_POETRY = "poetry-no-wheel-for-python"  # the words that Poetry has for both
     readers=_READERS,
 )
 def foreign_address(case: Case) -> Answer:
-    """The lock takes a wheel by its address, and that wheel is not for this machine.
+    """The lock takes a wheel by address that is not for this machine.
 
     What: Compares the tags in the names of wheels that are locked as a URL or as a path with the
     environment's Python and this system. Markers, groups and extras are taken into account.
@@ -67,10 +67,10 @@ def foreign_address(case: Case) -> Answer:
     readers=_READERS,
 )
 def foreign_wheels_only(case: Case) -> Answer:
-    """A locked package has wheels for other platforms only, and nothing to build it from.
+    """A locked package has wheels for other platforms only.
 
     What: Compares the names of all files that the lock lists of a package with this system. Only
-    packages that an install here asks for are judged.
+    packages that an install here asks for are judged, and one with an sdist can be built.
 
     Why: Poetry says "Unable to find installation candidates", uv that there is no wheel for the
     current platform. Poetry says so in the middle of the install, and its dry run does not.
