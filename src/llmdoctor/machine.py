@@ -195,6 +195,8 @@ class Lock:
     hash_line: int | None = None  # the line of the content hash
     packages: int | None = None  # how many it locks; None: they were not looked at
     unfit: tuple[Unfit, ...] = ()  # those that an install here needs and that have no file for here
+    # What a uv.lock says otherwise than the manifest, in words; None: not compared.
+    differs: tuple[str, ...] | None = field(default=None, metadata=private("text"))
     strays: tuple[str, ...] = ()  # ordinary packages that are locked from the PyTorch index
 
 

@@ -117,3 +117,12 @@ def test_what_a_lock_says_is_saved_and_read_back() -> None:
     for key in ("packages", "unfit", "strays"):
         del older["project"]["lock"][key]
     assert judge("LOCK003", wire.load(Machine, older)).outcome == "skip"
+
+
+def test_a_uv_lock_that_says_otherwise_than_the_manifest() -> None:
+    said = ("dependencies: torch is locked for another wish",)
+    finding = only(judge("LOCK002", machine(tool="uv", differs=said)))
+    assert (finding.cause, finding.severity, finding.evidence) == (None, "warning", said)
+    assert remedy(finding).commands == (("uv", "lock"),)
+    assert judge("LOCK002", machine(tool="uv", differs=())).outcome == "pass"
+    assert judge("LOCK002", machine(tool="uv")).outcome == "skip"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from cli.runs import Desk
+from fix.poetries import real, run_poetry
 from llmdoctor.finding import Finding
-from llmdoctor.fix import Bench
-from llmdoctor.fix.repairs import keyring, lock
+from llmdoctor.fix import Bench, relock
+from llmdoctor.fix.repairs import keyring
 from llmdoctor.machine import Machine, Project
 from llmdoctor.system.local import Local
 from support.index import LoopbackIndex
@@ -20,28 +19,7 @@ from support.poetry_projects import poetry_project, pyproject_text, read_lock
 from support.tree import assert_same_tree, snapshot
 from support.wheels import build_wheel
 
-POETRIES = [Path(path) for path in os.environ.get("LLMDOCTOR_TEST_POETRY", "").split(":") if path]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links to programs")
-real = pytest.mark.skipif(not POETRIES, reason="LLMDOCTOR_TEST_POETRY names no Poetry")
-
-
-@pytest.fixture(params=POETRIES, ids=lambda path: path.parent.parent.name)
-def poetry(request: pytest.FixtureRequest, desk: Desk) -> Path:
-    """A Poetry on the desk's PATH, with its caches and settings in the desk's home."""
-    program: Path = request.param
-    found = desk.folder / "bin"
-    found.mkdir()
-    (found / "poetry").symlink_to(program)
-    desk.environ["PATH"] = f"{found}{os.pathsep}{desk.environ['PATH']}"
-    for name in ("CACHE_DIR", "CONFIG_DIR", "DATA_DIR"):
-        desk.environ[f"POETRY_{name}"] = str(desk.folder / name.lower())
-    return program
-
-
-def run_poetry(desk: Desk, poetry: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(poetry), *words], cwd=desk.project, env=desk.environ, capture_output=True, text=True
-    )
 
 
 @pytest.fixture
@@ -113,12 +91,12 @@ def test_locks_are_compared_by_names_and_versions() -> None:
     package = '[[package]]\nname = "{}"\nversion = "{}"\n'
     old = package.format("alpha", "1.0") + package.format("gone", "3")
     new = package.format("alpha", "1.1") + package.format("new", "2")
-    assert lock.differences(old, new) == (
+    assert relock.differences(old, new) == (
         "alpha: 1.0 → 1.1",
         "gone: 3 → gone",
         "new: absent → 2",
     )
-    assert lock.differences(old, old.replace("\n", "\r\n")) == (
+    assert relock.differences(old, old.replace("\n", "\r\n")) == (
         "all 2 packages keep their versions",
     )
 
@@ -163,12 +141,6 @@ def test_the_keyring_of_private_sources_is_kept(tmp_path: Path) -> None:
     assert "our-own" in made.details[0]
     told = Local({"POETRY_HTTP_BASIC_OUR_OWN_USERNAME": "me"})
     assert keyring.switch_off(bench(told, tmp_path, tmp_path), STALE).steps
-
-
-def test_a_path_dependency_is_seen() -> None:
-    assert lock._outside('[tool.poetry.dependencies]\nours = {path = "../ours"}\n') == "../ours"
-    assert lock._outside('[project]\ndependencies = ["a @ file:///x/a.whl"]\n')
-    assert lock._outside(pyproject_text("project", dependencies={"a": ">=1"})) is None
 
 
 @pytest.mark.parametrize("text", ["[keyring\n", "keyring = 1\n"])

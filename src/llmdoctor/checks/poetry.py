@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmdoctor.checks._facts import line_in, parts, sentence
@@ -171,18 +172,23 @@ def lock_stale(case: Case) -> Answer:
     """The lock file does not belong to pyproject.toml as it is now.
 
     What: Computes the manifest's content hash in the ways that Poetry's versions do and compares
-    it with the one in poetry.lock. Nothing is run.
+    it with the one in poetry.lock. Of a uv.lock, compares what uv wrote down of the manifest.
+    Nothing is run.
 
     Why: Poetry refuses to install: "pyproject.toml changed significantly since poetry.lock was
-    last generated".
+    last generated". uv locks again by itself, and refuses with `--locked`.
 
     Remedy: Lock again without updating: `poetry lock` from 2.0 on, `poetry lock --no-update`
-    before. Do not delete the lock: that loses every pinned version.
+    before, `uv lock`. Do not delete the lock: that loses every pinned version.
 
     Known problems: The hash covers dependencies, groups, extras and sources; a change elsewhere
     in the manifest does not make a lock stale. A lock that Poetry 2.3 or later wrote for a project
-    with [dependency-groups] is stale for every older one.
+    with [dependency-groups] is stale for every older one. Settings of uv's resolver and sources
+    with markers are not compared.
     """
+    uv = case.machine.project.lock if case.machine.project else None
+    if uv is not None and uv.tool == "uv":
+        return _uv_stale(case.machine, uv)
     lock = _lock(case.machine)
     if lock is None or lock.problem:
         return Skip("there is no Poetry lock that can be read")
@@ -214,6 +220,23 @@ def lock_stale(case: Case) -> Answer:
             "Lock again; the pinned versions are kept.", "ask", (lock_command(case.machine),)
         ),
     )
+
+
+def _uv_stale(machine: Machine, lock: Lock) -> Answer:
+    if lock.problem or lock.differs is None:
+        return Skip("what uv.lock says of the manifest is not known")
+    if not lock.differs:
+        return None
+    found = finding(
+        lock_stale,
+        "pyproject.toml changed after uv.lock was written: `uv sync` locks again, and with "
+        "--locked it refuses.",
+        severity="warning",
+        evidence=lock.differs[:10],
+        where=lock.path,
+        remedy=Remedy("Lock again; the pinned versions are kept.", "ask", (lock_command(machine),)),
+    )
+    return replace(found, cause=None)
 
 
 def _is_poetry(machine: Machine) -> bool:

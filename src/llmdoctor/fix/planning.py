@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from llmdoctor import checks
 from llmdoctor.diagnose import Question, judge
@@ -80,7 +80,7 @@ def question_of_all(question: Question) -> Question:
 
 def compose(environment: str, run: str, repairs: Sequence[Repair]) -> tuple[Step, ...]:
     """The steps of all repairs: files first, then the environment under one snapshot."""
-    files = [step for repair in repairs if not repair.inside for step in repair.steps]
+    files = _last_writes(step for r in repairs if not r.inside for step in r.steps)
     inside = [step for repair in repairs if repair.inside for step in repair.steps]
     if not inside:
         return tuple(files)
@@ -90,6 +90,17 @@ def compose(environment: str, run: str, repairs: Sequence[Repair]) -> tuple[Step
         Write("mark the environment as this run's", f"{environment}/{MARK}", f"{run}\n"),
     ]
     return (*files, *guard, *inside)
+
+
+def _last_writes(steps: Iterable[Step]) -> list[Step]:
+    """Files that two repairs write are written once, as the later one wants them."""
+    found = list(steps)
+    last = {step.path: number for number, step in enumerate(found) if isinstance(step, Write)}
+    return [
+        step
+        for number, step in enumerate(found)
+        if not isinstance(step, Write) or last[step.path] == number
+    ]
 
 
 def _repair(bench: Bench, found: Finding) -> Repair | None:

@@ -48,14 +48,18 @@ def read_packages(system: System, project: Project, environment: Environment, ho
         raise UnreadableError(
             lock.path, f"larger than {LARGEST >> 20} MiB: no lock is", status="failed"
         )
-    entries, _ = read_lock(text, lock.tool)
-    lock = replace(lock, packages=len(entries), strays=_strays(entries))
-    suspects = [(entry, found) for entry in entries if (found := _misfit(entry, environment, host))]
-    if not suspects:
-        return lock
+    entries, head = read_lock(text, lock.tool)
     manifest, _ = parse_toml(
         system.read_text(join(system, project.root, "pyproject.toml")) or "", "pyproject.toml"
     )
+    lock = replace(lock, packages=len(entries), strays=_strays(entries))
+    if lock.tool == "uv" and manifest:
+        from llmdoctor.probe.uv_metadata import differences
+
+        lock = replace(lock, differs=differences(manifest, head, entries))
+    suspects = [(entry, found) for entry in entries if (found := _misfit(entry, environment, host))]
+    if not suspects:
+        return lock
     asked = _asked_for(entries, lock.tool, manifest, environment, host)
     wrong = {id(entry) for entry, _ in suspects}
     # A lock of Poetry 1 does not say which of several versions is for here: one that fits will do.

@@ -68,6 +68,7 @@ class Entry:
     extras: dict[str, tuple[Edge, ...]] = field(default_factory=dict)
     dev: dict[str, tuple[Edge, ...]] = field(default_factory=dict)
     forks: tuple[str, ...] = ()  # it is for one of these markers alone
+    metadata: dict[str, Any] = field(default_factory=dict)  # what uv wrote down of a manifest
 
 
 def read_lock(text: str, tool: str) -> tuple[tuple[Entry, ...], dict[str, Any]]:
@@ -162,6 +163,7 @@ def _of_uv(table: dict[str, Any]) -> Entry:
         extras={normal(name): _uv_edges(items) for name, items in optional.items()},
         dev={normal(name): _uv_edges(items) for name, items in _table(dev).items()},
         forks=_texts(table.get("resolution-markers")),
+        metadata=_table(table.get("metadata")),
     )
 
 

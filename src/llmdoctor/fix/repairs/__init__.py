@@ -6,10 +6,12 @@ A code that is not here is left to the reader, with the finding's own remedy.
 from collections.abc import Mapping
 
 from llmdoctor.fix.repair import Repairer
-from llmdoctor.fix.repairs import interpreter, keyring, lock, packages, scripts
+from llmdoctor.fix.repairs import interpreter, keyring, lock, marker, packages, scripts
 
 REPAIRERS: Mapping[str, Repairer] = {
+    "LOCK001": lock.make_readable,
     "LOCK002": lock.lock_again,
+    "LOCK003": marker.say_platform,
     "POETRY006": keyring.switch_off,
     "PY001": interpreter.point_again,
     "PY002": interpreter.damaged,

@@ -1,115 +1,138 @@
-"""LOCK002: a lock that does not belong to its manifest is renewed, and the pins are kept.
+"""LOCK001 and LOCK002: a lock that cannot be read, or is not the manifest's, is renewed.
 
-Poetry runs on a copy of the project in a scratch folder, with its environments there too: many of
-its commands make or remake one as a side effect (research: every version from 1.8.5 to 2.5.1).
-What it writes there is compared with the lock that is there, shown, and only then put in its place.
+The pins are kept wherever somebody still has them: one side of a merge, git, the stale lock.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator
 
 from llmdoctor.finding import Finding
+from llmdoctor.fix.relock import LOCKS, differences, relock
 from llmdoctor.fix.repair import Bench, Repair, manual
-from llmdoctor.installers import CLEARED
+from llmdoctor.machine import Lock
 from llmdoctor.plan import Write
-from llmdoctor.probe.toml import get, parse_toml
-from llmdoctor.redact import redact_text
-from llmdoctor.tables import poetry_rules
+from llmdoctor.probe.content_hash import manifest_hashes
+from llmdoctor.probe.locks import parse_poetry_lock, parse_uv_lock
+from llmdoctor.probe.toml import parse_toml
 
-_FILES = ("pyproject.toml", "poetry.lock", "poetry.toml")
-_SECONDS = 300.0  # resolving asks the index for every package
-_PACKAGE = re.compile(r'^\[\[package\]\]\nname = "([^"]+)"\nversion = "([^"]+)"', re.MULTILINE)
+_HUNK = re.compile(
+    r"^<{7}[^\n]*\n(?P<ours>.*?)(?:^\|{7}[^\n]*\n.*?)?^={7}\r?\n(?P<theirs>.*?)^>{7}[^\n]*(?:\n|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+_GIT_SECONDS = 10.0
 
 
 def lock_again(bench: Bench, found: Finding) -> Repair:
-    """The lock that the project's own Poetry writes for the manifest as it is now."""
-    system, project, poetry = bench.system, bench.machine.project, bench.machine.tool("poetry")
+    """The lock that the project's own tool writes for the manifest as it is now."""
+    project = bench.machine.project
     if project is None or project.lock is None:
         return manual(found, "there is no lock")
-    if poetry is None or poetry.version is None:
-        return manual(found, "Poetry is not here, or its version is not known")
-    rules = poetry_rules(poetry.version)
-    if rules is None:
-        return manual(found, f"Poetry {poetry.version} is not in the table")
-    files = {name: _read(bench, project.root, name) for name in _FILES}
-    if outside := _outside(files["pyproject.toml"] or ""):
-        return manual(found, f"{outside} lies beside the project, and a copy would not see it")
-    copy = str(system.flavour(bench.scratch, "project"))
-    for name, text in files.items():
-        if text is not None:
-            system.write_bytes(str(system.flavour(copy, name)), text.encode())
-    bench.say(f"{' '.join(rules.lock)}, in a copy of the project")
-    done = system.run(
-        (poetry.path, *rules.lock[1:], "--no-interaction"),
-        env=environment(bench.scratch),
-        cwd=copy,
-        timeout=_SECONDS,
-    )
-    new = system.read_text(str(system.flavour(copy, "poetry.lock")))
-    if not done.ok or new is None or new == files["poetry.lock"]:
-        said = (done.err.strip() or done.out.strip()).splitlines()[-3:]
-        why = done.problem or f"exit code {done.code}"
-        words = redact_text(" ".join(said), system.home())  # addresses can carry credentials
-        return manual(found, f"{' '.join(rules.lock)} did not renew it ({why}): {words}")
-    return Repair(
-        found.key,
-        found.code,
-        "ask",
+    before, manifest = bench.system.read_text(project.lock.path), _manifest(bench)
+    made = relock(bench, manifest, before)
+    if made.why or made.text == before:
+        return manual(found, made.why or "locking again changes nothing")
+    return _repair(
+        bench,
+        found,
+        made.text,
         "Lock again for the manifest as it is; pinned versions stay where the manifest allows.",
-        (Write("put the renewed lock in place", system.real_path(project.lock.path), new),),
-        details=differences(files["poetry.lock"] or "", new),
+        differences(before or "", made.text),
     )
 
 
-def environment(scratch: str) -> dict[str, str | None]:
-    """Variables for a Poetry that touches no environment and waits for no keyring."""
-    return {
-        **CLEARED,
-        "POETRY_KEYRING_ENABLED": "false",
-        "POETRY_NO_INTERACTION": "1",
-        "POETRY_VIRTUALENVS_IN_PROJECT": "false",
-        "POETRY_VIRTUALENVS_PATH": f"{scratch}/virtualenvs",
-    }
+def make_readable(bench: Bench, found: Finding) -> Repair:
+    """A lock that is whole again, from what is left of it.
+
+    Of an unresolved merge one side is taken, that of the manifest where there is one; of any other
+    damage the lock that git has. The tool then locks again from there, since a manifest that was
+    merged as well is neither side's. Only where nothing can be read is every version chosen anew.
+    """
+    project = bench.machine.project
+    if project is None or project.lock is None or project.tool not in LOCKS:
+        return manual(found)
+    if project.problem:
+        return manual(found, f"pyproject.toml comes first: {project.problem}")
+    text = bench.system.read_text(project.lock.path) or ""
+    manifest = _manifest(bench)
+    usable = [(name, side) for name, side in _candidates(bench, text) if _whole(side, project.tool)]
+    fresh = [(name, side) for name, side in usable if _fits(side, project.tool, manifest)]
+    name, start = next(iter([*fresh, *usable]), ("", None))
+    made = relock(bench, manifest, start)
+    if made.why and fresh:  # no tool, no network: what belongs to the manifest is good enough
+        summary = f"Take {name} of the lock: it belongs to pyproject.toml as it is."
+        return _repair(bench, found, fresh[0][1], summary, (f"not locked again: {made.why}",))
+    if made.why:
+        return manual(found, made.why)
+    if start is None:
+        count = len(differences("", made.text))
+        summary = "Nothing of the lock can be read: choose every version anew."
+        return _repair(bench, found, made.text, summary, (f"{count} packages, none keeps a pin",))
+    summary = f"Take {name} of the lock, and lock again from there; its pins stay."
+    return _repair(bench, found, made.text, summary, differences(start, made.text))
 
 
-def differences(before: str, after: str) -> tuple[str, ...]:
-    """What two locks say differently: packages that come, go or move."""
-    old, new = _versions(before), _versions(after)
-    changed = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-    if not changed:
-        return (f"all {len(new)} packages keep their versions",)
-    return tuple(
-        f"{name}: {', '.join(old.get(name, ['absent']))} → {', '.join(new.get(name, ['gone']))}"
-        for name in changed
+def sides(text: str) -> tuple[str, str]:
+    """Both sides of a file with conflict markers: with every hunk ours, with every hunk theirs."""
+    return _HUNK.sub(lambda m: m["ours"], text), _HUNK.sub(lambda m: m["theirs"], text)
+
+
+def _candidates(bench: Bench, text: str) -> Iterator[tuple[str, str]]:
+    """Locks that may be whole, the nearest first."""
+    if _HUNK.search(text):
+        ours, theirs = sides(text)
+        yield "our side", ours
+        yield "their side", theirs
+    if committed := _committed(bench):
+        yield "the last commit's state", committed
+
+
+def _committed(bench: Bench) -> str | None:
+    """The lock in git's HEAD. Reads only; None without git, or without the file in it."""
+    project, git = bench.machine.project, bench.system.which("git")
+    if git is None or project is None or project.tool is None:
+        return None
+    done = bench.system.run(
+        (git, "show", f"HEAD:./{LOCKS[project.tool]}"),
+        env={"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
+        cwd=project.root,
+        timeout=_GIT_SECONDS,
     )
+    return done.out if done.ok else None
 
 
-def _versions(lock: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, version in _PACKAGE.findall(lock.replace("\r\n", "\n")):
-        found.setdefault(name, []).append(version)
-    return {name: sorted(versions) for name, versions in found.items()}
+def _read(text: str, tool: str, hashes: dict[str, str]) -> Lock:
+    return parse_uv_lock(text, "") if tool == "uv" else parse_poetry_lock(text, "", hashes)
 
 
-def _read(bench: Bench, folder: str, name: str) -> str | None:
-    return bench.system.read_text(str(bench.system.flavour(folder, name)))
+def _whole(text: str, tool: str) -> bool:
+    return _read(text, tool, {}).problem is None
 
 
-def _outside(manifest: str) -> str | None:
-    """A path dependency of the manifest: what it names is not in a copy of the manifest."""
-    data, _ = parse_toml(manifest, "pyproject.toml")
-    tables: list[Any] = [get(data, "tool", "poetry", "dependencies")]
-    tables.append(get(data, "tool", "poetry", "dev-dependencies"))
-    groups = get(data, "tool", "poetry", "group")
-    if isinstance(groups, dict):
-        tables += [get(group, "dependencies") for group in groups.values()]
-    for table in tables:
-        for value in table.values() if isinstance(table, dict) else ():
-            for item in value if isinstance(value, list) else [value]:
-                if isinstance(item, dict) and isinstance(item.get("path"), str):
-                    return str(item["path"])
-    listed = get(data, "project", "dependencies")
-    local = [item for item in listed if "@ file:" in str(item)] if isinstance(listed, list) else []
-    return str(local[0]) if local else None
+def _fits(text: str, tool: str, manifest: str) -> bool:
+    """Whether a poetry.lock has the manifest's hash by any rule; of uv.lock only uv knows."""
+    if tool != "poetry":
+        return False
+    try:
+        hashes = manifest_hashes(parse_toml(manifest, "pyproject.toml")[0])
+    except TypeError:
+        return False
+    return _read(text, tool, hashes).content_hash in hashes.values()
+
+
+def _manifest(bench: Bench) -> str:
+    project = bench.machine.project
+    assert project is not None
+    return bench.system.read_text(str(bench.system.flavour(project.root, "pyproject.toml"))) or ""
+
+
+def _repair(
+    bench: Bench, found: Finding, text: str, summary: str, details: tuple[str, ...]
+) -> Repair:
+    project = bench.machine.project
+    assert project is not None
+    assert project.lock is not None
+    path = bench.system.real_path(project.lock.path)
+    step = Write("put the renewed lock in place", path, text)
+    return Repair(found.key, found.code, "ask", summary, (step,), details=details)

@@ -1,0 +1,164 @@
+"""Locking again: the project's own tool, on a copy of the project, and what it changed.
+
+Poetry and uv run in a scratch folder, with environments there too: many of Poetry's commands make
+or remake one as a side effect (seen in every version from 1.8.5 to 2.5.1). Only what they write is
+taken from there, and shown before it is put in its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from llmdoctor.fix.repair import Bench
+from llmdoctor.installers import CLEARED
+from llmdoctor.probe.toml import get, parse_toml
+from llmdoctor.redact import redact_text
+from llmdoctor.tables import poetry_rules
+
+LOCKS = {"poetry": "poetry.lock", "uv": "uv.lock"}
+_SETTINGS = {"poetry": "poetry.toml", "uv": "uv.toml"}
+_SECONDS = 300.0  # resolving asks the index for every package
+_PACKAGE = re.compile(r'^\[\[package\]\]\nname = "([^"]+)"\nversion = "([^"]+)"', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Relocked:
+    """The new text of a lock; or `why` there is none, in words for the user."""
+
+    text: str = ""
+    why: str | None = None
+
+
+def relock(bench: Bench, manifest: str, lock: str | None, *, seconds: float = _SECONDS) -> Relocked:
+    """Lock a manifest anew, keeping the versions of a lock where the manifest allows.
+
+    Args:
+        bench: names the project and its tools; its scratch folder takes the copy.
+        manifest: the text of pyproject.toml, as it is or as it is going to be.
+        lock: the text of the lock to start from; None: every version is chosen anew.
+        seconds: how long the tool may take.
+    """
+    system, project = bench.system, bench.machine.project
+    if project is None or project.tool not in LOCKS:
+        return Relocked(why="nothing that can lock again is known for this lock")
+    command = _command(bench, project.tool)
+    if isinstance(command, Relocked):
+        return command
+    copy = str(system.flavour(bench.scratch, f"project-{len(system.names(bench.scratch) or ())}"))
+    if why := _copy(bench, manifest, copy):
+        return Relocked(why=why)
+    place = str(system.flavour(copy, LOCKS[project.tool]))
+    if lock is not None:
+        system.write_bytes(place, lock.encode())
+    words = " ".join((project.tool, *command[1:]))
+    bench.say(f"{words}, in a copy of the project")
+    ask = ("--no-interaction",) if project.tool == "poetry" else ()
+    done = system.run((*command, *ask), env=environment(bench.scratch), cwd=copy, timeout=seconds)
+    new = system.read_text(place)
+    if done.ok and new is not None:
+        return Relocked(new)
+    said = (done.err.strip() or done.out.strip()).splitlines()[-3:]
+    why = done.problem or f"exit code {done.code}"
+    told = redact_text(" ".join(said), system.home())  # addresses can carry credentials
+    return Relocked(why=f"{words} did not renew it ({why}): {told}")
+
+
+def environment(scratch: str) -> dict[str, str | None]:
+    """Variables for a tool that touches no environment, waits for no keyring, fetches no Python."""
+    return {
+        **CLEARED,
+        "POETRY_KEYRING_ENABLED": "false",
+        "POETRY_NO_INTERACTION": "1",
+        "POETRY_VIRTUALENVS_IN_PROJECT": "false",
+        "POETRY_VIRTUALENVS_PATH": f"{scratch}/virtualenvs",
+        "UV_NO_PROGRESS": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+
+
+def differences(before: str, after: str) -> tuple[str, ...]:
+    """What two locks say differently: packages that come, go or move."""
+    old, new = _versions(before), _versions(after)
+    changed = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    if not changed:
+        return (f"all {len(new)} packages keep their versions",)
+    return tuple(
+        f"{name}: {', '.join(old.get(name, ['absent']))} → {', '.join(new.get(name, ['gone']))}"
+        for name in changed
+    )
+
+
+def _versions(lock: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, version in _PACKAGE.findall(lock.replace("\r\n", "\n")):
+        found.setdefault(name, []).append(version)
+    return {name: sorted(versions) for name, versions in found.items()}
+
+
+def _command(bench: Bench, name: str) -> tuple[str, ...] | Relocked:
+    """What locks again and keeps pins, in the version that is here."""
+    tool = bench.machine.tool(name)
+    if name == "uv":
+        if tool is not None:
+            return (tool.path, "lock")
+        from llmdoctor.install.plans import find_uv
+
+        return (find_uv(bench.system), "lock")
+    if tool is None or tool.version is None:
+        return Relocked(why="Poetry is not here, or its version is not known")
+    rules = poetry_rules(tool.version)
+    if rules is None:
+        return Relocked(why=f"Poetry {tool.version} is not in the table")
+    return (tool.path, *rules.lock[1:])
+
+
+def _copy(bench: Bench, manifest: str, copy: str) -> str | None:
+    """Bring what the tool reads into a scratch folder; gives why that cannot be done."""
+    system, project = bench.system, bench.machine.project
+    assert project is not None
+    assert project.tool is not None
+    data, problem = parse_toml(manifest, "pyproject.toml")
+    if problem:
+        return problem
+    for path in local_paths(data):
+        source = str(system.flavour(project.root, path))
+        pure = system.flavour(path)
+        if pure.is_absolute() and system.kind(path) == "file":
+            continue
+        if pure.is_absolute() or ".." in pure.parts or system.kind(source) != "file":
+            return f"{path} lies beside the project, and a copy would not see it"
+        target = system.flavour(copy, path)
+        system.make_dir(str(target.parent))
+        system.link(source, str(target))
+    system.make_dir(copy)
+    system.write_bytes(str(system.flavour(copy, "pyproject.toml")), manifest.encode())
+    settings = system.read_text(str(system.flavour(project.root, _SETTINGS[project.tool])))
+    if settings is not None:
+        name = _SETTINGS[project.tool]
+        system.write_bytes(str(system.flavour(copy, name)), settings.encode())
+    return None
+
+
+def local_paths(manifest: dict[str, Any]) -> Iterator[str]:
+    """Every file and folder that a manifest takes a package from."""
+    poetry, uv = get(manifest, "tool", "poetry"), get(manifest, "tool", "uv")
+    tables = [get(poetry, "dependencies"), get(poetry, "dev-dependencies"), get(uv, "sources")]
+    groups = get(poetry, "group")
+    if isinstance(groups, dict):
+        tables += [get(group, "dependencies") for group in groups.values()]
+    for table in tables:
+        for value in table.values() if isinstance(table, dict) else ():
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(get(item, "path"), str):
+                    yield str(get(item, "path"))
+                if get(item, "workspace") is True:
+                    yield ".."  # lies in the workspace, wherever that is
+    if get(uv, "workspace") is not None:
+        yield ".."
+    listed = get(manifest, "project", "dependencies")
+    for item in listed if isinstance(listed, list) else ():
+        if match := re.search(r"@\s*file:(?://)?([^\s;]+)", str(item)):
+            yield match[1]
