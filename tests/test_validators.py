@@ -1,4 +1,4 @@
-"""What others say of our formats: SARIF's own schema, a strict HTML reader, the pipelines' schemas.
+"""What others say of our formats: SARIF's own schema, HTML checkers, a JUnit reader, grammars.
 
 `nox -s formats` installs them. Without them these tests are skipped, by name.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import os
 import pickletools
 import shutil
 import sqlite3
@@ -20,12 +21,13 @@ from typing import Any
 import jsonschema
 import pytest
 
+from llmdoctor.cli.completion import script
 from llmdoctor.diagnose import Question, diagnose
 from llmdoctor.finding import Finding, Remedy, Report, Verdict
 from llmdoctor.machine import Machine
-from llmdoctor.proof import Proof, SmokeRow
-from llmdoctor.render import formats
+from llmdoctor.render import formats, sheet
 from llmdoctor.system.local import Local
+from render.test_sheet import HOME, PROOF, write
 
 ROOT = Path(__file__).resolve().parents[1]
 CASES = ROOT / "tests" / "cases"
@@ -78,16 +80,64 @@ def test_sarif_is_valid_by_the_standards_own_schema(told: str | Report) -> None:
         kind(schema).validate(document)
 
 
-@pytest.mark.parametrize("told", [*SAVED, HARD], ids=[*SAVED, "hard"])
-def test_the_page_is_html_without_an_error(told: str | Report) -> None:
+def pages() -> dict[str, str]:
+    """Every kind of page that there is."""
+    made = {name: formats.check("html", report(name), PROOF) for name in SAVED}
+    made["hard"] = formats.check("html", HARD, PROOF)
+    return {**made, "proof": formats.smoke("html", PROOF), "sheet": sheet.page("plan", write, HOME)}
+
+
+def test_the_pages_are_html_without_an_error() -> None:
     if importlib.util.find_spec("html5lib") is None:
         pytest.skip("html5lib is not installed")
     html5lib: Any = importlib.import_module("html5lib")
-    proof = Proof((SmokeRow("sdpa", "MATH", "infer", "fp32", "cpu", "fail", 0.1, detail="<x>"),))
-    text = formats.check("html", told if isinstance(told, Report) else report(told), proof)
-    html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
-    with pytest.raises(html5lib.html5parser.ParseError):
-        html5lib.HTMLParser(strict=True).parse(text.replace("</main>", "</p></main>"))
+    for text in pages().values():
+        html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
+        with pytest.raises(html5lib.html5parser.ParseError):
+            html5lib.HTMLParser(strict=True).parse(text.replace("</main>", "</p></main>"))
+
+
+def test_the_pages_pass_the_html_checker_of_the_w3c(tmp_path: Path) -> None:
+    jar = os.environ.get("LLMDOCTOR_TEST_VNU")
+    if not jar:
+        pytest.skip("LLMDOCTOR_TEST_VNU names no vnu.jar")
+    for name, text in pages().items():
+        (tmp_path / f"{name}.html").write_text(text, "utf-8")
+    words = ["java", "-jar", jar, "--stdout", "--format", "gnu"]
+    done = subprocess.run([*words, *tmp_path.glob("*.html")], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    (tmp_path / "wrong.html").write_text(pages()["sheet"].replace("<h2>", '<h2 id="main">', 1))
+    done = subprocess.run([*words, tmp_path / "wrong.html"], capture_output=True, text=True)
+    assert "Duplicate ID" in done.stdout
+
+
+def test_junit_is_read_by_a_reader_of_others() -> None:
+    if importlib.util.find_spec("junitparser") is None:
+        pytest.skip("junitparser is not installed")
+    junitparser: Any = importlib.import_module("junitparser")
+    for told in (*map(report, SAVED), HARD):
+        read = junitparser.JUnitXml.fromstring(formats.check("junit", told))
+        cases = [case for suite in read for case in suite]
+        assert len(cases) == len(told.verdicts) == read.tests
+        kinds = [type(result).__name__ for case in cases for result in case.result]
+        outcomes = [verdict.outcome for verdict in told.verdicts]
+        assert (kinds.count("Skipped"), kinds.count("Error")) == (
+            outcomes.count("skip"),
+            outcomes.count("crash"),
+        )
+    proof = junitparser.JUnitXml.fromstring(formats.smoke("junit", PROOF))
+    assert [case.time for suite in proof for case in suite] == [row.seconds for row in PROOF.rows]
+
+
+def test_the_completion_for_powershell_keeps_to_its_grammar() -> None:
+    """A grammar of others: no PowerShell was at hand, and the script was never run in one."""
+    if importlib.util.find_spec("tree_sitter_powershell") is None:
+        pytest.skip("tree-sitter-powershell is not installed")
+    sitter: Any = importlib.import_module("tree_sitter")
+    grammar: Any = importlib.import_module("tree_sitter_powershell")
+    reader = sitter.Parser(sitter.Language(grammar.language()))
+    assert not reader.parse(script("powershell").encode()).root_node.has_error
+    assert reader.parse((script("powershell") + "\n}").encode()).root_node.has_error
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ def _finding(item: Finding, name: str) -> Iterator[str]:
 def _abilities(report: Report) -> Iterator[str]:
     lines = [("can", line) for line in report.can] + [("cannot", line) for line in report.cannot]
     if lines:
-        yield '<section aria-labelledby="can"><h2 id="can">What this machine can do</h2><ul>'
+        yield '<section aria-labelledby="can">'
+        yield '<h2 id="can">What this machine can and cannot do</h2><ul>'
         yield from (f"<li>{word}: {text(line)}</li>" for word, line in lines)
         yield "</ul></section>"
 

@@ -9,6 +9,7 @@ from html import escape
 from llmdoctor.render.page_style import SCRIPT, STYLE
 from llmdoctor.render.remarks import clean
 
+_SECURE = re.compile(r"https://[!-~]+")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
@@ -51,10 +52,10 @@ def typed(command: str) -> str:
 
 
 def address(url: str) -> str:
-    """A web address: a link where it is a secure one."""
+    """A web address: a link where it is a secure one that a browser takes as it is."""
     word = text(url)
-    secure = url.startswith("https://")
-    return f'<p><a href="{word}">{word}</a></p>' if secure else f"<p><code>{word}</code></p>"
+    link = _SECURE.fullmatch(url)
+    return f'<p><a href="{word}">{word}</a></p>' if link else f"<p><code>{word}</code></p>"
 
 
 def prose(sentence: str) -> str:

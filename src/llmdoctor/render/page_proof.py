@@ -60,8 +60,8 @@ def _rows(proof: Proof) -> Iterator[str]:
     """Each row with its time as a bar beside the others', and its number against its gate."""
     longest = max((row.seconds or 0 for row in proof.rows), default=0) or 1
     yield '<section aria-labelledby="times"><h2 id="times">Each row, and its time</h2>'
-    yield '<div class="scroll" role="region" aria-labelledby="times" tabindex="0"><table>'
-    heads = ("Backend", "Mode", "Numbers", "Outcome", "Seconds", "Error / gate", "Device")
+    yield '<div class="scroll" role="region" aria-label="Rows" tabindex="0"><table>'
+    heads = ("Row", "Outcome", "Seconds", "Error / gate")
     cells = "".join(f'<th scope="col">{head}</th>' for head in heads)
     yield f"<thead><tr>{cells}</tr></thead><tbody>"
     yield from (_row(row, longest) for row in proof.rows)
@@ -77,10 +77,9 @@ def _row(row: SmokeRow, longest: float) -> str:
     detail = ""
     if row.detail and row.outcome != "pass":
         detail = f'<br><span class="soft">{text(row.detail)}</span>'
-    cells = "".join(f"<td>{text(word)}</td>" for word in (row.mode, row.dtype))
+    what = f"{row.mode} {row.dtype} on {row.device}"
     return (
-        f'<tr><th scope="row">{text(shown.ran(row))}</th>{cells}'
+        f'<tr><th scope="row">{text(shown.ran(row))}<span class="what">{text(what)}</span></th>'
         f'<td><span class="{_class(row)}">{row.outcome}</span>{detail}</td>'
-        f'<td class="time">{time}</td><td class="number">{measured}</td>'
-        f"<td>{text(row.device)}</td></tr>"
+        f'<td class="time">{time}</td><td class="number">{measured}</td></tr>'
     )

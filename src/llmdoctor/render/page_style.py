@@ -16,7 +16,8 @@ STYLE = """
 body{margin:0;background:var(--back);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
 header,main{max-width:56rem;margin:0 auto;padding:1rem}
-h1{font-size:1.5rem;margin:.5rem 0}h2{font-size:1.2rem;margin:2rem 0 .75rem}
+header{padding-bottom:0}main{padding-top:0}
+h1{font-size:1.5rem;margin:.5rem 0}h2{font-size:1.2rem;margin:1.75rem 0 .75rem}
 h3{font-size:1.05rem;margin:0 0 .5rem}
 p{margin:.4rem 0;overflow-wrap:anywhere}a{color:var(--link)}
 .soft{color:var(--soft)}
@@ -48,14 +49,17 @@ min-width:5.2rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-td.time{min-width:7rem}td.number{white-space:nowrap}
-caption{text-align:left;font-weight:600;padding:.35rem .6rem}.cell{display:block;white-space:nowrap}
-.plain{list-style:none;padding-left:0}.plain .plain{padding-left:1.2rem}.plain li{margin:.3rem 0}
+td.time{min-width:5rem}td.number{white-space:nowrap}
+caption{text-align:left;font-weight:600;padding:1rem .6rem .35rem}
+.cell{display:block;white-space:nowrap}
+th .what{display:block;font-weight:400;color:var(--soft)}
+.plain{list-style:none;padding-left:0}.within{padding-left:1.2rem}.plain li{margin:.3rem 0}
 .bar{display:block;height:.5rem;background:var(--bar);margin-top:.2rem;min-width:1px}
 .pass{color:var(--good)}.fail,.crash,.timeout{color:var(--bad)}.skip-row{color:var(--none)}
 summary{cursor:pointer;padding:.3rem 0}
 .counts{display:flex;flex-wrap:wrap;gap:.5rem 1.5rem;padding:0;margin:.5rem 0;list-style:none}
-@media (max-width:38rem){.ladder li{grid-template-columns:1fr auto}
+@media (max-width:38rem){th,td{padding:.35rem .4rem}
+caption{padding-left:.4rem}td.number{white-space:normal}.ladder li{grid-template-columns:1fr auto}
 .ladder .what{grid-column:1/-1;grid-row:2}.command{flex-direction:column}
 button{align-self:flex-start}}
 @media print{button,.skip{display:none}article,.ladder li{break-inside:avoid}}

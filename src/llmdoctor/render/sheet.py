@@ -150,7 +150,7 @@ def page(name: str, write: Callable[[Paper], None], home: str) -> str:
     sheet = Sheet(home)
     write(sheet)
     under = [f'<p class="soft">llmdoctor {__version__}</p>']
-    return page_parts.framed(name, under, _page(sheet.read()))
+    return page_parts.framed(name.capitalize(), under, _page(sheet.read()))
 
 
 def _page(blocks: list[Block]) -> Iterator[str]:
@@ -164,7 +164,10 @@ def _page(blocks: list[Block]) -> Iterator[str]:
             sign = "" if block.sign in _BULLETS else f"{parts.text(block.sign)} "
             sign = f"<b>{sign}</b>" if "bold" in block.style else sign
             yield f"<li>{sign}{parts.prose(first)}"
-            yield from _page(block.within)
+            if block.within:
+                yield '<div class="within">'
+                yield from _page(block.within)
+                yield "</div>"
             yield "</li>"
             if number + 1 == len(blocks) or blocks[number + 1].kind != "item":
                 yield "</ul>"
