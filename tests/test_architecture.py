@@ -20,6 +20,7 @@ LONGEST = 350  # lines of a module
 FLOORS = {
     "words": (
         "__init__",  # the version
+        "addresses",
         "deep",
         "errors",
         "finding",

@@ -159,11 +159,21 @@ def test_uv_takes_what_was_exported(
     assert "torch==2.13.0+cpu" in done.stderr
 
 
-def test_every_format_is_written(cuda: Plan) -> None:
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_holds_the_build_of_torch(name: str, cuda: Plan) -> None:
     torch = Resolved("torch", "2.9.1+cu126", url="https://x/torch.whl", sha256="a" * 64)
-    resolved = replace(cuda, changes=(Change(torch),))
-    for name in FORMATS:
-        assert "torch" in export(resolved, name)
+    text = export(replace(cuda, changes=(Change(torch),)), name)
+    told = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    assert "2.9.1+cu126" in told or "https://x/torch.whl" in told
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("pylock", "conda")])
+def test_a_format_with_credentials_in_it_is_refused(name: str, cuda: Plan) -> None:
+    assert cuda.source is not None
+    secret = replace(cuda.source, url="https://ann:hunter2@host/simple")
+    with pytest.raises(UsageError, match="user name or a password") as caught:
+        export(replace(cuda, source=secret), name)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_the_command_line_offers_every_format(tmp_path: Path) -> None:

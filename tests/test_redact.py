@@ -6,6 +6,8 @@ import dataclasses
 import json
 import re
 import time
+import types
+import typing
 from dataclasses import replace
 from typing import Any
 
@@ -110,6 +112,9 @@ def test_no_device_can_be_told_from_another() -> None:
         (f"{UUID},{UUID}", "GPU-<uuid>,GPU-<uuid>"),
         (f"MIG-{UUID}/1/0", "MIG-<uuid>/1/0"),
         (f"MIG-{UUID[4:]}", "MIG-<uuid>"),
+        (UUID[:12], "GPU-<uuid>"),  # CUDA takes the first digits of one as well
+        (f"{UUID[:17]},0", "GPU-<uuid>,0"),
+        ("GPU-accelerated", "GPU-accelerated"),
     ],
 )
 def test_what_a_device_list_means_stays(devices: str, shown: str) -> None:
@@ -248,6 +253,36 @@ def test_every_field_that_holds_a_path_or_a_sentence_says_so() -> None:
         if telling.fullmatch(field.name) and not field.metadata.get("private")
     ]
     assert unmarked == []
+
+
+def _filled(kind: type, words: str) -> object:
+    """An instance whose every text, at any depth, is these words."""
+    from llmdoctor import deep, network
+
+    hints = typing.get_type_hints(kind, localns={**vars(deep), **vars(network)})
+    return kind(
+        **{field.name: _value(hints[field.name], words) for field in dataclasses.fields(kind)}
+    )
+
+
+def _value(hint: Any, words: str) -> Any:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _value(next(one for one in inner if one is not type(None)), words)
+    if origin is tuple:
+        return (_value(inner[0], words),)
+    if origin is dict:
+        return {"NAME": _value(inner[1], words)}
+    if dataclasses.is_dataclass(hint):
+        return _filled(typing.cast("type", hint), words)
+    return words if hint is str or origin is typing.Literal else hint()
+
+
+def test_no_field_of_a_machine_shows_the_credentials_of_an_address() -> None:
+    machine = _filled(Machine, "inner @ git+https://ann:hunter2@host/x")
+    shown = json.dumps(wire.dump(redact(typing.cast("Machine", machine), "/home/ann")))
+    assert "host/x" in shown
+    assert "hunter2" not in shown
 
 
 @settings(deadline=None, max_examples=60)

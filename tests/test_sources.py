@@ -492,3 +492,12 @@ def test_a_certificate_that_is_not_there_is_named(loopback_index: LoopbackIndex)
     located = locate(door(), CU126, pip, index_url=loopback_index.url("simple"))
     assert located.source is None
     assert "No such file" in reasons(located)[0]
+
+
+def test_a_link_that_is_none_hides_no_other(tmp_path: Path, loopback_index: LoopbackIndex) -> None:
+    page = loopback_index.put(
+        "odd.html",
+        b'<a href="http://[bad">x</a><a href="w/torch-2.9.1%2Bcu126-py3-none-any.whl">y</a>',
+    )
+    located = locate(door(), CU126, NOWHERE, find_links=(page,))
+    assert located.source is not None

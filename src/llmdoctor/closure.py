@@ -10,8 +10,8 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
-from urllib.parse import unquote, urlsplit
 
+from llmdoctor.addresses import file_name
 from llmdoctor.errors import LlmdoctorError
 from llmdoctor.installers import uv as uv_installer
 from llmdoctor.machine import Package
@@ -117,7 +117,7 @@ def parse_lock(text: str) -> tuple[Resolved, ...]:
         files = entry.get("wheels") or [entry[key] for key in ("archive", "sdist") if key in entry]
         file = files[0] if files else {}
         url = file.get("url") or (file.get("path") if "archive" in entry else None)
-        name = unquote(urlsplit(url).path).rpartition("/")[2] if url else ""
+        name = file_name(url or "")
         source: Literal["index", "wheel", "sdist"] = "index"
         if "archive" in entry:
             source = "wheel"

@@ -12,7 +12,7 @@ from llmdoctor.finding import Report, Verdict
 from llmdoctor.machine import Machine
 from llmdoctor.probe import Subject, look
 from llmdoctor.probe.paths import absolute
-from llmdoctor.redact import redact, redact_text, redact_verdict
+from llmdoctor.redact import redact, redact_path, redact_text, redact_verdict
 from llmdoctor.system import System
 
 if TYPE_CHECKING:  # without a wish there is no profile and no choice, and each costs milliseconds
@@ -64,7 +64,7 @@ def diagnose(
         verdicts=tuple(redact_verdict(verdict, home) for verdict in verdicts),
         can=tuple(redact_text(text, home) for text in can),
         cannot=tuple(redact_text(text, home) for text in cannot),
-        profiles=question.profiles,
+        profiles=tuple(redact_path(name, home) for name in question.profiles),
     )
 
 

@@ -9,7 +9,6 @@ hosts and the proxy matter; the rest is pip's own business.
 from __future__ import annotations
 
 import configparser
-import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -126,12 +125,3 @@ def _files(system: System, prefixes: tuple[str, ...]) -> list[str]:
         users = []
     found = [str(folder / name) for folder in (*shared, *users, *map(path, prefixes))]
     return [*found, own] if own else found
-
-
-def without_credentials(text: str) -> str:
-    """An address, or a sentence that quotes one, as it may be shown."""
-    return _USER.sub("", text)
-
-
-# After "//", or at the start of a word where the scheme was forgotten; passwords may hold "@".
-_USER = re.compile(r"(?:(?<=//)|(?<![^\s'\"]))[^/\\\s'\"]*@")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
-from urllib.parse import unquote, urlsplit
 
+from llmdoctor.addresses import file_name
 from llmdoctor.machine import Gpu
 from llmdoctor.profile import Promise
 
@@ -85,7 +85,7 @@ class Requirement:
     @property
     def wheel(self) -> str | None:
         """The file name of a wheel that has an address."""
-        return _file(self.url) if self.url else None
+        return file_name(self.url) if self.url else None
 
 
 @dataclass(frozen=True)
@@ -134,10 +134,6 @@ def pinned(requirement: Requirement, source: Source | None) -> str:
     return requirement.text
 
 
-def _file(address: str) -> str:
-    return unquote(urlsplit(address).path).rpartition("/")[2]
-
-
 @dataclass(frozen=True)
 class Resolved:
     """One distribution of the closed set; `version` carries the local tag (2.9.1+cu126)."""
@@ -154,7 +150,7 @@ class Resolved:
         """The file name of a wheel from an address outside every index."""
         if self.source != "wheel" or not self.url:
             return None
-        return _file(self.url) or None
+        return file_name(self.url) or None
 
 
 @dataclass(frozen=True)

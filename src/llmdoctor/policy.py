@@ -18,7 +18,7 @@ from llmdoctor.system import System
 FailOn = Literal["error", "warning", "never"]
 _PLACE = "[tool.llmdoctor]"
 _OURS = ("profile", "select", "checks", "fail-on", "ignore")
-_OTHERS = ("profiles",)  # own profiles: see `profiles.places`
+_OTHERS = ("profiles", "groups")  # see `profiles.places` and `installers.poetry_groups`
 
 
 @dataclass(frozen=True)

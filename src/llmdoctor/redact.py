@@ -161,15 +161,19 @@ def _hide_secret(found: re.Match[str]) -> str:
 
 
 _UUID = re.compile(
-    r"\b(GPU|MIG)-(?:GPU-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
+    # CUDA_VISIBLE_DEVICES takes the first digits of one as well
+    r"\b(GPU|MIG)-(?:GPU-)?[0-9a-f]{6,8}(?:-[0-9a-f]{1,12}){0,4}(?![\w-])",
+    re.IGNORECASE,
 )
 
 
 def _redact(value: object, home: str, role: str | None = None) -> object:
     if role == "secret":
         return None
-    if role is not None and isinstance(value, str):
-        return _REDACTORS[role](value, home)
+    if isinstance(value, str):
+        if role is not None:
+            return _REDACTORS[role](value, home)
+        return _CREDENTIALS.sub("", value) if "://" in value else value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         changed = {
             f.name: _redact(getattr(value, f.name), home, f.metadata.get("private"))

@@ -10,12 +10,13 @@ from __future__ import annotations
 import html.parser
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from llmdoctor import tables, tags
+from llmdoctor.addresses import file_name, without_credentials
 from llmdoctor.errors import CannotFinishError, UnreadableError
-from llmdoctor.pip_config import PipConfig, without_credentials
+from llmdoctor.pip_config import PipConfig
 from llmdoctor.plan import Choice, Rejected, Source
 from llmdoctor.probe.paths import absolute
 from llmdoctor.system import System
@@ -202,7 +203,7 @@ class _Asker:
             return Rejected(name, "has no torch")
         if not answer.ok:
             return Rejected(name, f"unreachable: {without_credentials(str(answer.problem))}")
-        return self._judge(name, wheel_names(answer.body.decode("utf-8", "replace"), page))
+        return self._judge(name, wheel_names(answer.body.decode("utf-8", "replace")))
 
     def _judge(self, place: str, names: tuple[str, ...]) -> str | Rejected:
         torch, variant, target = self._choice.torch, self._choice.variant, self._choice.target
@@ -223,13 +224,11 @@ class _Asker:
         return Rejected(place, "has no torch")
 
 
-def wheel_names(page: str, base: str) -> tuple[str, ...]:
+def wheel_names(page: str) -> tuple[str, ...]:
     """File names that an index page links to."""
     parser = _Links()
     parser.feed(page)
-    return tuple(
-        unquote(urlsplit(urljoin(base, link)).path.rpartition("/")[2]) for link in parser.links
-    )
+    return tuple(filter(None, (file_name(link) for link in parser.links)))
 
 
 class _Links(html.parser.HTMLParser):

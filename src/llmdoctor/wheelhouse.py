@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from llmdoctor import tags
+from llmdoctor.addresses import file_name
 from llmdoctor.errors import LlmdoctorError
 from llmdoctor.pip_config import PipConfig
 from llmdoctor.plan import Requirement, Target
@@ -56,7 +57,7 @@ class Wheelhouse:
             OSError: it cannot be written (a full disk).
         """
         url, meant = _address(str(item.url))
-        file = unquote(urlsplit(url).path).rpartition("/")[2]
+        file = file_name(url)
         self._see_scheme(file, url)
         if not tags.fits(file, target):
             raise WheelRefusedError(file, "its name says that it is for another platform or Python")

@@ -147,3 +147,29 @@ def test_a_baseline_names_nobody(poor: Desk) -> None:
     text = (poor.project / "known.json").read_text("utf-8")
     assert str(poor.folder) not in text
     assert json.loads(text)["schema"] == "baseline/1"
+
+
+def test_the_groups_that_carry_a_profile_are_no_unknown_key(poor: Desk) -> None:
+    write(poor, '[tool.llmdoctor.groups]\ncpu = ["main"]\n')
+    assert found(poor) == {"POETRY001"}
+
+
+def test_a_password_in_a_file_of_the_project_is_in_no_report(poor: Desk) -> None:
+    write(poor, "")
+    (poor.project / "Makefile").write_text(
+        "login:\n\tpoetry config http-basic.corp ann hunter2\n\tpoetry config pypi-token.x hunter2\n"
+        "\tpoetry publish --username ann --password hunter2\n\tpoetry lock --no-update\n",
+        "utf-8",
+    )
+    text = poor.run("check", "--format", "json").stdout
+    assert "poetry lock --no-update" in text
+    assert "hunter2" not in text + poor.run("check", "--format", "markdown").stdout
+
+
+def test_a_profile_s_file_below_a_home_names_nobody(desk: Desk) -> None:
+    place = desk.folder / "home" / "ann" / "own.toml"
+    place.parent.mkdir(parents=True)
+    place.write_text('name = "own"\nextends = "cpu"\n', "utf-8")
+    (name,) = desk.json("check", "--profile", str(place), "--fail-on", "never")["profiles"]
+    assert "ann" not in name
+    assert name.endswith("own.toml")

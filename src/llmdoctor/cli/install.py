@@ -147,7 +147,7 @@ def _shown(
 
 def _asked(request: Request, options: Namespace) -> Asked:
     """What was typed. An alternative keeps everything but the profiles and the build of torch."""
-    from llmdoctor.pip_config import without_credentials
+    from llmdoctor.addresses import without_credentials
     from llmdoctor.render.plans import Asked
 
     assumed = getattr(options, "assume", ())  # what fits that machine is no install for this one

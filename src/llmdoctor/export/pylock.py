@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
-
 from llmdoctor import __version__
+from llmdoctor.addresses import file_name
 from llmdoctor.errors import UsageError
 from llmdoctor.plan import Plan
 
@@ -37,7 +36,7 @@ def pylock(plan: Plan) -> str:
         entry["version"] = package.version
         file = tomlkit.inline_table()
         if package.url:
-            file["name"] = unquote(urlsplit(package.url).path).rpartition("/")[2]
+            file["name"] = file_name(package.url)
             file["url"] = package.url
         if package.size is not None:
             file["size"] = package.size

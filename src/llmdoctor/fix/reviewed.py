@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 
 from llmdoctor import __version__, wire
+from llmdoctor.addresses import has_credentials
 from llmdoctor.errors import UsageError
 from llmdoctor.fix.repair import FixPlan, paths
 from llmdoctor.journal import digest, runs_dir
@@ -15,7 +15,6 @@ from llmdoctor.plan import Step
 from llmdoctor.system import System
 
 SCHEMA = "fix-plan/1"
-_CREDENTIALS = re.compile(r"://[^/\s\"@]+@")
 _OF_PROJECT = ("pyproject.toml", "poetry.lock", "poetry.toml", "uv.lock")
 
 
@@ -47,7 +46,7 @@ def write_plan(system: System, plan: FixPlan, path: str) -> None:
     """
     document = {"schema": SCHEMA, "llmdoctor": __version__, "plan": wire.dump(plan)}
     text = json.dumps(document, indent=1)
-    if _CREDENTIALS.search(text):
+    if has_credentials(text):
         raise UsageError(
             "the plan needs an address with credentials, and a file that is passed on must not "
             "hold them",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from urllib.parse import unquote, urlsplit
 
 from llmdoctor import tags
+from llmdoctor.addresses import file_name
 from llmdoctor.checks import Case, gates, lock_gates
 from llmdoctor.errors import CannotFinishError, UsageError
 from llmdoctor.finding import Finding
@@ -292,7 +292,7 @@ def _unfit(choice: Choice, operations: Operations, after: dict[str, str]) -> tup
         found.append(f"the lock gives the {local} build of torch, and {choice.variant} is wanted")
     reasons = [Reason("not-in-lock", text) for text in found]
     for change in operations.changes:
-        name = unquote(urlsplit(change.package.url or "").path).rpartition("/")[2]
+        name = file_name(change.package.url or "")
         if name.endswith(".whl") and not tags.fits(name, choice.target):
             text = f"the lock wants {name}, which is for another platform or Python"
             reasons.append(Reason("foreign-wheel", text, "poetry-no-wheel-for-python"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from llmdoctor.addresses import has_credentials
 from llmdoctor.installers import CLEARED, Job
-from llmdoctor.pip_config import PipConfig, without_credentials
+from llmdoctor.pip_config import PipConfig
 from llmdoctor.plan import Change, Run, Step, Target, Write
 from llmdoctor.tags import macos_version
 
@@ -135,7 +136,7 @@ class Uv:
                 argv += ["--reinstall-package", change.package.name]
         env = environment(job.pip, self._environ, job.find_links)
         url = job.source.url or ""
-        if without_credentials(url) != url:  # the lock's addresses lack them; nothing is resolved
+        if has_credentials(url):  # the lock's addresses lack them; nothing is resolved
             own = env.get("UV_EXTRA_INDEX_URL") or self._environ.get("UV_EXTRA_INDEX_URL", "")
             env["UV_EXTRA_INDEX_URL"] = f"{own} {url}".strip()
         return (

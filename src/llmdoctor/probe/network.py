@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from llmdoctor import pip_config
+from llmdoctor.addresses import without_credentials
 from llmdoctor.machine import Machine
 from llmdoctor.network import Place
 from llmdoctor.pip_config import PipConfig
 from llmdoctor.probe.paths import is_folder
-from llmdoctor.probe.variables import without_credentials
 from llmdoctor.sources import mirror_of, mirrored, torch_index
 from llmdoctor.system import System
 
@@ -69,7 +69,7 @@ def look_at_network(
         answer = system.fetch(
             page, timeout=seconds, ca_file=ca_file, verify=verify, proxy=pip.proxy, first_byte=True
         )
-        said = answer.problem and pip_config.without_credentials(answer.problem)
+        said = answer.problem and without_credentials(answer.problem)
         return replace(place, outcome=answer.failure or "ok", status=answer.status, said=said)
 
     with ThreadPoolExecutor(max_workers=max(len(questions), 1)) as pool:
@@ -150,7 +150,7 @@ def _about(place: Place, url: str, page: str = "") -> _Question:
 
 
 def _shown(url: str) -> str:
-    return without_credentials("INDEX", url)
+    return without_credentials(url)
 
 
 def _bundle(system: System) -> str | None:

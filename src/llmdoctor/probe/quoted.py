@@ -18,6 +18,7 @@ _FILES = re.compile(
 _WORKFLOW = re.compile(r"[\w.-]+\.ya?ml")
 # Up to where the shell, or the sentence around it, goes on.
 _COMMAND = re.compile(r"(?<![\w./-])poetry(?: +[\w./=:,@{}$-]+)+")
+_WITH_SECRETS = ("config", "publish")  # commands that are given passwords and tokens
 _MOST_FILES = 40
 _MOST_BYTES = 64 * 1024
 _MOST_COMMANDS = 50
@@ -57,7 +58,8 @@ def _commands(system: System, folder: str) -> Iterator[Quoted]:
             continue
         for number, line in enumerate(text.splitlines(), 1):
             for match in _COMMAND.finditer(line):
-                yield Quoted(file, number, match[0])
+                if match[0].split()[1] not in _WITH_SECRETS:
+                    yield Quoted(file, number, match[0])
 
 
 def _files(system: System, folder: str) -> Iterator[str]:

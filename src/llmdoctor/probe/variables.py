@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from llmdoctor.addresses import without_credentials
 from llmdoctor.system import System
 
 _SHOWN = re.compile(
@@ -23,10 +24,6 @@ _SECRET = re.compile(
     r"PASSWORD|TOKEN|SECRET|USERNAME|HTTP_BASIC|CREDENTIAL|CERT|API_?KEY", re.IGNORECASE
 )
 
-_USER_IN_URL = re.compile(r"(\w://)[^/\s]*@")  # up to the last @ before the path: passwords hold @
-_USER_ALONE = re.compile(r"(^|[\s=])[^\s/@]+@")
-_QUERY = re.compile(r"(\w://[^\s?#]*)[?#]\S*")
-
 
 def read_variables(system: System) -> dict[str, str]:
     """The variables of the allow-list, sorted by name, without credentials."""
@@ -37,13 +34,11 @@ def read_variables(system: System) -> dict[str, str]:
         if _ONLY_SET.fullmatch(name) or (_SHOWN.fullmatch(name) and _SECRET.search(name)):
             found[name] = "set"
         elif _SHOWN.fullmatch(name):
-            found[name] = without_credentials(name, environ[name])
+            found[name] = _shown(name, environ[name])
     return found
 
 
-def without_credentials(name: str, value: str) -> str:
-    """`value` without user names, passwords and query strings of the web addresses in it."""
-    value = _QUERY.sub(r"\1", _USER_IN_URL.sub(r"\1", value))
-    if "INDEX" in name or "FIND_LINKS" in name:  # an address may be written without its scheme
-        value = _USER_ALONE.sub(r"\1", value)
-    return value
+def _shown(name: str, value: str) -> str:
+    """An index may be written without its scheme; elsewhere an "@" is a part of a path."""
+    is_address = "://" in value or "INDEX" in name or "FIND_LINKS" in name
+    return without_credentials(value) if is_address else value

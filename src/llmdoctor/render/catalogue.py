@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
+from llmdoctor.addresses import file_name
 from llmdoctor.promises import PLACES
 from llmdoctor.render.plans import Asked, alternatives, machine, megabytes
 from llmdoctor.render.terminal import Paper, command
@@ -64,7 +64,7 @@ def _depth(reason: Reason, profiles: Sequence[str]) -> int:
 def wheels(choice: Choice) -> list[tuple[str, str]]:
     """File name and address of each wheel of the catalogue that was chosen."""
     urls = [item.url for item in choice.requirements if item.url]
-    return [(unquote(urlsplit(url).path).rpartition("/")[2], url) for url in urls]
+    return [(file_name(url), url) for url in urls]
 
 
 def outcome(profile: Profile, choice: Choice) -> str:

@@ -69,7 +69,7 @@ def finding(item: Finding) -> Document:
 
 def plan(plan: Plan, tables: Mapping[str, str], blocked: Sequence[Finding] = ()) -> Document:
     """A plan; `tables` are those it rests on, with their dates."""
-    from llmdoctor.pip_config import without_credentials
+    from llmdoctor.addresses import without_credentials
 
     choice = plan.choice
     url = plan.source.url if plan.source else None
@@ -119,7 +119,7 @@ def packages(plan: Plan) -> list[Document]:
 
     What is not known is None: an index need not tell sizes, and a catalogue knows no hashes.
     """
-    from llmdoctor.pip_config import without_credentials
+    from llmdoctor.addresses import without_credentials
 
     wanted = {item.name: item for item in plan.choice.requirements}
     if not plan.complete:
@@ -134,16 +134,14 @@ def packages(plan: Plan) -> list[Document]:
 
 
 def _wanted(requirement: Requirement, source: Source | None) -> Document:
-    from urllib.parse import unquote, urlsplit
-
-    from llmdoctor.pip_config import without_credentials
+    from llmdoctor.addresses import file_name, without_credentials
     from llmdoctor.plan import pinned
 
     url = without_credentials(requirement.url) if requirement.url else None
     text = f"{requirement.name} @ {url}" if url else pinned(requirement, source)
     version: str | None = text.removeprefix(f"{requirement.name}==")
     if url:  # a wheel's file name holds its version
-        version = unquote(urlsplit(url).path).rpartition("/")[2].split("-")[1]
+        version = file_name(url).split("-")[1]
     elif version == text or not set("*,<>!~").isdisjoint(text):
         version = None
     return {
