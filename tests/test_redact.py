@@ -257,9 +257,7 @@ def test_every_field_that_holds_a_path_or_a_sentence_says_so() -> None:
 
 def _filled(kind: type, words: str) -> object:
     """An instance whose every text, at any depth, is these words."""
-    from llmdoctor import deep, network
-
-    hints = typing.get_type_hints(kind, localns={**vars(deep), **vars(network)})
+    hints = wire._hints(kind)
     return kind(
         **{field.name: _value(hints[field.name], words) for field in dataclasses.fields(kind)}
     )
