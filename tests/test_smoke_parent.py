@@ -89,6 +89,14 @@ def test_only_the_rows_that_were_asked_for_run(tmp_path: Path) -> None:
     assert [row.backend for row in proof.rows] == ["sdpa", "sdpa"]
 
 
+def test_only_the_backends_that_were_asked_for_run(tmp_path: Path) -> None:
+    where = program(tmp_path, WELL.format(body=""))
+    proof = prove(Local(), sys.executable, backends=("eager",), program=where)
+    assert [row.name for row in proof.rows] == ["eager/default/lora/fp32"]
+    none = prove(Local(), sys.executable, ("sdpa/*",), backends=("eager",), program=where)
+    assert (none.rows, none.problem) == ((), "no row matches")
+
+
 @pytest.mark.parametrize(
     ("death", "said"),
     [

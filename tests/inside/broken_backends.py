@@ -189,9 +189,7 @@ def main(smoke: Path, arguments: list[str]) -> int:
     spec.loader.exec_module(program)
     backends = program.load("backends")
     flash = next(b for b in backends.BACKENDS if b.kernel == "FLASH_ATTENTION")
-    # Not a defect: a kernel that torch has on no CPU.
-    efficient = backends.only("EFFICIENT_ATTENTION")
-    table = [dataclasses.replace(flash, kernel="EFFICIENT_ATTENTION", forced=efficient)]
+    table = []
     for defect in DEFECTS:
         name = defect.__name__
         register(name, defect)

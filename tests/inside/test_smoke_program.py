@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from inside.smoke_runs import SMOKE, run_smoke
-from llmdoctor.inside.smoke.backends import BACKENDS, NO_KERNEL
+from llmdoctor.inside.smoke.backends import BACKENDS, BATCHES, NO_KERNEL
 from llmdoctor.inside.smoke.rows import Measure, Row, Trial
 from llmdoctor.inside.smoke.run import judge
 from support.venvs import find_python, python_of, site_packages
 
-ROWS = 20
+ROWS = 40
 
 
 def listed(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -117,10 +117,24 @@ def test_right_numbers_from_no_kernel_at_all_are_not_proof() -> None:
 
 def test_a_kernel_the_device_lacks_is_told_from_one_that_broke() -> None:
     forced = next(backend for backend in BACKENDS if backend.kernel == "FLASH_ATTENTION")
-    free = BACKENDS[0]
+    free = next(backend for backend in BACKENDS if backend.name == "eager")
     assert forced.refuses(RuntimeError(f"{NO_KERNEL[0]} was found"))
     assert not forced.refuses(RuntimeError("CUDA error: an illegal memory access"))
     assert not free.refuses(RuntimeError(f"{NO_KERNEL[0]} was found"))
+
+
+def test_a_gpu_has_every_dtype_a_kernel_can_have_there_and_only_batches_it_can_take() -> None:
+    by_name = {f"{one.name}/{one.kernel}": one for one in BACKENDS}
+    dtypes = {
+        name: {row.dtype for row in one.rows("cuda:0") if row.mode == "train"}
+        for name, one in by_name.items()
+    }
+    assert dtypes["sdpa/EFFICIENT_ATTENTION"] == dtypes["eager/default"] == {"fp32", "bf16", "fp16"}
+    for name in ("sdpa/FLASH_ATTENTION", "sdpa/CUDNN_ATTENTION", "flash_attention_2/default"):
+        assert dtypes[name] == {"bf16", "fp16"}
+    assert by_name["sdpa/FLASH_ATTENTION"].takes("cuda:1") == ("causal",)
+    assert by_name["sdpa/FLASH_ATTENTION"].takes("cpu") == BATCHES
+    assert "causal" not in by_name["sdpa/EFFICIENT_ATTENTION"].takes("cuda:0")
 
 
 def test_rows_are_made_only_for_devices_the_backend_is_for() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,72 @@ BACKENDS = {
 MODES = ("infer/fp32", "infer/bf16", "generate/fp32", "train/fp32", "lora/fp32")
 
 
+FOR_GPUS = {
+    "flash_attention_2": ("flash-attn", "8.0 or newer"),
+    "flash_attention_3": ("flash-attn-3", "9.0"),
+    "flash_attention_4": ("flash-attn-4", "9.0 or newer"),
+}
+
+
 def test_the_rows_are_every_backend_in_every_mode(smoke: Run) -> None:
-    assert set(smoke.rows) == {f"{backend}/{mode}" for backend in BACKENDS for mode in MODES}
     assert len(smoke.of("row")) == len(smoke.rows)
+    there = {f"{backend}/{mode}" for backend in BACKENDS for mode in MODES}
+    skipped = {name for name, row in smoke.rows.items() if row["outcome"] == "skip"}
+    assert set(smoke.rows) == there | skipped
+    backends = {name.partition("/")[0] for name in skipped}
+    assert backends == {"sdpa", *FOR_GPUS}
+
+
+@pytest.mark.parametrize("row", ["EFFICIENT_ATTENTION/infer/fp32", "CUDNN_ATTENTION/lora/bf16"])
+def test_a_kernel_the_cpu_does_not_have_is_skipped_with_torchs_own_words(
+    smoke: Run, row: str
+) -> None:
+    found = smoke.rows[f"sdpa/{row}"]
+    assert found["outcome"] == "skip"
+    assert found["detail"].startswith("RuntimeError: No ")
+    assert found["ran_as"] is None
+
+
+@pytest.mark.parametrize("backend", FOR_GPUS)
+@pytest.mark.parametrize("mode", ["infer", "generate", "train", "lora"])
+def test_what_needs_a_gpu_and_a_package_is_skipped_for_both_reasons(
+    smoke: Run, backend: str, mode: str
+) -> None:
+    found = smoke.rows[f"{backend}/default/{mode}/bf16"]
+    package, capability = FOR_GPUS[backend]
+    assert (found["outcome"], found["detail"]) == (
+        "skip",
+        (
+            f"needs an NVIDIA GPU of compute capability {capability}; this is the processor; "
+            f"{package} is not installed"
+        ),
+    )
+
+
+def test_a_gpu_that_torch_does_not_see_is_skipped_with_what_it_sees(
+    smoke_python: Path, tmp_path: Path
+) -> None:
+    run = run_smoke(
+        smoke_python, tmp_path / "r.jsonl", "--device", "cuda:7", "--only", "sdpa/*/infer/*"
+    )
+    assert run.rows
+    for row in run.rows.values():
+        assert row["outcome"] == "skip"
+        assert "cuda:7" in row["detail"]
+    assert run.of("environment")[0]["device"] == {"type": "cuda:7", "name": None}
+
+
+@pytest.mark.skipif(
+    not os.environ.get("LLMDOCTOR_TEST_SMOKE_FULL"), reason="half a minute: nox -s stacks"
+)
+def test_the_processor_proves_bf16_and_fp16_in_every_mode(
+    smoke_python: Path, tmp_path: Path
+) -> None:
+    only = [word for backend in BACKENDS for word in ("--only", f"{backend}/*/[bf][fp]16")]
+    run = run_smoke(smoke_python, tmp_path / "r.jsonl", "--full", *only)
+    assert len(run.rows) == 2 * 4 * len(BACKENDS)
+    for row in run.rows.values():
+        assert row["outcome"] == "pass", row["detail"]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -54,6 +118,8 @@ def test_a_row_has_the_fields_of_the_contract(smoke: Run) -> None:
     for row in smoke.of("row"):
         assert set(row) - {"type", "attention"} == CONTRACT
         assert row["attention"] == row["backend"]
+        if row["outcome"] == "skip":
+            continue
         assert 0 <= row["error"] <= row["tolerance"]
         assert row["seconds"] > 0
         assert row["device"] == "cpu"
@@ -102,7 +168,9 @@ def test_without_a_lora_row_peft_is_not_imported(smoke_python: Path, tmp_path: P
 def test_another_seed_passes_too_and_measures_something_else(
     smoke: Run, smoke_python: Path, tmp_path: Path
 ) -> None:
-    run = run_smoke(smoke_python, tmp_path / "r.jsonl", "--seed", "1", "--only", "sdpa/default/*")
+    run = run_smoke(
+        smoke_python, tmp_path / "r.jsonl", "--seed", "1", "--only", "sdpa/default/*/fp32"
+    )
     for name, row in run.rows.items():
         assert row["outcome"] == "pass", row["detail"]
         assert row["detail"] != smoke.rows[name]["detail"]
@@ -115,7 +183,7 @@ def test_nothing_is_written_but_the_report(smoke_python: Path, tmp_path: Path) -
     places = dict.fromkeys(("HOME", "USERPROFILE", "XDG_CACHE_HOME", "HF_HOME"), str(home))
     temp = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
     run = run_smoke(
-        smoke_python, tmp_path / "r.jsonl", "--only", "*/default/*", env={**places, **temp}
+        smoke_python, tmp_path / "r.jsonl", "--only", "[es]*/default/*", env={**places, **temp}
     )
     assert {row["outcome"] for row in run.rows.values()} == {"pass"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "r.jsonl", "tmp"]
@@ -135,7 +203,7 @@ def test_no_socket_is_opened(smoke_python: Path, tmp_path: Path) -> None:
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
     run = run_smoke(
-        smoke_python, tmp_path / "r.jsonl", str(SMOKE), "--only", "*/default/*", program=guard
+        smoke_python, tmp_path / "r.jsonl", str(SMOKE), "--only", "[es]*/default/*", program=guard
     )
     assert {row["outcome"] for row in run.rows.values()} == {"pass"}, run.stderr
     assert len(run.rows) == 10

@@ -73,6 +73,15 @@ def test_a_backend_that_transformers_has_no_name_for_is_not_advised() -> None:
     assert advised(proof) == {}
 
 
+def test_a_reason_that_rows_share_is_said_once() -> None:
+    why = {"detail": "flash-attn is not installed", "outcome": "skip"}
+    fa = [row(f"flash_attention_2/default/{mode}/bf16", **why) for mode in ("infer", "lora")]
+    text = shown(Proof((*rows("sdpa"), *fa, row("x/default/infer/bf16", "skip", detail="no x"))))
+    assert text.count("flash-attn is not installed") == 1
+    assert "skip flash_attention_2/default/*: flash-attn" in text
+    assert "skip x/default/infer/bf16: no x" in text
+
+
 def test_only_what_passed_counts_in_the_times() -> None:
     proof = Proof((*rows("eager"), *rows("sdpa", infer="fail")))
     assert times(proof) == {

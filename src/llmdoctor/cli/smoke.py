@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from llmdoctor.cli.arguments import Parser, nearest
-from llmdoctor.cli.output import Progress, emit, say
+from llmdoctor.cli.output import Progress, emit, put, say
 from llmdoctor.errors import UsageError
 
 
@@ -16,14 +17,26 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
     """Run every attention backend, forward and backward, and check the numbers."""
     parser.add_argument("--env", metavar="DIR", default=".venv", help="The environment to prove.")
     parser.add_argument("--python", metavar="EXE", help="The interpreter to prove.")
+    parser.add_argument(
+        "--device",
+        metavar="cpu|cuda:N",
+        help="Prove this device alone; by default the processor and then every GPU.",
+    )
+    parser.repeatable("--backend", "NAME", "A backend's rows alone; repeatable.")
     parser.repeatable("--only", "GLOB", "Rows by backend/kernel/mode/dtype; repeatable.")
+    parser.flag("--full", text="Also the rows that compile, or take long in another way.")
+    parser.flag("--list", text="List the rows and exit.")
     parser.report()
     parser.examples(
         "llmdoctor smoke",
         "llmdoctor smoke --env ~/lora/.venv --only 'sdpa/*/lora/*'",
+        "llmdoctor smoke --device cuda:1 --backend flash_attention_2",
+        "llmdoctor smoke --list --full",
         "llmdoctor smoke --format junit --output proof.xml",
     )
     options = parser.read(words)
+    if options.device and not re.fullmatch(r"cpu|cuda:\d+", options.device):
+        parser.error(f"--device {options.device!r} is neither cpu nor cuda:N")
 
     from llmdoctor.probe import Subject, look
     from llmdoctor.render import documents, formats
@@ -40,8 +53,11 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
             f"{options.python or env}: {environment.problem or 'there is no environment'}",
             next_command=f"llmdoctor install --profile cpu --env {options.env}",
         )
-    if options.only:
-        _known(options, row_names(system, environment.executable))
+    if options.only or options.backend or options.list:
+        listed = _asked(options, partial(row_names, system, environment.executable))
+    if options.list:
+        put("\n".join(listed))
+        return 0
     if not options.quiet:
         say(f"proving {environment.executable}")
     progress = Progress(quiet=options.quiet)
@@ -49,6 +65,9 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
         system,
         environment.executable,
         tuple(options.only),
+        backends=tuple(options.backend),
+        full=options.full,
+        device=options.device,
         tell=lambda beat: progress.line(str(beat), passing=beat.passing),
     )
     progress.clear()
@@ -69,20 +88,44 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
     return int(not proof.passed)
 
 
-def _known(options: Namespace, rows: Sequence[str]) -> None:
-    """Every --only has to mean a row; where none could be listed, the proof says why.
+def _asked(options: Namespace, rows_of: Callable[..., tuple[str, ...]]) -> tuple[str, ...]:
+    """The rows that are asked for; none where the interpreter cannot list: the proof says why.
 
     Raises:
-        UsageError: one means none.
+        UsageError: a --backend is unknown, an --only means no row, or together they mean none.
     """
-    from fnmatch import fnmatchcase
+    from llmdoctor.smoke import chosen
 
-    for glob in options.only if rows else ():
-        if not any(fnmatchcase(row, glob) for row in rows):
-            place = ["--python", options.python] if options.python else ["--env", options.env]
-            some = f"{rows[0].partition('/')[0]}/*"
+    device = options.device or "cpu"
+    every, rows = (rows_of(device=device, full=full) for full in (True, options.full))
+    if not every:
+        if options.list:
+            raise UsageError(f"{options.python or options.env}: its Python cannot list the rows")
+        return ()
+    place = ["--python", options.python] if options.python else ["--env", options.env]
+    place = ["llmdoctor", "smoke", *place, *(["--full"] if options.full else [])]
+    backends = list(dict.fromkeys(row.partition("/")[0] for row in every))
+    for name in options.backend:
+        if name not in backends:
             raise UsageError(
-                f"--only {glob}: there is no such row{nearest(glob, rows)} "
-                f"(there are {', '.join(rows[:3])} and {len(rows) - 3} more)",
-                next_command=shlex.join(["llmdoctor", "smoke", *place, "--only", some]),
+                f"--backend {name}: there is no such backend{nearest(name, backends)} "
+                f"(there are {', '.join(backends)})",
+                next_command=shlex.join([*place, "--backend", backends[0]]),
             )
+    asked = chosen(rows, options.only, options.backend)
+    for glob in options.only:
+        if not chosen(rows, [glob], ()):
+            hint = nearest(glob, rows)
+            hint += "; --full has it" if chosen(every, [glob], ()) else ""
+            raise UsageError(
+                f"--only {glob}: there is no such row{hint} "
+                f"(there are {', '.join(rows[:3])} and {len(rows) - 3} more)",
+                next_command=shlex.join([*place, "--only", f"{rows[0].partition('/')[0]}/*"]),
+            )
+    if not asked:
+        full = bool(chosen(every, options.only, options.backend))
+        raise UsageError(
+            "these --backend and --only mean no row" + (" without --full" if full else ""),
+            next_command=shlex.join([*place, "--list", *(["--full"] if full else [])]),
+        )
+    return asked

@@ -23,9 +23,7 @@ def smoke(proof: Proof, paper: Paper, *, verbose: bool) -> None:
         else:
             _matrix(device, rows, paper)
     if not verbose:
-        for row in proof.rows:
-            if row.outcome != "pass" and row.detail:
-                paper.line(f"{row.outcome} {row.name}: {row.detail}", STYLES[row.outcome])
+        _reasons(proof, paper)
     paper.line(verdict(proof), "bold green" if proof.passed else "bold red")
     if spent := _times(proof):
         paper.line(spent, "dim")
@@ -38,6 +36,18 @@ def verdict(proof: Proof) -> str:
     outcomes = [row.outcome for row in proof.rows]
     words = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
     return f"{proven(proof) if proof.passed else 'NOT proven'}: {words or 'no row ran'}"
+
+
+def _reasons(proof: Proof, paper: Paper) -> None:
+    """Why rows did not pass; what all of a backend's rows have in common is said once."""
+    alike: dict[tuple[str, str, str], list[SmokeRow]] = {}
+    for row in proof.rows:
+        if row.outcome != "pass" and row.detail:
+            backend = f"{row.backend}/{row.kernel}"
+            alike.setdefault((backend, row.outcome, row.detail), []).append(row)
+    for (backend, outcome, detail), rows in alike.items():
+        name = rows[0].name if len(rows) == 1 else f"{backend}/*"
+        paper.line(f"{outcome} {name}: {detail}", STYLES[outcome])
 
 
 def proven(proof: Proof) -> str:

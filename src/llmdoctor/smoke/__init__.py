@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from llmdoctor.installers import CLEARED
@@ -19,7 +20,7 @@ from llmdoctor.system import Completed, System
 PROGRAM = Path(__file__).parent.parent / "inside" / "smoke"
 LIMITS = Limits()
 
-__all__ = ["LIMITS", "PROGRAM", "Limits", "Tell", "prove", "row_names"]
+__all__ = ["LIMITS", "PROGRAM", "Limits", "Tell", "chosen", "prove", "row_names"]
 
 
 def _nobody(_: Beat) -> None:
@@ -31,6 +32,7 @@ def prove(
     python: str,
     only: Sequence[str] = (),
     *,
+    backends: Sequence[str] = (),
     full: bool = False,
     device: str | None = None,
     tell: Tell = _nobody,
@@ -43,6 +45,7 @@ def prove(
         system: the door.
         python: the interpreter to prove.
         only: globs; none selects everything.
+        backends: the names of backends, of whose rows alone `only` selects; none means of all.
         full: the rows that compile for minutes as well.
         device: "cpu" or "cuda:1" alone; by default the processor, then every GPU that torch sees.
         tell: is told how it goes on.
@@ -50,14 +53,15 @@ def prove(
         limits: how long it may take for each thing.
     """
     command = (python, "-I", "-B", str(program), *(["--full"] if full else []))
-    proof = _on_device(system, command, only, device or "cpu", tell, limits)
+    asked = (only, backends)
+    proof = _on_device(system, command, asked, device or "cpu", tell, limits)
     if device is not None or proof.problem is not None:
         return proof if proof.rows or proof.problem else replace(proof, problem="no row matches")
     for number in range(int(str(proof.environment.get("gpus") or 0))):
         gpu = f"cuda:{number}"
         if not _list(system, command, only, gpu, limits).ok:
             continue  # the program has no rows for GPUs: `standing` says that they are not covered
-        more = _on_device(system, command, only, gpu, tell, limits)
+        more = _on_device(system, command, asked, gpu, tell, limits)
         names = {**_names_of(proof), **_names_of(more)}
         proof = Proof(
             (*proof.rows, *more.rows),
@@ -83,6 +87,16 @@ def row_names(
     return tuple(_names(_list(system, command, (), device, LIMITS)))
 
 
+def chosen(names: Sequence[str], only: Sequence[str], backends: Sequence[str]) -> tuple[str, ...]:
+    """The rows of these names that fit one of the globs and are of one of the backends."""
+    return tuple(
+        name
+        for name in names
+        if (not only or any(fnmatchcase(name, glob) for glob in only))
+        and (not backends or name.partition("/")[0] in backends)
+    )
+
+
 def _list(
     system: System, command: tuple[str, ...], only: Sequence[str], device: str, limits: Limits
 ) -> Completed:
@@ -99,16 +113,19 @@ def _names(listed: Completed) -> list[str]:
 def _on_device(
     system: System,
     command: tuple[str, ...],
-    only: Sequence[str],
+    asked: tuple[Sequence[str], Sequence[str]],
     device: str,
     tell: Tell,
     limits: Limits,
 ) -> Proof:
+    only, backends = asked
     listed = _list(system, command, only, device, limits)
     if not listed.ok:
         text = f"{command[0]} cannot run the smoke test: {last_words(listed)}"
         return Proof(problem=text if device == "cpu" else f"{device}: {text}")
-    left = _names(listed)
+    left = list(chosen(_names(listed), (), backends))
+    if not left:
+        return Proof()
     words = command if device == "cpu" else (*command, "--device", device)
     rows: list[SmokeRow] = []
     environment: dict[str, object] = {}

@@ -127,22 +127,69 @@ def only(kernel: str) -> Callable[[], AbstractContextManager[object]]:
     return forced
 
 
-def _sdpa(kernel: str) -> Backend:
-    return Backend("sdpa", kernel, CPU, frozenset({kernel}), "sdpa", only(kernel))
+def _modes(*dtypes: str) -> dict[str, tuple[str, ...]]:
+    return dict.fromkeys(PROOFS, dtypes)
 
 
-CPU = {
-    "cpu": {
-        "infer": ("fp32", "bf16"),
-        "generate": ("fp32",),
-        "train": ("fp32",),
-        "lora": ("fp32",),
-    }
-}
+# What the processor proves without being asked for more, then all it can; a GPU proves all at once.
+FIRST = {**_modes("fp32"), "infer": ("fp32", "bf16")}
+REST = {**_modes("bf16", "fp16"), "infer": ("fp16",)}
+ALL = _modes("fp32", "bf16", "fp16")
+HALVES = _modes("bf16", "fp16")
+
+
+def _sdpa(
+    kernel: str,
+    cpu: dict[str, tuple[str, ...]] = FIRST,
+    cuda: dict[str, tuple[str, ...]] = ALL,
+    on_cuda: tuple[str, ...] = BATCHES,
+) -> Backend:
+    """SDPA with one kernel; `cpu` and `cuda` are its rows, `on_cuda` the batches it takes there."""
+    more = {"cpu": REST} if cpu is FIRST else {}
+    return Backend(
+        "sdpa",
+        kernel,
+        {"cpu": cpu, "cuda": cuda},
+        SDPA_KERNELS if kernel == "default" else frozenset({kernel}),
+        "sdpa",
+        nullcontext if kernel == "default" else only(kernel),
+        more,
+        batches={"cuda": on_cuda},
+        families=FAMILIES if kernel == "default" else ("llama",),
+    )
+
+
+def _flash(version: int, name: str, module: str, gpu: Gpu) -> Backend:
+    """Transformers' own path to a package of FlashAttention; it has no fp32."""
+    attention = f"flash_attention_{version}"
+    return Backend(
+        attention,
+        "default",
+        {"cpu": _modes("bf16"), "cuda": HALVES},
+        frozenset({attention}),
+        attention,
+        package=Package(name, module),
+        gpu=gpu,
+    )
+
 
 BACKENDS = (
-    Backend("eager", "default", CPU, frozenset({"eager"}), "eager"),
-    Backend("sdpa", "default", CPU, SDPA_KERNELS, "sdpa", families=FAMILIES),
+    Backend(
+        "eager",
+        "default",
+        {"cpu": FIRST, "cuda": ALL},
+        frozenset({"eager"}),
+        "eager",
+        full={"cpu": REST},
+    ),
+    _sdpa("default"),
     _sdpa("MATH"),
-    _sdpa("FLASH_ATTENTION"),
+    # on a GPU it takes no mask but the causal one
+    _sdpa("FLASH_ATTENTION", cuda=HALVES, on_cuda=BATCHES[:1]),
+    # without a mask transformers leaves the grouping of heads to the kernel, which has none
+    _sdpa("EFFICIENT_ATTENTION", _modes("fp32"), on_cuda=BATCHES[1:]),
+    _sdpa("CUDNN_ATTENTION", _modes("bf16"), HALVES),
+    _flash(2, "flash-attn", "flash_attn", Gpu((8, 0))),
+    _flash(3, "flash-attn-3", "flash_attn_interface", Gpu((9, 0), (9, 0))),
+    _flash(4, "flash-attn-4", "flash_attn.cute", Gpu((9, 0))),
 )

@@ -101,3 +101,12 @@ def continued(batch: Batch, model: torch.nn.Module) -> Prompt:
             ids = torch.cat([ids, best.indices[:, :1]], dim=1)
             mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
     return Prompt(batch, ids[:, -NEW_TOKENS:], min(leads))
+
+
+def decoded(batch: Batch, tokens: torch.Tensor, model: torch.nn.Module) -> torch.Tensor:
+    """Logits from which each of ``tokens`` follows: (batch, NEW_TOKENS, vocabulary), no cache."""
+    ids = torch.cat([batch.input_ids, tokens], dim=1)
+    mask = torch.cat([batch.valid.long(), torch.ones_like(tokens)], dim=1)
+    with torch.no_grad():
+        logits: torch.Tensor = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+    return logits[:, batch.input_ids.shape[1] - 1 : -1]

@@ -8,9 +8,9 @@ import platform
 import sys
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from .device import absent, describe
 from .stream import Stream
 
 # Nothing may go to the network.
@@ -106,6 +106,14 @@ def one_thread(imported: dict[str, Imported]) -> None:
         sys.modules["torch"].set_num_threads(1)
 
 
+def nowhere(imported: dict[str, Imported], device: str) -> tuple[str, str] | None:
+    """(outcome, detail) of every row where torch cannot use the device."""
+    if "torch" in imported and imported["torch"].outcome == "ok":
+        reason = absent(sys.modules["torch"], device)
+        return ("skip", reason) if reason else None
+    return None
+
+
 def obstacle(imported: dict[str, Imported], names: tuple[str, ...]) -> tuple[str, str] | None:
     """(outcome, detail) of a row that needs these and cannot run for lack of one, else None.
 
@@ -138,19 +146,8 @@ def environment(imported: dict[str, Imported], device: str) -> dict[str, Any]:
         "cuda": torch.version.cuda if torch else None,
         # Asks NVML where it can, and starts no CUDA.
         "gpus": torch.cuda.device_count() if torch else None,
-        "device": {"type": device, "name": _cpu_name() if device == "cpu" else None},
+        "device": describe(torch, device),
         "threads": torch.get_num_threads() if torch else None,
         "arch_list": torch.cuda.get_arch_list() if torch else None,
         "import_seconds": {name: found.seconds for name, found in imported.items()},
     }
-
-
-def _cpu_name() -> str | None:
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux: the platform module's answer below
-    return platform.processor() or None

@@ -10,7 +10,7 @@ import torch
 
 from . import gates
 from .backends import Backend
-from .batches import NEW_TOKENS, PAD
+from .batches import NEW_TOKENS, PAD, decoded
 from .families import Subject
 from .lab import Lab
 from .numerics import logits_measures, rel_rms
@@ -35,20 +35,34 @@ def infer(lab: Lab, backend: Backend, dtype: str) -> Trial:
 
 
 def generate(lab: Lab, backend: Backend, dtype: str) -> Trial:
-    """Greedy tokens through the KV cache: in fp32 the reference's, else of the right logits."""
+    """Greedy decoding through the KV cache: in fp32 the reference's tokens, else right logits.
+
+    A sound backend may take another token in bf16 and fp16, so there the logits of every step are
+    compared with the reference's for the tokens that were taken, read without a cache.
+    """
     bench = lab.bench
     prompt = bench.prompt(backend)
     model = bench.subject().model(backend, dtype)
     kernels: Counter[str] = Counter()
     with torch.no_grad(), backend.forced(), observed(kernels):
-        tokens = model.generate(
+        made = model.generate(
             prompt.batch.input_ids,
             attention_mask=prompt.batch.attention_mask,
             max_new_tokens=NEW_TOKENS,
             do_sample=False,
             use_cache=True,
             pad_token_id=PAD,
-        )[:, -NEW_TOKENS:]
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+    tokens = made.sequences[:, -NEW_TOKENS:]
+    if dtype != "fp32":
+        wanted = decoded(prompt.batch, tokens, bench.subject().reference(dtype))
+        logits = torch.stack(made.logits, dim=1)
+        return Trial(
+            tuple(logits_measures("decoded", logits.flatten(0, 1), wanted.flatten(0, 1), dtype)),
+            kernels,
+        )
     differing = Measure("tokens that differ", int((tokens != prompt.tokens).sum()), gates.EXACT)
     remarks = [f"{tokens.numel()} tokens, smallest lead in the reference {prompt.lead:.2g}"]
     if not differing.ok:

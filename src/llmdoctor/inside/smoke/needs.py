@@ -36,7 +36,10 @@ class Gpu:
     def lacking(self, device: str) -> str | None:
         """Why this device ("cpu", "cuda:0") is not such a GPU."""
         wanted = f"needs an NVIDIA GPU of compute capability {_dotted(self.least)}"
-        wanted += f" to {_dotted(self.most)}" if self.most else " or newer"
+        if self.most is None:
+            wanted += " or newer"
+        elif self.most != self.least:
+            wanted += f" to {_dotted(self.most)}"
         if not device.startswith("cuda"):
             return f"{wanted}; this is the processor"
         import torch

@@ -10,11 +10,12 @@ import re
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from . import imports
+from . import device, imports
 from .backends import BACKENDS, Backend
 from .lab import Lab
 from .rows import Result, Row, Trial
@@ -62,10 +63,12 @@ def main(arguments: list[str], backends: Sequence[Backend] = BACKENDS) -> int:
         stream.write(
             "environment", **imports.environment(imported, options.device), seed=options.seed
         )
+        nowhere = imports.nowhere(imported, options.device)
         lab = Lab(options.seed, options.device)
         for backend, row in chosen:
             stream.write("start", row=row.identity())
-            lacking = imports.obstacle(imported, backend.imports(row.mode)) or backend.lacks(row)
+            lacking = imports.obstacle(imported, backend.imports(row.mode))
+            lacking = lacking or nowhere or backend.lacks(row)
             result = Result(lacking[0], 0.0, lacking[1]) if lacking else run(lab, backend, row)
             name = backend.attention
             stream.write("row", **row.identity(), attention=name, **asdict(result))
@@ -87,16 +90,28 @@ def _device(word: str) -> str:
 def run(lab: Lab, backend: Backend, row: Row) -> Result:
     """Never raises: an exception is the result of this row and of no other."""
     began = time.perf_counter()
-    try:
-        trial = backend.prove(lab, row)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's result
-        outcome = "skip" if backend.refuses(error) else "fail"
-        detail = f"{type(error).__name__}: {error}"
-        return Result(outcome, time.perf_counter() - began, detail)
-    return judge(backend, trial, time.perf_counter() - began)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            device.begin(row.device)
+            trial = backend.prove(lab, row)
+            peak = device.end(row.device)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's result
+            outcome = "skip" if backend.refuses(error) else "fail"
+            detail = "; ".join([f"{type(error).__name__}: {error}", *_reasons(warned)])
+            return Result(outcome, time.perf_counter() - began, detail)
+    return judge(backend, trial, time.perf_counter() - began, peak)
 
 
-def judge(backend: Backend, trial: Trial, seconds: float) -> Result:
+def _reasons(warned: Sequence[warnings.WarningMessage]) -> list[str]:
+    """Why torch did not take a kernel, which it says in warnings: each once, without its place."""
+    texts = [str(one.message).partition(" (Triggered internally")[0] for one in warned]
+    return [
+        text for text in dict.fromkeys(texts) if "not used because" in text or "requires" in text
+    ]
+
+
+def judge(backend: Backend, trial: Trial, seconds: float, peak_bytes: int | None = None) -> Result:
     """Pass when every measure is within its gate and nothing but the kernel asked for ran."""
     broken = [str(measure) for measure in trial.measures if not measure.ok]
     fallback = backend.fallback(trial.kernels)
@@ -114,4 +129,5 @@ def judge(backend: Backend, trial: Trial, seconds: float) -> Result:
         worst.value if math.isfinite(worst.value) else None,
         worst.gate,
         trial.ran_as,
+        peak_bytes,
     )

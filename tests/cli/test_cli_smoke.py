@@ -1,0 +1,66 @@
+"""Which rows `smoke` is asked for: by device, backend and glob. Listing needs no torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.runs import Desk, next_command
+from support.venvs import make_venv
+
+
+@pytest.fixture
+def env(desk: Desk) -> Path:
+    """An environment without torch."""
+    return make_venv(desk.project / ".venv")
+
+
+def test_the_rows_are_listed_one_a_line(env: Path, desk: Desk) -> None:
+    rows = desk.run("smoke", "--list").stdout.split()
+    assert "eager/default/infer/fp32" in rows
+    assert all(row.count("/") == 3 for row in rows)
+    of_one = desk.run("smoke", "--list", "--backend", "sdpa", "--only", "*/lora/*").stdout.split()
+    assert of_one == [row for row in rows if row.startswith("sdpa/") and "/lora/" in row]
+
+
+def test_full_lists_more(env: Path, desk: Desk) -> None:
+    rows, full = (desk.run("smoke", "--list", *more).stdout.split() for more in ((), ("--full",)))
+    assert set(rows) < set(full)
+
+
+def test_a_gpu_has_rows_of_its_own(env: Path, desk: Desk) -> None:
+    rows = desk.run("smoke", "--list", "--device", "cuda:1").stdout.split()
+    assert "sdpa/FLASH_ATTENTION/train/bf16" in rows
+    assert "sdpa/FLASH_ATTENTION/train/fp32" not in rows
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--backend", "sdp"), "did you mean 'sdpa'? (there are eager, sdpa,"),
+        (("--backend", "eager", "--only", "sdpa/*"), "these --backend and --only mean no row"),
+        (("--backend", "xformers"), "--backend xformers: there is no such backend"),
+        (("--only", "sdpa/*/infer/int8"), "--only sdpa/*/infer/int8: there is no such row"),
+    ],
+)
+def test_what_means_no_row_is_refused_with_what_there_is(
+    words: tuple[str, ...], said: str, env: Path, desk: Desk
+) -> None:
+    refused = desk.refused("smoke", *words)
+    assert said in refused
+    assert next_command(refused).startswith("llmdoctor smoke ")
+
+
+@pytest.mark.parametrize("word", ["gpu", "cuda", "cuda:x", "0", "cpu:0"])
+def test_a_device_is_cpu_or_one_gpu(word: str, desk: Desk) -> None:
+    assert "is neither cpu nor cuda:N" in desk.refused("smoke", "--device", word)
+
+
+def test_without_torch_there_is_one_reason_and_no_row(env: Path, desk: Desk) -> None:
+    document = json.loads(
+        desk.run("smoke", "--backend", "eager", "--format", "json", code=1).stdout
+    )
+    assert document["problem"] == "torch is not installed in this environment"
+    assert document["rows"] == []
