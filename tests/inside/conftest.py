@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from inside.smoke_runs import SMOKE, Run, run_smoke
+from support.venvs import make_venv, site_packages
+
+OUTSIDE = "import sys; print([p for p in sys.path if p.endswith('site-packages')][0])"
+REAL = "llmdoctor_real_packages.pth"
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +29,15 @@ def smoke_python() -> Path:
         " --torch-backend cpu torch transformers peft` and set"
         " LLMDOCTOR_TEST_SMOKE_PYTHON=.smoke/bin/python"
     )
+
+
+@pytest.fixture
+def patient(smoke_python: Path, tmp_path: Path) -> Path:
+    """An environment that sees the packages of the one with torch, behind its own."""
+    real = subprocess.run([smoke_python, "-c", OUTSIDE], capture_output=True, text=True, check=True)
+    env = make_venv(tmp_path / "patient", smoke_python)
+    (site_packages(env) / REAL).write_text(real.stdout)
+    return env
 
 
 @pytest.fixture(scope="session")

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from inside.conftest import REAL
 from inside.smoke_runs import Run, run_smoke
-from support.venvs import make_venv, python_of, site_packages
-
-OUTSIDE = "import sys; print([p for p in sys.path if p.endswith('site-packages')][0])"
-REAL = "llmdoctor_real_packages.pth"
+from support.venvs import python_of, site_packages
 
 
 def outcome_and_detail(run: Run) -> set[tuple[str, str]]:
@@ -70,15 +65,6 @@ def test_a_torch_that_ends_the_process_is_named_by_the_last_record(
     run = run_smoke(python_of(env), tmp_path / "r.jsonl")
     assert run.status != 0
     assert run.records == [{"type": "importing", "package": "torch"}]
-
-
-@pytest.fixture
-def patient(smoke_python: Path, tmp_path: Path) -> Path:
-    """An environment that sees the packages of the one with torch, behind its own."""
-    real = subprocess.run([smoke_python, "-c", OUTSIDE], capture_output=True, text=True, check=True)
-    env = make_venv(tmp_path / "patient", smoke_python)
-    (site_packages(env) / REAL).write_text(real.stdout)
-    return env
 
 
 def test_without_peft_only_the_lora_rows_are_skipped(patient: Path, tmp_path: Path) -> None:

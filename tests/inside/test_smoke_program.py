@@ -17,7 +17,7 @@ from llmdoctor.inside.smoke.rows import Measure, Row, Trial
 from llmdoctor.inside.smoke.run import judge
 from support.venvs import find_python, python_of, site_packages
 
-ROWS = 40
+ROWS = 44
 
 
 def listed(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -32,10 +32,11 @@ FOR_GPUS = {
 def test_the_rows_are_every_backend_in_every_mode(smoke: Run) -> None:
     assert len(smoke.of("row")) == len(smoke.rows)
     there = {f"{backend}/{mode}" for backend in BACKENDS for mode in MODES}
+    there |= {f"flex_attention/uncompiled/{mode}" for mode in MODES if mode != "infer/bf16"}
     skipped = {name for name, row in smoke.rows.items() if row["outcome"] == "skip"}
     assert set(smoke.rows) == there | skipped
     backends = {name.partition("/")[0] for name in skipped}
-    assert backends == {"sdpa", *FOR_GPUS}
+    assert backends - {"flex_attention"} == {"sdpa", *FOR_GPUS}
 
 
 @pytest.mark.parametrize("row", ["EFFICIENT_ATTENTION/infer/fp32", "CUDNN_ATTENTION/lora/bf16"])
@@ -46,6 +47,19 @@ def test_a_kernel_the_cpu_does_not_have_is_skipped_with_torchs_own_words(
     assert found["outcome"] == "skip"
     assert found["detail"].startswith("RuntimeError: No ")
     assert found["ran_as"] is None
+
+
+@pytest.mark.parametrize("mode", ["infer", "generate", "train", "lora"])
+def test_flex_attention_passes_or_says_that_torch_has_no_backward_for_it_here(
+    smoke: Run, mode: str
+) -> None:
+    found = smoke.rows[f"flex_attention/uncompiled/{mode}/fp32"]
+    if found["outcome"] == "skip":
+        assert mode in ("train", "lora")
+        said = "NotImplementedError: FlexAttention does not support backward on CPU."
+        assert found["detail"].startswith(said)
+    else:
+        assert (found["outcome"], found["ran_as"]) == ("pass", "flex"), found["detail"]
 
 
 @pytest.mark.parametrize("backend", FOR_GPUS)

@@ -9,9 +9,10 @@ names.
 from __future__ import annotations
 
 import importlib
+import os
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ SDPA_KERNELS = frozenset(
 # What torch says when the one kernel that is allowed cannot do the job on this device (the
 # wording changed between releases).
 NO_KERNEL = ("No viable backend for scaled_dot_product_attention", "No available kernel")
+NO_BACKWARD = ("FlexAttention does not support backward on",)
 
 # The module of each mode's proof, for the backends that transformers knows.
 PROOFS = {"infer": "modes", "generate": "modes", "train": "modes", "lora": "lora"}
@@ -47,7 +49,8 @@ class Backend:
     ``may_run`` the kernels that are not a fallback, ``forced`` a context manager under which it
     runs. ``package`` is what has to be installed beyond torch and transformers, ``gpu`` the GPU it
     needs; ``proof`` the module of its proofs, which then needs ``packages`` alone. ``batches`` says
-    where it cannot take them all, by type of device; ``families`` which models it is tried on.
+    where it cannot take them all, by type of device; ``families`` which models it is tried on;
+    ``refusals`` the words in which it says that the device does not have it.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Backend:
     packages: tuple[str, ...] = ("torch", "transformers")
     batches: dict[str, tuple[str, ...]] = field(default_factory=dict)
     families: tuple[str, ...] = ("llama",)
+    refusals: tuple[str, ...] = ()
 
     def rows(self, device: str, *, full: bool = False) -> list[Row]:
         """What there is to prove on a device such as "cuda:0"; nothing if it is not made for it."""
@@ -111,8 +115,7 @@ class Backend:
 
     def refuses(self, error: Exception) -> bool:
         """Whether this says that the device does not have the kernel, rather than that it broke."""
-        forced = self.kernel in SDPA_KERNELS and isinstance(error, RuntimeError)
-        return forced and any(text in str(error) for text in NO_KERNEL)
+        return isinstance(error, RuntimeError) and any(text in str(error) for text in self.refusals)
 
 
 def only(kernel: str) -> Callable[[], AbstractContextManager[object]]:
@@ -125,6 +128,24 @@ def only(kernel: str) -> Callable[[], AbstractContextManager[object]]:
         return context
 
     return forced
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """flex_attention without torch.compile: transformers compiles it once and keeps that."""
+    from transformers.integrations.flex_attention import WrappedFlexAttention as Kept
+
+    before = os.environ.get("TORCHDYNAMO_DISABLE")
+    os.environ["TORCHDYNAMO_DISABLE"] = "1"  # torch.compile reads it whenever it is called
+    Kept._is_flex_compiled = False  # noqa: SLF001 - what was kept before this block, and in it
+    try:
+        yield
+    finally:
+        Kept._is_flex_compiled = False  # noqa: SLF001
+        if before is None:
+            del os.environ["TORCHDYNAMO_DISABLE"]
+        else:
+            os.environ["TORCHDYNAMO_DISABLE"] = before
 
 
 def _modes(*dtypes: str) -> dict[str, tuple[str, ...]]:
@@ -156,6 +177,7 @@ def _sdpa(
         more,
         batches={"cuda": on_cuda},
         families=FAMILIES if kernel == "default" else ("llama",),
+        refusals=() if kernel == "default" else NO_KERNEL,
     )
 
 
@@ -189,6 +211,16 @@ BACKENDS = (
     # without a mask transformers leaves the grouping of heads to the kernel, which has none
     _sdpa("EFFICIENT_ATTENTION", _modes("fp32"), on_cuda=BATCHES[1:]),
     _sdpa("CUDNN_ATTENTION", _modes("bf16"), HALVES),
+    Backend(
+        "flex_attention",
+        "uncompiled",
+        {"cpu": _modes("fp32"), "cuda": ALL},
+        frozenset({"flex"}),
+        "flex_attention",
+        uncompiled,
+        {"cpu": _modes("bf16", "fp16")},
+        refusals=NO_BACKWARD,
+    ),
     _flash(2, "flash-attn", "flash_attn", Gpu((8, 0))),
     _flash(3, "flash-attn-3", "flash_attn_interface", Gpu((9, 0), (9, 0))),
     _flash(4, "flash-attn-4", "flash_attn.cute", Gpu((9, 0))),

@@ -1,0 +1,37 @@
+"""Runs the smoke test's rows of flash_attention_2 as on a GPU that fits, for the package to fail.
+
+A program for the interpreter under test: `python without_gate.py SMOKE-DIRECTORY ARGUMENT...`.
+The package is asked on the processor; what asks for a GPU before it, ours and transformers', is
+told that there is one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import sys
+from pathlib import Path
+
+import transformers.modeling_flash_attention_utils as flash
+import transformers.modeling_utils as modeling
+
+
+def main(smoke: Path, arguments: list[str]) -> int:
+    spec = importlib.util.spec_from_file_location("smoke_main", smoke / "__main__.py")
+    assert spec is not None
+    assert spec.loader is not None
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    flash.is_flash_attn_2_available = lambda: True
+    modeling.PreTrainedModel._flash_attn_can_dispatch = lambda *_, **__: True
+    backends = program.load("backends").BACKENDS
+    (two,) = (one for one in backends if one.name == "flash_attention_2")
+    rows = {"cpu": dict.fromkeys(("infer", "generate"), ("fp32",))}
+    status: int = program.load("run").main(
+        arguments, [dataclasses.replace(two, gpu=None, runs=rows)]
+    )
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
