@@ -38,6 +38,7 @@ FLOORS = {
     "door": (
         "paths",  # where the package's own data lies
         "records",
+        "saved",
         "system",
     ),
     "eyes": (

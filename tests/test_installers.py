@@ -268,6 +268,11 @@ def test_uv_never_builds_while_it_resolves() -> None:
     [
         ("glibc=2.35", "x86_64-manylinux_2_35", "3.12"),
         ("arch=aarch64,glibc=2.28,python=3.11", "aarch64-manylinux_2_28", "3.11"),
+        # uv knows some numbers alone: the newest that the target has as well
+        ("glibc=2.41", "x86_64-manylinux_2_40", "3.12"),
+        ("glibc=2.26", "x86_64-manylinux_2_17", "3.12"),
+        ("glibc=2.30", "x86_64-manylinux_2_28", "3.12"),
+        ("glibc=2.12", "x86_64-manylinux_2_17", "3.12"),
         ("os=windows", "x86_64-pc-windows-msvc", "3.12"),
         ("os=macos,arch=arm64", "aarch64-apple-darwin", "3.12"),
         ("os=macos,arch=x86_64", "x86_64-apple-darwin", "3.12"),

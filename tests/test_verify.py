@@ -49,6 +49,13 @@ def test_a_package_that_lost_a_file_or_a_part_of_one_is_damaged(venv: Path) -> N
     assert "peft/__init__.py" in refused(venv)[0]
 
 
+@pytest.mark.parametrize("text", ["\0" * 200_000, '"' + "x" * 200_000])
+def test_a_package_whose_record_a_power_cut_spoilt_is_damaged(text: str, venv: Path) -> None:
+    (record,) = site_packages(venv).glob("peft-*.dist-info/RECORD")
+    record.write_text(text)
+    assert found(venv) == {"peft"}
+
+
 def test_a_package_that_nobody_speaks_of_is_nobodys_business(venv: Path) -> None:
     (site_packages(venv) / "mine" / "__init__.py").unlink()
     assert found(venv) == frozenset()

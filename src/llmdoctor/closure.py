@@ -74,7 +74,8 @@ def close(
         argv = (*uv_installer.compile_command(uv, asked, lock, python, builds), *options)
         done = system.run(argv, env=env, cwd=folder, timeout=_SECONDS)
         if not done.ok:
-            why = (done.err or done.out or done.problem or "").replace(folder, "").strip()
+            said = (done.problem, done.err or done.out)  # a time limit is no word of uv's
+            why = "\n".join(filter(None, said)).replace(folder, "").strip()
             raise NoSolutionError(
                 "these packages cannot be resolved:\n" + why,
                 next_command="llmdoctor profiles",

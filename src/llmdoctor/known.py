@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from llmdoctor import __version__, wire
-from llmdoctor.errors import ProfileError
+from llmdoctor import __version__, saved, wire
+from llmdoctor.errors import UsageError
 from llmdoctor.finding import Finding, Known, Report, Verdict
 from llmdoctor.policy import Ignore
 from llmdoctor.system import System
@@ -64,25 +65,14 @@ def read(system: System, path: str) -> Baseline:
     """A baseline from its file.
 
     Raises:
-        ProfileError: it is absent, or is no baseline of this schema.
+        UsageError: it is absent, or is no baseline of this schema.
     """
-    again = f"llmdoctor check --write-baseline {path}"
-    text = system.read_text(path)
-    if text is None:
-        raise ProfileError(f"--baseline {path}: there is no such file", next_command=again)
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ProfileError(f"--baseline {path} is not JSON: {error}", next_command=again) from None
-    schema = data.get("schema") if isinstance(data, dict) else None
-    if schema != SCHEMA:
-        raise ProfileError(
-            f"--baseline {path}: its schema is {schema!r}, expected {SCHEMA!r}", next_command=again
-        )
+    again = f"llmdoctor check --write-baseline {shlex.quote(path)}"
+    data = saved.document(system, path, "--baseline", schema=SCHEMA, next_command=again)
     try:
         return wire.load(Baseline, data)
     except wire.WireError as error:
-        raise ProfileError(f"--baseline {path}: {error}", next_command=again) from None
+        raise UsageError(f"--baseline {path}: {error}", next_command=again) from None
 
 
 def without_ignored(report: Report, ignores: Sequence[Ignore]) -> Report:

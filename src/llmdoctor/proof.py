@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from llmdoctor import wire
 
@@ -91,15 +91,14 @@ class Proof:
         return tuple(dict.fromkeys(row.device for row in self.rows))
 
 
-def read(text: str) -> Proof:
+SCHEMA = "smoke/1"
+
+
+def of_document(data: Mapping[str, Any]) -> Proof:
     """A proof from its JSON document (smoke/1).
 
     Raises:
-        ValueError: it is none.
+        WireError: it is none.
     """
-    data = json.loads(text)
-    schema = data.get("schema") if isinstance(data, dict) else None
-    if schema != "smoke/1":
-        raise ValueError(f"its schema is {schema!r}, expected 'smoke/1'")
     kept = {key: data[key] for key in ("rows", "environment", "problem") if key in data}
     return wire.load(Proof, kept)

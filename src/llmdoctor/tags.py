@@ -39,6 +39,13 @@ def macos_version() -> str:
     return str(read_table("platform")["macos"]["version"])
 
 
+def glibc_for_uv(glibc: str | None) -> str:
+    """The newest glibc that uv knows by name and the target has; without one, a common old one."""
+    known: list[str] = read_table("platform")["uv"]["glibc"]
+    mine = numbers(glibc or read_table("platform")["uv"]["usual"])
+    return max((one for one in known if numbers(one) <= mine), key=numbers, default=known[0])
+
+
 @functools.lru_cache(maxsize=8)
 def supported(target: Target) -> frozenset[Tag]:
     """Every tag that pip would take on the target's CPython."""

@@ -97,7 +97,11 @@ def _bad_packages(
 
 def _bad_files(system: System, site: str, record: str) -> list[str]:
     bad = []
-    for row in csv.reader(record.splitlines()):
+    try:
+        rows = list(csv.reader(record.splitlines()))
+    except csv.Error:  # what a power cut leaves: zeros, or a quote that nothing ends
+        return ["RECORD"]
+    for row in rows:
         if len(row) < 3 or row[0].endswith(".pyc"):
             continue
         size = system.size(row[0] if row[0].startswith("/") else f"{site}/{row[0]}")

@@ -374,3 +374,34 @@ def test_two_runs_on_one_environment_do_not_meet(desk: Desk) -> None:
     assert "next: llmdoctor history" in told
     assert list(desk.project.iterdir()) == []
     holder.communicate("go")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "--baseline"),
+        ("check", "--format", "html", "--smoke"),
+        ("fix", "--plan"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "cannot be read"),
+        ("[" * 200_000, "nested too deeply"),
+        ("{", "is not JSON"),
+        ("9" * 5000, "is not JSON"),
+        ('{"schema": "another/1"}', "its schema is 'another/1'"),
+    ],
+)
+def test_a_document_that_is_none_is_named_with_its_option(
+    desk: Desk, words: tuple[str, ...], text: str | None, why: str
+) -> None:
+    place = desk.project / "it.json"
+    if text is None:
+        place.mkdir()
+    else:
+        place.write_text(text)
+    said = desk.refused(*words, "it.json")
+    assert f"{words[-1]} it.json" in said
+    assert why in said

@@ -370,3 +370,19 @@ print("still here")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "put back\n"
     assert done.returncode != 0
+
+
+def test_a_write_goes_through_a_link_and_into_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "real.toml").write_text("old")
+    (tmp_path / "link.toml").symlink_to("real.toml")
+    Local().write_bytes(str(tmp_path / "link.toml"), b"new")
+    assert (tmp_path / "link.toml").is_symlink()
+    assert (tmp_path / "real.toml").read_bytes() == b"new"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        Local().write_bytes(str(tmp_path / "pipe"), b"plan")
+        assert os.read(reader, 9) == b"plan"
+    finally:
+        os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()

@@ -213,16 +213,17 @@ def _proof(options: Namespace) -> Proof | None:
             "--smoke is shown by --format html alone",
             next_command=f"llmdoctor check --format html --smoke {options.smoke}",
         )
-    from llmdoctor import proof
+    from llmdoctor import proof, saved
     from llmdoctor.system.local import Local
     from llmdoctor.system.readonly import ReadOnly
+    from llmdoctor.wire import WireError
 
-    text = ReadOnly(Local()).read_text(options.smoke)
-    if text is None:
-        raise UsageError(f"--smoke {options.smoke}: there is no such file", next_command=again)
+    data = saved.document(
+        ReadOnly(Local()), options.smoke, "--smoke", schema=proof.SCHEMA, next_command=again
+    )
     try:
-        return proof.read(text)
-    except ValueError as error:
+        return proof.of_document(data)
+    except WireError as error:
         raise UsageError(f"--smoke {options.smoke}: {error}", next_command=again) from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from llmdoctor import __version__, wire
+from llmdoctor import __version__, saved, wire
 from llmdoctor.addresses import has_credentials
 from llmdoctor.errors import UsageError
 from llmdoctor.fix.repair import FixPlan, paths
@@ -65,16 +65,10 @@ def read_plan(system: System, path: str) -> FixPlan:
         UsageError: it is none, it was carried out already, or a file has changed since.
     """
     again = "llmdoctor fix --plan-out FILE"
-    text = system.read_text(path)
-    if text is None:
-        raise UsageError(f"--plan {path}: there is no such file", next_command=again)
+    document = saved.document(system, path, "--plan", schema=SCHEMA, next_command=again)
     try:
-        document = json.loads(text)
-        schema = document.get("schema") if isinstance(document, dict) else None
-        if schema != SCHEMA:
-            raise UsageError(f"--plan {path} is {schema or 'no plan'}, expected {SCHEMA}")
-        plan = wire.load(FixPlan, document["plan"])
-    except (ValueError, KeyError) as error:
+        plan = wire.load(FixPlan, document.get("plan"))
+    except wire.WireError as error:
         raise UsageError(f"--plan {path} is no plan: {error}", next_command=again) from None
     if plan.run in (system.names(runs_dir(system)) or ()):
         raise UsageError(

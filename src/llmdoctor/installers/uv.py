@@ -8,7 +8,7 @@ from llmdoctor.addresses import has_credentials
 from llmdoctor.installers import CLEARED, Job
 from llmdoctor.pip_config import PipConfig
 from llmdoctor.plan import Change, Run, Step, Target, Write
-from llmdoctor.tags import macos_version
+from llmdoctor.tags import glibc_for_uv, macos_version
 
 _HOUR = 3600.0
 
@@ -81,7 +81,7 @@ def platform_options(target: Target) -> tuple[str, ...]:
     elif target.os == "macos":
         platform = f"{arch}-apple-darwin"
     else:
-        platform = f"{arch}-manylinux_{(target.glibc or '2.28').replace('.', '_')}"
+        platform = f"{arch}-manylinux_{glibc_for_uv(target.glibc).replace('.', '_')}"
     return ("--python-platform", platform, "--python-version", target.python)
 
 

@@ -13,6 +13,8 @@ def private_sources(system: System, folder: str) -> list[str]:
     sources = get(parse_toml(text, "pyproject.toml")[0], "tool", "poetry", "source")
     names = []
     for source in sources if isinstance(sources, list) else ():
+        if not isinstance(source, dict):
+            continue
         name, url = str(source.get("name")), str(source.get("url") or "")
         public = not url or "://download.pytorch.org/" in url
         variable = "POETRY_HTTP_BASIC_" + name.upper().replace("-", "_") + "_USERNAME"

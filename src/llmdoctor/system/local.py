@@ -238,7 +238,10 @@ class Local:
             folder.mkdir(0o700 if self._is_state(str(folder)) else 0o777, exist_ok=True)
 
     def write_bytes(self, path: str, data: bytes) -> None:
-        place = Path(path)
+        place = Path(os.path.realpath(path))  # a link stays one: what it leads to is written
+        if place.exists() and not place.is_file():  # a pipe, a device: nothing to replace
+            place.write_bytes(data)
+            return
         self.make_dir(str(place.parent))
         fresh = place.with_name(f"{place.name}.{os.getpid()}.new")
         private = self._is_state(path)
