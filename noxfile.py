@@ -69,6 +69,19 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def interpreted(session: nox.Session) -> None:
+    """Kernels written in Triton under its interpreter, and assembled; not part of CI."""
+    session.install(".", *TEST)
+    patient = os.path.abspath(os.path.join(session.cache_dir, "triton"))  # noqa: PTH100, PTH118
+    session.run("python", "-m", "venv", patient)
+    python = os.path.join(patient, "Scripts" if os.name == "nt" else "bin", "python")  # noqa: PTH118
+    packages = ("torch==2.13.0", "triton==3.9.0", "transformers==5.23.0", "peft==0.21.2")
+    session.run(python, "-m", "pip", "install", "-q", *packages, external=True)
+    there = {"LLMDOCTOR_TEST_TRITON_PYTHON": python, "LLMDOCTOR_TEST_SMOKE_PYTHON": python}
+    session.run("pytest", "-v", "tests/inside/test_smoke_triton.py", *session.posargs, env=there)
+
+
+@nox.session
 def poetry(session: nox.Session) -> None:
     """`fix` and `install` with every line of Poetry in its projects; not part of CI."""
     session.install(".", *TEST)

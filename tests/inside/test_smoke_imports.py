@@ -99,5 +99,6 @@ def test_without_transformers_the_rows_fail_and_torch_is_still_described(
         lines.write("import sys; sys.modules['transformers'] = None\n")
     run = run_smoke(python_of(patient), tmp_path / "r.jsonl")
     assert [record["package"] for record in run.of("import")] == ["torch", "transformers"]
-    assert {row["outcome"] for row in run.rows.values()} == {"fail"}
+    known = [row for row in run.rows.values() if row["attention"]]  # the others need torch alone
+    assert {row["outcome"] for row in known} == {"fail"}
     assert run.of("environment")[0]["packages"]["torch"]

@@ -14,10 +14,10 @@ import pytest
 from inside.smoke_runs import SMOKE, run_smoke
 from llmdoctor.inside.smoke.backends import BACKENDS, BATCHES, NO_KERNEL
 from llmdoctor.inside.smoke.rows import Measure, Row, Trial
-from llmdoctor.inside.smoke.run import judge
+from llmdoctor.inside.smoke.run import ALL, judge
 from support.venvs import find_python, python_of, site_packages
 
-ROWS = 44
+ROWS = sum(len(backend.rows("cpu")) for backend in ALL)
 
 
 def listed(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -35,7 +35,8 @@ def test_the_rows_are_every_backend_in_every_mode(smoke: Run) -> None:
     there |= {f"flex_attention/uncompiled/{mode}" for mode in MODES if mode != "infer/bf16"}
     skipped = {name for name, row in smoke.rows.items() if row["outcome"] == "skip"}
     assert set(smoke.rows) == there | skipped
-    backends = {name.partition("/")[0] for name in skipped}
+    known = [name for name in skipped if smoke.rows[name]["attention"]]
+    backends = {name.partition("/")[0] for name in known}
     assert backends - {"flex_attention"} == {"sdpa", *FOR_GPUS}
 
 
@@ -131,6 +132,8 @@ def test_every_padding_is_compared(smoke: Run, backend: str) -> None:
 def test_a_row_has_the_fields_of_the_contract(smoke: Run) -> None:
     for row in smoke.of("row"):
         assert set(row) - {"type", "attention"} == CONTRACT
+        if row["attention"] is None:  # called directly: see test_smoke_triton.py
+            continue
         assert row["attention"] == row["backend"]
         if row["outcome"] == "skip":
             continue

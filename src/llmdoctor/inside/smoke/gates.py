@@ -19,6 +19,12 @@ GRADIENT = {"fp32": 2e-5, "bf16": 2e-1, "fp16": 2e-2}
 # Logits after merge_and_unload against those of the adapter: W + sBA is rounded once per weight.
 MERGE = {"fp32": 1e-5, "bf16": 4e-2, "fp16": 5e-3}
 
+# A kernel that is called directly, against the float64 reference of the same inputs: the output as
+# a whole, the worst vector of it, and the worst of its gradients.
+CALL = {"fp32": 1e-5, "fp16": 1e-3, "bf16": 8e-3}
+CALL_WORST = {"fp32": 2e-5, "fp16": 2e-3, "bf16": 1.6e-2}
+CALL_GRADIENT = {"fp32": 2e-5, "fp16": 2.5e-3, "bf16": 2e-2}
+
 # The loss after the last step is at most this part of the loss before the first one.
 LOSS_RATIO = 0.95
 

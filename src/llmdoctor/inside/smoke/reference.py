@@ -7,8 +7,6 @@ with left padding in float64 its mask overflows to NaN.
 from __future__ import annotations
 
 import torch
-from transformers.masking_utils import AttentionMaskInterface
-from transformers.modeling_utils import AttentionInterface
 
 NAME = "llmdoctor_reference"
 
@@ -63,5 +61,9 @@ def padding_mask(
 
 def register() -> None:
     """Make it known to transformers as the attention implementation ``NAME``."""
+    # here, since kernels that are called directly are compared with it without transformers
+    from transformers.masking_utils import AttentionMaskInterface
+    from transformers.modeling_utils import AttentionInterface
+
     AttentionInterface.register(NAME, attention)
     AttentionMaskInterface.register(NAME, padding_mask)

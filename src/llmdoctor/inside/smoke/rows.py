@@ -8,6 +8,10 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 
 
+class Unsupported(Exception):  # noqa: N818 - it is no error
+    """The row cannot be run here, for the reason given; nothing is broken by that."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One thing to prove. ``kernel`` is "default" where the backend chooses for itself."""

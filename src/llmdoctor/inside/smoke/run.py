@@ -17,12 +17,15 @@ from pathlib import Path
 
 from . import device, imports
 from .backends import BACKENDS, Backend
+from .direct import DIRECT
 from .lab import Lab
-from .rows import Result, Row, Trial
+from .rows import Result, Row, Trial, Unsupported
 from .stream import Stream
 
+ALL = (*BACKENDS, *DIRECT)
 
-def main(arguments: list[str], backends: Sequence[Backend] = BACKENDS) -> int:
+
+def main(arguments: list[str], backends: Sequence[Backend] = ALL) -> int:
     """The program that ``__main__`` describes; returns the exit status."""
     began = time.perf_counter()
     parser = argparse.ArgumentParser(
@@ -96,6 +99,8 @@ def run(lab: Lab, backend: Backend, row: Row) -> Result:
             device.begin(row.device)
             trial = backend.prove(lab, row)
             peak = device.end(row.device)
+        except Unsupported as reason:
+            return Result("skip", time.perf_counter() - began, str(reason))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's result
             outcome = "skip" if backend.refuses(error) else "fail"
             detail = "; ".join([f"{type(error).__name__}: {error}", *_reasons(warned)])
