@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llmdoctor import checks
@@ -84,6 +85,13 @@ def judge(
 
         verdicts += plugins.run(question.plugins, case)
     return case, verdicts
+
+
+def judge_closely(system: System, question: Question) -> tuple[Case, tuple[Verdict, ...]]:
+    """The same with a closer look, as `fix` needs it: at every installed file."""
+    from llmdoctor.probe.closer import look_closer
+
+    return judge(system, question, (partial(look_closer, system),))
 
 
 def one_line(report: Report) -> str:

@@ -196,7 +196,7 @@ def _see_guarded(begun: list[Step], step: Write | Remove) -> None:
 
 def _still_wrong(system: System, step: Recheck) -> list[str]:
     """What a second look finds that should be gone, and errors that were not there before."""
-    from llmdoctor.diagnose import Question, judge
+    from llmdoctor.diagnose import Question, judge_closely
 
     question = Question(
         step.profiles,
@@ -204,7 +204,7 @@ def _still_wrong(system: System, step: Recheck) -> list[str]:
         project=step.project,
         ignore=("PY007",),  # a run that has not ended: this one
     )
-    _, verdicts = judge(ReadOnly(system), question)
+    _, verdicts = judge_closely(ReadOnly(system), question)
     found = [item for verdict in verdicts for item in verdict.findings]
     return [
         f"  {item.key}\n    {item.detail}"

@@ -114,6 +114,9 @@ class Package:
     origin: str | None = None  # file name of the wheel, where it was installed from an address
     # Of bitsandbytes, the files that it chooses from; None: not looked for.
     libraries: tuple[str, ...] | None = None
+    borrowed: bool = False  # lies in the base interpreter's or the user's folder
+    # Files of its RECORD that are gone or cut short, the first few; None: not looked for.
+    lost: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

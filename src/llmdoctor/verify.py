@@ -17,6 +17,7 @@ from llmdoctor.installers import CLEARED
 from llmdoctor.machine import Environment
 from llmdoctor.plan import Verify
 from llmdoctor.probe import look_at_environment
+from llmdoctor.probe.record import parse_record
 from llmdoctor.system import System
 
 IMPORTER = Path(__file__).parent / "inside" / "imports.py"
@@ -98,15 +99,13 @@ def _bad_packages(
 def _bad_files(system: System, site: str, record: str) -> list[str]:
     bad = []
     try:
-        rows = list(csv.reader(record.splitlines()))
+        rows = parse_record(record)
     except csv.Error:  # what a power cut leaves: zeros, or a quote that nothing ends
         return ["RECORD"]
     for row in rows:
-        if len(row) < 3 or row[0].endswith(".pyc"):
-            continue
-        size = system.size(row[0] if row[0].startswith("/") else f"{site}/{row[0]}")
-        if size is None or (row[2] and str(size) != row[2]):
-            bad.append(row[0])
+        size = system.size(row.path if row.path.startswith("/") else f"{site}/{row.path}")
+        if size is None or row.size not in ("", str(size)):
+            bad.append(row.path)
     return bad
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from cli.runs import Desk
 from support import venvs
@@ -42,6 +43,65 @@ def whole_again(env: Path) -> None:
     assert out_of(venvs.python_of(env), "import attrs; print(attrs.__version__)") == "1.0"
 
 
+def proven(served: Desk, env: Path) -> None:
+    """What pip (from outside: the environment has none) and uv say of the environment."""
+    python = str(venvs.python_of(env))
+    for argv in (
+        [sys.executable, "-m", "pip", "--python", python, "check"],
+        [find_uv_bin(), "pip", "check", "--python", python],
+    ):
+        done = subprocess.run(argv, capture_output=True, text=True, env=served.environ)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def one_attrs(env: Path) -> None:
+    whole_again(env)
+    folders = [path.name for path in venvs.site_packages(env).glob("attrs-*")]
+    assert folders == ["attrs-1.0.dist-info"]
+    assert not (venvs.site_packages(env) / "attrs" / "only_in_0_9.py").exists()
+
+
+def twice(env: Path) -> None:
+    """0.9 was installed over without being uninstalled: the files that both list are those of 1.0."""
+    venvs.install_fake_dist(env, "attrs", "0.9", files=ATTRS_0_9)
+    venvs.install_fake_dist(env, "attrs", "1.0", files=ATTRS)
+
+
+def twice_and_cut_off(env: Path) -> None:
+    twice(env)
+    (venvs.site_packages(env) / "attrs" / "late.py").unlink()
+
+
+def without_a_module(env: Path) -> None:
+    venvs.install_fake_dist(env, "attrs", "1.0", files=ATTRS)
+    (venvs.site_packages(env) / "attrs" / "late.py").unlink()
+
+
+def cut_short(env: Path) -> None:
+    venvs.install_fake_dist(env, "attrs", "1.0", files=ATTRS)
+    (venvs.site_packages(env) / "attrs" / "__init__.py").write_text("")
+
+
+def imports_all(env: Path) -> None:
+    whole_again(env)
+    assert out_of(venvs.python_of(env), "import attrs.late; print(attrs.late.x)") == "1"
+
+
+def of_windows(env: Path) -> None:
+    """What Poetry makes of a wheel that is given as a path: it never looks at its tags."""
+    files: dict[str, str | bytes] = {**ATTRS, "attrs/_speed.cp311-win_amd64.pyd": b"MZ"}
+    url = {"url": "file:///w/attrs-1.0-cp311-cp311-win_amd64.whl", "archive_info": {}}
+    venvs.install_fake_dist(
+        env, "attrs", "1.0", files=files, tag="cp311-cp311-win_amd64", direct_url=url
+    )
+
+
+def of_here(env: Path) -> None:
+    imports_all(env)
+    assert not list((venvs.site_packages(env) / "attrs").glob("*.pyd"))
+    assert "py3-none-any" in (venvs.dist_info(env, "attrs", "1.0") / "WHEEL").read_text()
+
+
 def own_prefix(env: Path) -> None:
     code = "import sys, kept; print(sys.prefix, sys.prefix != sys.base_prefix, kept.__version__)"
     assert out_of(venvs.python_of(env), code) == f"{env} True 1.0"
@@ -62,6 +122,13 @@ def moved(env: Path) -> None:
     venvs.move_venv(there, env)
 
 
+ATTRS = {"attrs/__init__.py": "__version__ = '1.0'\n", "attrs/late.py": "x = 1\n"}
+ATTRS_0_9 = {
+    "attrs/__init__.py": "__version__ = '0.9'\n",
+    "attrs/late.py": "x = 0.9\n",
+    "attrs/only_in_0_9.py": "",
+}
+
 TROUBLE: dict[str, tuple[str, Callable[[Path], object], Callable[[Path], object]]] = {
     "leftover": ("PKG001", lambda env: venvs.leave_dangling(env, "tqdm", "4.67"), no_leftovers),
     "leftover of an old pip": (
@@ -79,6 +146,11 @@ TROUBLE: dict[str, tuple[str, Callable[[Path], object], Callable[[Path], object]
         lambda env: venvs.without_file(venvs.install_fake_dist(env, "attrs", "1.0"), "METADATA"),
         whole_again,
     ),
+    "recorded twice": ("PKG001", twice, one_attrs),
+    "recorded twice, and cut off": ("PKG001", twice_and_cut_off, one_attrs),
+    "a module is gone": ("PKG001", without_a_module, imports_all),
+    "a module is cut short": ("PKG001", cut_short, imports_all),
+    "a wheel of Windows": ("PKG003", of_windows, of_here),
     "base interpreter gone": ("PY001", venvs.vanish_base, own_prefix),
     "no pyvenv.cfg": ("PY002", venvs.remove_cfg, own_prefix),
     "garbled pyvenv.cfg": ("PY002", venvs.garble_cfg, own_prefix),
@@ -89,8 +161,7 @@ TROUBLE: dict[str, tuple[str, Callable[[Path], object], Callable[[Path], object]
 
 @pytest.fixture
 def served(desk: Desk, loopback_index: LoopbackIndex, tmp_path: Path) -> Desk:
-    modules = {"attrs/__init__.py": "__version__ = '1.0'\n"}
-    url = loopback_index.add("simple", build_wheel(tmp_path, "attrs", "1.0", modules=modules))
+    url = loopback_index.add("simple", build_wheel(tmp_path, "attrs", "1.0", modules=ATTRS))
     desk.environ["PIP_INDEX_URL"] = url
     return desk
 
@@ -102,13 +173,14 @@ def test_trouble_is_found_repaired_and_taken_back(served: Desk, name: str) -> No
     venvs.install_fake_dist(env, "kept", "1.0")
     breaks(env)
     before = snapshot(served.project)
-    found = served.json("check", "--select", code)["findings"]
+    found = served.json("check", "--deep", "--select", code)["findings"]
     assert [item["code"] for item in found] == [code]
 
     done = served.json("fix", "--select", code, "--yes", code=0)
     assert done["outcome"] == "kept", done
     assert served.json("check", "--select", code, code=0)["findings"] == []
     proves(env)
+    proven(served, env)
 
     again = served.json("fix", "--select", code, "--yes", code=0)
     assert again["outcome"] == "nothing to repair"
@@ -137,9 +209,10 @@ def test_every_step_is_shown_where_everything_is_asked_for(served: Desk) -> None
 
 
 def test_a_healthy_environment_has_nothing_to_repair(served: Desk) -> None:
-    served.environment()
+    venvs.install_fake_dist(served.environment(), "attrs", "1.0", files=ATTRS)
     before = snapshot(served.project)
-    assert "nothing to repair" in served.run("fix", "--select", "PY", "--yes").stdout
+    words = ("fix", "--select", "PY", "--select", "PKG", "--yes")
+    assert "nothing to repair" in served.run(*words).stdout
     assert_same_tree(before, snapshot(served.project))
 
 
@@ -160,6 +233,23 @@ def test_what_no_index_has_is_left_to_its_reader(served: Desk) -> None:
     (left,) = told["repairs"]
     assert left["safety"] == "manual"
     assert any("torch 2.9.1+cu126" in detail for detail in left["details"])
+
+
+def test_two_versions_that_are_both_there_are_left_to_their_reader(served: Desk) -> None:
+    env = served.environment()
+    venvs.install_fake_dist(env, "attrs", "0.9", files={"attrs.py": "__version__ = '0.9'\n"})
+    venvs.install_fake_dist(env, "attrs", "1.0", files=ATTRS)
+    before = snapshot(served.project)
+    told = served.json("fix", "--select", "PKG001", "--yes", code=1)
+    assert "cannot be told" in told["repairs"][0]["details"][0]
+    assert_same_tree(before, snapshot(served.project))
+
+
+def test_a_build_of_one_place_is_no_other_one_for_this_platform(served: Desk) -> None:
+    env = served.environment()
+    venvs.install_fake_dist(env, "attrs", "1.0", local_tag="cu126", tag="cp311-cp311-win_amd64")
+    told = served.json("fix", "--select", "PKG003", "--yes", code=1)
+    assert "attrs 1.0+cu126" in told["repairs"][0]["details"][0]
 
 
 def test_a_reviewed_plan_is_carried_out_exactly(served: Desk) -> None:

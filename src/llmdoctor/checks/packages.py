@@ -33,12 +33,14 @@ def damaged_packages(case: Case) -> Iterator[Finding]:
     that are recorded twice, such without a RECORD or METADATA, and such whose files are gone.
 
     Why: pip and uv then disagree about what is installed, and neither can uninstall or upgrade
-    it cleanly. uv does not even list an environment with a "-" leftover.
+    it cleanly. uv does not even list an environment with a "-" leftover. What an install that was
+    cut off left in part fails on import, or later.
 
     Remedy: Move leftovers out of site-packages; reinstall what is named.
 
     Known problems: Conda and distribution packages have no RECORD by design; they are left out.
-    Whether the files are there is looked at for the packages of an LLM stack only.
+    Whether the files are there is looked at for the packages of an LLM stack only; every file of
+    every package is looked for by `fix` and `check --deep`.
     """
     environment = case.machine.environment
     if environment.leftovers:
@@ -64,12 +66,17 @@ def damaged_packages(case: Case) -> Iterator[Finding]:
             evidence=tuple(_versions(environment, name) for name in twice),
             remedy=Remedy(
                 "Move the dist-info folder of the version that is not really there out of "
-                "site-packages, then reinstall the other."
+                "site-packages, then reinstall the other. `llmdoctor fix` tells them apart by the "
+                "digests of their files."
             ),
         )
-    own = [package for package in environment.packages if package.installer != "conda"]
-    if environment.kind not in ("venv", "conda") or environment.system_site_packages:
-        return
+    if environment.kind in ("venv", "conda"):
+        yield from _without_files(environment, twice)
+
+
+def _without_files(environment: Environment, twice: tuple[str, ...]) -> Iterator[Finding]:
+    """Packages that have lost files; of what is recorded `twice` one half always has."""
+    own = [p for p in environment.packages if p.installer != "conda" and not p.borrowed]
     gone = [f"{package.name} {package.version}" for package in own if not package.present]
     if gone:
         yield finding(
@@ -80,6 +87,18 @@ def damaged_packages(case: Case) -> Iterator[Finding]:
             evidence=gone,
             where=environment.path,
             remedy=reinstall(environment, [p.replace(" ", "==") for p in gone]),
+        )
+    seen = {*twice, *(p.name for p in own if not (p.present and p.record and p.metadata))}
+    parts_of = [p for p in own if p.lost and p.name not in seen]
+    if parts_of:
+        yield finding(
+            damaged_packages,
+            "An install that was cut off, or somebody's clean-up, left them without some of their "
+            "files: importing them fails, or what needs those files does.",
+            title="Packages are there in part",
+            evidence=tuple(f"{p.name} {p.version}: {', '.join(p.lost or ())}" for p in parts_of),
+            where=environment.path,
+            remedy=reinstall(environment, [f"{p.name}=={p.version}" for p in parts_of]),
         )
     bare = [package for package in own if not package.record or not package.metadata]
     if bare and environment.kind == "venv":

@@ -260,6 +260,7 @@ def _from_inside(machine: Machine, *, project: str, tell: Callable[[str], None])
     """The machine with a look from inside, which says what it is doing: imports take seconds."""
     from dataclasses import replace
 
+    from llmdoctor.probe.closer import look_closer
     from llmdoctor.probe.deep import look_inside
     from llmdoctor.probe.paths import absolute
     from llmdoctor.system.local import Local
@@ -269,7 +270,7 @@ def _from_inside(machine: Machine, *, project: str, tell: Callable[[str], None])
     system = ReadOnly(local)
     with local.scratch() as folder:
         seen = look_inside(system, machine.environment, absolute(system, project), folder, tell)
-    return replace(machine, deep=seen)
+    return replace(look_closer(system, machine), deep=seen)
 
 
 def _at_the_network(machine: Machine, *, tell: Callable[[str], None]) -> Machine:

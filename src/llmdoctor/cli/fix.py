@@ -106,12 +106,12 @@ def _left(system: System, made: FixPlan, question: Question) -> list[Finding]:
     """What a look finds afterwards."""
     from dataclasses import replace
 
-    from llmdoctor.diagnose import judge
+    from llmdoctor.diagnose import judge_closely
     from llmdoctor.system.readonly import ReadOnly
 
     there = system.kind(made.environment) is not None
     asked = replace(question, environment=made.environment if there else None, project=made.project)
-    _, verdicts = judge(ReadOnly(system), asked)
+    _, verdicts = judge_closely(ReadOnly(system), asked)
     found = [item for verdict in verdicts for item in verdict.findings]
     return [item for item in found if item.severity != "note"]
 

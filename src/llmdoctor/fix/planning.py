@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from llmdoctor import checks
-from llmdoctor.diagnose import Question, judge
+from llmdoctor.diagnose import Question, judge, judge_closely
 from llmdoctor.finding import Finding
 from llmdoctor.fix.repair import Bench, FixPlan, Keep, Repair, manual
 from llmdoctor.fix.repairs import REPAIRERS
@@ -43,7 +43,7 @@ def prepare(system: System, question: Question, keep: Keep, say: Callable[[str],
     Raises:
         UsageError: there is no such project or environment, or no such check.
     """
-    case, all_verdicts = judge(ReadOnly(system), question_of_all(question))
+    case, all_verdicts = judge_closely(ReadOnly(system), question_of_all(question))
     chosen = checks.run_checks(case, select=question.select, ignore=question.ignore)
     found = [item for verdict in chosen for item in verdict.findings]
     environment = _place(system, question, case.machine)

@@ -28,7 +28,8 @@ def read_environment(system: System, place: Place, guard: Guard) -> Environment:
     found = guard(unknown, _environment, system, place)
     if not found.site_packages:
         return found
-    installed = read_packages(system, found.site_packages, guard)
+    own = found.path if found.kind == "venv" else None
+    installed = read_packages(system, found.site_packages, guard, own)
     torch_package = _first(installed.packages, "torch")
     torch = guard(None, read_torch, system, found.site_packages, torch_package, found.version)
     intruders = read_intruders(system, found, guard.named("files"))

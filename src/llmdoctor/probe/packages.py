@@ -53,10 +53,13 @@ class Installed(NamedTuple):
     unreadable: tuple[str, ...] = ()
 
 
-def read_packages(system: System, folders: tuple[str, ...], guard: Guard) -> Installed:
+def read_packages(
+    system: System, folders: tuple[str, ...], guard: Guard, own: str | None = None
+) -> Installed:
     """Everything installed in these folders, the earlier ones hiding the same names in later ones.
 
-    Two distributions of one name in the *same* folder both stay: that is a diagnosis.
+    Two distributions of one name in the *same* folder both stay: that is a diagnosis. What does not
+    lie below `own`, where that is given, is borrowed.
     """
     packages: list[Package] = []
     leftovers: list[str] = []
@@ -64,7 +67,12 @@ def read_packages(system: System, folders: tuple[str, ...], guard: Guard) -> Ins
     for folder in folders:
         found = guard(Installed(), _scan, system, folder)
         hidden = {package.name for package in packages}
-        packages += [package for package in found.packages if package.name not in hidden]
+        borrowed = own is not None and not folder.startswith(f"{own}{separator(system)}")
+        packages += [
+            replace(package, borrowed=True) if borrowed else package
+            for package in found.packages
+            if package.name not in hidden
+        ]
         leftovers += found.leftovers
         unreadable += found.unreadable
     if unreadable:

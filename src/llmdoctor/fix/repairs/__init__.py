@@ -17,4 +17,5 @@ REPAIRERS: Mapping[str, Repairer] = {
     "PY002": interpreter.damaged,
     "PY011": scripts.point_again,
     "PKG001": packages.mend,
+    "PKG003": packages.for_this_platform,
 }

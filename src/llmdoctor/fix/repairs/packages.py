@@ -1,17 +1,18 @@
-"""PKG001: leftovers of an uninstall, and packages that have lost files."""
+"""PKG001, PKG003: leftovers, packages that have lost files, wheels of another platform."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
 from llmdoctor import pip_config
 from llmdoctor.finding import Finding
 from llmdoctor.fix.repair import Bench, Repair, manual
+from llmdoctor.fix.repairs import duplicates
 from llmdoctor.install.plans import find_uv
 from llmdoctor.installers import uv as uv_installer
 from llmdoctor.machine import Environment, Package
 from llmdoctor.plan import Remove, Run, Step
-from llmdoctor.probe.paths import join
+from llmdoctor.probe.record import dist_infos
 from llmdoctor.rollback import inside
 from llmdoctor.system import System
 
@@ -24,23 +25,40 @@ def mend(bench: Bench, found: Finding) -> Repair:
     if "Half-removed" in found.title:
         return _without_leftovers(bench.system, found, environment)
     if "twice" in found.title:
-        return manual(found, "which of the two is really there cannot be told for certain")
-    bare = [p for p in environment.packages if not p.record or not p.metadata]
-    gone = [p for p in environment.packages if not p.present]
-    return _reinstalled(bench, found, gone if "files are gone" in found.title else bare)
+        return duplicates.mend(bench, found)
+    return _anew(bench, found, [p for p in environment.packages if _named(found, p)])
 
 
-def _own(system: System, environment: Environment, path: str) -> bool:
+def for_this_platform(bench: Bench, found: Finding) -> Repair:
+    """The wheels of this platform and Python, in the same versions."""
+    environment = bench.machine.environment
+    if environment.kind != "venv":
+        return manual(found, f"a {environment.kind} environment is left to its own tools")
+    wrong = [package for package in environment.packages if _named(found, package)]
+    if any(package.borrowed for package in wrong):
+        return manual(found, "some lie in the Python that the environment was made from")
+    return _anew(bench, found, wrong, anywhere=True)
+
+
+def _named(found: Finding, package: Package) -> bool:
+    """Whether the finding's evidence is about that package."""
+    words = f"{package.name} {package.version}"
+    return any(
+        line == words or line.startswith((f"{words}:", f"{words} ")) for line in found.evidence
+    )
+
+
+def own(system: System, environment: Environment, path: str) -> bool:
     """Whether a path is the environment's: it may see its base's packages, which are not."""
-    own = environment.path
-    return own is not None and inside(system, system.real_path(own), system.real_path(path))
+    place = environment.path
+    return place is not None and inside(system, system.real_path(place), system.real_path(path))
 
 
 def _without_leftovers(system: System, found: Finding, environment: Environment) -> Repair:
-    own = [path for path in environment.leftovers if _own(system, environment, path)]
-    if len(own) < len(environment.leftovers):
+    mine = [path for path in environment.leftovers if own(system, environment, path)]
+    if len(mine) < len(environment.leftovers):
         return manual(found, "some lie in the Python that the environment was made from")
-    steps = [Remove(f"remove {path}", path) for path in own]
+    steps = [Remove(f"remove {path}", path) for path in mine]
     return Repair(
         found.key,
         found.code,
@@ -52,21 +70,48 @@ def _without_leftovers(system: System, found: Finding, environment: Environment)
     )
 
 
-def _reinstalled(bench: Bench, found: Finding, packages: list[Package]) -> Repair:
+def _anew(
+    bench: Bench, found: Finding, packages: Sequence[Package], *, anywhere: bool = False
+) -> Repair:
+    """Take the packages' records out and install the same versions.
+
+    `anywhere`: also where the one that is there came from an address, since that is what is wrong.
+    """
     system, environment = bench.system, bench.machine.environment
-    built = [package for package in packages if "+" in package.version or package.origin]
-    if built or environment.executable is None or environment.path is None:
-        names = ", ".join(f"{package.name} {package.version}" for package in built)
-        return manual(found, f"no index is known to have {names or 'them'}: install the profile")
-    steps: list[Step] = [
-        Remove(f"remove the remains of {package.name}", folder)
-        for package in packages
-        for folder in _dist_infos(system, environment, package)
-    ]
-    specs = tuple(f"{package.name}=={package.version}" for package in packages)
+    steps: list[Step] = []
+    for package in packages:
+        if "+" in package.version or (package.origin and not anywhere):
+            # a build of one place: another one of that version is another package
+            return manual(
+                found,
+                f"no index is known to have {package.name} {package.version}: install the profile",
+            )
+        if package.record and package.metadata:
+            continue  # uv takes it out itself, with every file that it lists
+        steps += [
+            Remove(f"remove the remains of {package.name}", folder)
+            for name, version, folder in dist_infos(system, environment.site_packages)
+            if (name, version) == (package.name, package.version)
+            and own(system, environment, folder)
+        ]
+    return reinstalled(bench, found, [f"{p.name}=={p.version}" for p in packages], steps)
+
+
+def reinstalled(
+    bench: Bench,
+    found: Finding,
+    specs: Sequence[str],
+    before: Sequence[Step],
+    details: tuple[str, ...] = (),
+) -> Repair:
+    """Install these versions and nothing else, as wheels, after the steps `before`."""
+    system, environment = bench.system, bench.machine.environment
+    if not specs or environment.executable is None or environment.path is None:
+        return manual(found)
     pip = pip_config.read(system, (environment.path,))
+    # not from the cache: its files may share their bytes with what is damaged here
     argv = (
-        find_uv(system), "pip", "install", "--python", environment.executable,
+        find_uv(system), "pip", "install", "--python", environment.executable, "--no-cache",
         "--project", environment.path, "--no-deps", "--reinstall", "--only-binary", ":all:", *specs,
     )  # fmt: skip
     env = uv_installer.environment(pip, system.environ)
@@ -75,21 +120,7 @@ def _reinstalled(bench: Bench, found: Finding, packages: list[Package]) -> Repai
         found.code,
         "ask",
         "Install them anew in the same versions, and nothing else.",
-        (*steps, Run(f"install {len(specs)} packages anew", argv, env)),
+        (*before, Run(f"install {len(specs)} packages anew", argv, env)),
         inside=True,
-        details=specs,
+        details=details or tuple(specs),
     )
-
-
-def _dist_infos(system: System, environment: Environment, package: Package) -> list[str]:
-    """Where the package's dist-info lies; its name is written in more than one way."""
-    found = []
-    for site in environment.site_packages:
-        for name in system.names(site) or ():
-            stem, _, version = name.removesuffix(".dist-info").rpartition("-")
-            normal = re.sub(r"[-_.]+", "-", stem).lower()
-            place = join(system, site, name)
-            named = (normal, version) == (package.name, package.version)
-            if name.endswith(".dist-info") and named and _own(system, environment, place):
-                found.append(place)
-    return found
