@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from llmdoctor.finding import Finding
 from llmdoctor.fix.repair import Bench, Repair, manual
-from llmdoctor.fix.repairs import packages
+from llmdoctor.fix.repairs.anew import own, reinstalled
 from llmdoctor.machine import Environment
 from llmdoctor.plan import Remove, Step
 from llmdoctor.probe.paths import name_of
@@ -76,7 +76,7 @@ def mend(bench: Bench, found: Finding) -> Repair:
     if not steps:
         return manual(found, "both records lie in the Python that the environment was made from")
     if again:
-        return packages.reinstalled(bench, found, again, steps, tuple(details))
+        return reinstalled(bench, found, again, steps, tuple(details))
     return Repair(
         found.key,
         found.code,
@@ -92,7 +92,7 @@ def _records(system: System, environment: Environment) -> dict[str, list[_Record
     """The environment's own dist-infos by name; only of what is there twice the files are read."""
     places = defaultdict(list)
     for name, version, folder in dist_infos(system, environment.site_packages):
-        if packages.own(system, environment, folder):
+        if own(system, environment, folder):
             places[name].append((version, folder))
     records: dict[str, list[_Record]] = {}
     for name, twice in places.items():
@@ -107,8 +107,8 @@ def _records(system: System, environment: Environment) -> dict[str, list[_Record
 
 def _foreign_rows(system: System, folder: str) -> tuple[Row, ...]:
     """What a dist-info lists outside of itself: its own files are always there."""
-    own = f"{name_of(system, folder)}/"
-    return tuple(row for row in read_rows(system, folder) if not row.path.startswith(own))
+    inside = f"{name_of(system, folder)}/"
+    return tuple(row for row in read_rows(system, folder) if not row.path.startswith(inside))
 
 
 def _as_listed(system: System, folder: str, row: Row) -> bool:
@@ -152,5 +152,5 @@ def _strays(
     return [
         Remove(f"remove {path}", place)
         for place, path in places.items()
-        if system.kind(place) is not None and packages.own(system, environment, place)
+        if system.kind(place) is not None and own(system, environment, place)
     ]
