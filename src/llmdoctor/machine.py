@@ -172,6 +172,9 @@ class Environment:
     # Paths of scripts in bin/ that start another Python than the environment's.
     stale_scripts: tuple[str, ...] = field(default=(), metadata=private("path"))
 
+    pip_gone: bool = False  # pip's scripts are in it, and pip is not
+    # Another environment, where one is activated in this shell.
+    activated: str | None = field(default=None, metadata=private("path"))
     headers: bool | None = None  # Python.h is there for this Python; None: not looked for
 
     def package(self, name: str) -> Package | None:

@@ -29,6 +29,7 @@ FAMILIES = {
     "shadowing": ("CUDA",),
     "python": ("PY",),
     "intruders": ("PY",),
+    "around": ("PY",),
     "torch": ("TORCH",),
     "packages": ("PKG",),
     "misfits": ("PKG",),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from llmdoctor.checks import (
+    around,
     attention,
     bitsandbytes,
     compat,
@@ -123,6 +124,9 @@ CHECKS: tuple[Check, ...] = (
     intruders.python_path_shadows,
     intruders.user_site_leaks,
     intruders.scripts_of_another_python,
+    around.pip_gone,
+    around.base_packages_seen,
+    around.another_activated,
     torch.torch_missing,
     torch.torch_broken,
     torch.torch_without_cuda,

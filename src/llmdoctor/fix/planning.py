@@ -49,7 +49,7 @@ def prepare(system: System, question: Question, keep: Keep, say: Callable[[str],
     environment = _place(system, question, case.machine)
     project = paths.absolute(system, question.project)
     with system.scratch() as scratch:
-        bench = Bench(system, case.machine, scratch, say, keep)
+        bench = Bench(system, case.machine, scratch, say, keep, question.select)
         repairs = tuple(filter(None, (_repair(bench, item) for item in found)))
     run = new_id(system)
     before = tuple(item.key for verdict in all_verdicts for item in verdict.findings)

@@ -37,7 +37,8 @@ class Bench:
     """What a repairer works with: the look, and a door to find out more.
 
     A repairer changes nothing of the user's: what it has to try it tries in `scratch`, a folder
-    that is gone afterwards. `keep` says for whom a setting of Poetry is written.
+    that is gone afterwards. `keep` says for whom a setting of Poetry is written, `select` which
+    codes were named: some things are changed only for who names them.
     """
 
     system: System
@@ -45,6 +46,7 @@ class Bench:
     scratch: str
     say: Callable[[str], None]
     keep: Keep = "local"
+    select: tuple[str, ...] = ()
 
 
 Repairer: TypeAlias = Callable[[Bench, Finding], Repair | None]

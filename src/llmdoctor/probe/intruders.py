@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from llmdoctor.machine import Environment, Package, minor_of
@@ -25,6 +26,8 @@ class Intruders(NamedTuple):
     user_packages: tuple[Package, ...] = ()
     shadows: tuple[str, ...] = ()
     stale_scripts: tuple[str, ...] = ()
+    pip_gone: bool = False
+    activated: str | None = None
 
 
 def read_intruders(system: System, environment: Environment, guard: Guard) -> Intruders:
@@ -35,6 +38,8 @@ def read_intruders(system: System, environment: Environment, guard: Guard) -> In
         user_packages=read_packages(system, (site,), guard).packages if site else (),
         shadows=guard((), _shadows, system),
         stale_scripts=guard((), _stale_scripts, system, environment),
+        pip_gone=bool(guard(None, _pip_gone, system, environment)),
+        activated=guard(None, _activated, system, environment),
     )
 
 
@@ -72,18 +77,45 @@ def _shadows(system: System) -> tuple[str, ...]:
 
 def _stale_scripts(system: System, environment: Environment) -> tuple[str, ...]:
     """Scripts whose first line names a Python that is gone, or that of another environment."""
+    return tuple(script for script, own in _scripts(system, environment, _SCRIPTS) if not own)
+
+
+def _pip_gone(system: System, environment: Environment) -> bool:
+    """Whether pip's own scripts lie in a venv in which nothing imports as pip."""
+    if environment.kind != "venv":
+        return False
+    if not any(own for _, own in _scripts(system, environment, ("pip", "pip3"))):
+        return False
+    return not any("pip" in (system.names(site) or ()) for site in environment.site_packages)
+
+
+def _scripts(
+    system: System, environment: Environment, wanted: tuple[str, ...]
+) -> Iterator[tuple[str, bool]]:
+    """Scripts in bin/ that name an interpreter, and whether that is the environment's own."""
     path = environment.path
     if environment.kind not in ("venv", "conda") or path is None or is_windows(system):
-        return ()
-    found = []
+        return
     names = system.names(join(system, path, "bin")) or ()
-    for name in (name for name in _SCRIPTS if name in names):
+    for name in (name for name in wanted if name in names):
         script = join(system, path, "bin", name)
         head = (system.read_bytes(script, _HEAD) or b"").decode("utf-8", "replace")
         python = parse_shebang(head) if head.startswith("#!") else None
-        if python and system.flavour(python).is_absolute() and not _is_own(system, path, python):
-            found.append(script)
-    return tuple(found)
+        if python and system.flavour(python).is_absolute():
+            yield script, _is_own(system, path, python)
+
+
+def _activated(system: System, environment: Environment) -> str | None:
+    """The environment that this shell has activated, where it is another than the one looked at."""
+    if environment.kind not in ("venv", "conda") or environment.path is None:
+        return None
+    environ = system.environ
+    activated = environ.get("VIRTUAL_ENV")
+    if not activated and environ.get("CONDA_DEFAULT_ENV") != "base":
+        activated = environ.get("CONDA_PREFIX")
+    if not activated or system.real_path(activated) == system.real_path(environment.path):
+        return None
+    return activated
 
 
 def _is_own(system: System, path: str, python: str) -> bool:

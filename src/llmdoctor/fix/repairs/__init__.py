@@ -6,7 +6,16 @@ A code that is not here is left to the reader, with the finding's own remedy.
 from collections.abc import Mapping
 
 from llmdoctor.fix.repair import Repairer
-from llmdoctor.fix.repairs import interpreter, keyring, lock, marker, packages, scripts
+from llmdoctor.fix.repairs import (
+    base_packages,
+    interpreter,
+    keyring,
+    lock,
+    marker,
+    packages,
+    pip,
+    scripts,
+)
 
 REPAIRERS: Mapping[str, Repairer] = {
     "LOCK001": lock.make_readable,
@@ -16,6 +25,8 @@ REPAIRERS: Mapping[str, Repairer] = {
     "PY001": interpreter.point_again,
     "PY002": interpreter.damaged,
     "PY011": scripts.point_again,
+    "PY012": pip.bring_back,
+    "PY013": base_packages.switch_off,
     "PKG001": packages.mend,
     "PKG003": packages.for_this_platform,
 }

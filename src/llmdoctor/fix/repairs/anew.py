@@ -27,6 +27,7 @@ def reinstalled(
     specs: Sequence[str],
     before: Sequence[Step],
     details: tuple[str, ...] = (),
+    summary: str = "Install them anew in the same versions, and nothing else.",
 ) -> Repair:
     """Install these versions and nothing else, as wheels, after the steps `before`."""
     system, environment = bench.system, bench.machine.environment
@@ -43,7 +44,7 @@ def reinstalled(
         found.key,
         found.code,
         "ask",
-        "Install them anew in the same versions, and nothing else.",
+        summary,
         (*before, Run(f"install {len(specs)} packages anew", argv, env)),
         inside=True,
         details=details or tuple(specs),
