@@ -88,7 +88,7 @@ def judge(
 
 
 def judge_closely(system: System, question: Question) -> tuple[Case, tuple[Verdict, ...]]:
-    """The same with a closer look, as `fix` needs it: at every installed file."""
+    """The same with a closer look, as `fix` needs it: at every file, and at Poetry's keyring."""
     from llmdoctor.probe.closer import look_closer
 
     return judge(system, question, (partial(look_closer, system),))

@@ -244,6 +244,8 @@ class Project:
     torch_places: tuple[TorchPlace, ...] = ()
     commands: tuple[Quoted, ...] = ()  # that start Poetry
     keyring: bool | None = None  # Poetry asks a desktop's keyring; None: not looked for
+    # What it said: answers, absent, locked, silent, "fails ERROR"; None: it was not asked.
+    keyring_answer: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,11 @@ from llmdoctor.machine import Machine, Project, Quoted
 
 _GROUP_OPTION = re.compile(r"--(?:with|without|only)(?:=| +)([\w.,-]+)")
 _OFF = ("keyring.backends.null.Keyring", "keyring.backends.fail.Keyring")
+_SWITCH_OFF = Remedy(
+    "If Poetry stands still: switch its keyring off for this project.",
+    "ask",
+    (("poetry", "config", "--local", "keyring.enabled", "false"),),
+)
 _MOST = 5  # findings for one file's worth of command lines
 
 
@@ -126,17 +131,19 @@ def keyring_may_block(case: Case) -> Answer:
     """Poetry may wait for a desktop keyring that nobody can unlock.
 
     What: Looks whether Poetry's keyring is on, a keyring service is installed, and this session
-    has a desktop to ask on. No keyring is asked.
+    has a desktop to ask on. `fix` and `check --deep` ask the keyring as well, once, in Poetry's own
+    Python, and wait three seconds for its answer.
 
     Why: Poetry looks there for passwords, even for public packages. Over ssh, in WSL or in a job
     the window to unlock it has no screen: Poetry stands still without a word, or fails with an
     error of D-Bus.
 
     Remedy: Switch it off for this project: `poetry config --local keyring.enabled false`, or for
-    one run: POETRY_KEYRING_ENABLED=false.
+    one run: POETRY_KEYRING_ENABLED=false. `fix --keyring local|global|run` does either.
 
-    Known problems: A keyring that is unlocked already answers at once: then nothing is wrong.
-    Passwords of private sources that are kept in it are no longer found once it is off.
+    Known problems: A keyring that is unlocked already answers at once: then nothing is wrong, which
+    a plain check cannot know. One that says it is locked does not hold Poetry up. Passwords of
+    private sources that are kept in it are no longer found once it is off.
     """
     machine = case.machine
     project = _poetry_project(machine)
@@ -149,20 +156,27 @@ def keyring_may_block(case: Case) -> Answer:
         return None
     if "DISPLAY" in variables or "WAYLAND_DISPLAY" in variables:
         return None
-    bus = "DBUS_SESSION_BUS_ADDRESS" in variables
-    if not bus:
+    if "DBUS_SESSION_BUS_ADDRESS" not in variables and "PYTHON_KEYRING_BACKEND" not in variables:
         return None  # no session to ask: Poetry goes on without
+    if project.keyring_answer == "silent":
+        return finding(
+            keyring_may_block,
+            "Poetry's own Python asked it and had no answer within 3 seconds: `poetry install` and "
+            "`poetry lock` stand still without a word.",
+            title="Poetry's keyring does not answer",
+            severity="error",
+            where=project.root,
+            remedy=_SWITCH_OFF,
+        )
+    if project.keyring_answer is not None:
+        return None  # it answers, or says that it cannot: Poetry goes on
     return finding(
         keyring_may_block,
         "A keyring service and a D-Bus session are here, and no screen to unlock it on: Poetry may "
         "stand still, or fail with a D-Bus error.",
         evidence=("DBUS_SESSION_BUS_ADDRESS is set", "neither DISPLAY nor WAYLAND_DISPLAY is"),
         where=project.root,
-        remedy=Remedy(
-            "If Poetry stands still: switch its keyring off for this project.",
-            "ask",
-            (("poetry", "config", "--local", "keyring.enabled", "false"),),
-        ),
+        remedy=_SWITCH_OFF,
     )
 
 

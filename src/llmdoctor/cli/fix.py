@@ -25,7 +25,9 @@ def fix(parser: Parser, words: Sequence[str]) -> int:
     parser.add_argument("--project", metavar="DIR", default=".", help="The project to repair.")
     parser.repeatable("--select", "CODE", "Only these findings (a prefix); repeatable.")
     parser.repeatable("--ignore", "CODE", "Not these findings (a prefix); repeatable.")
-    parser.choice("--keyring", ("local", "global"), "For whom Poetry's keyring is switched off.")
+    parser.choice(
+        "--keyring", ("local", "global", "run"), "For whom Poetry's keyring is switched off."
+    )
     parser.add_argument("--plan-out", metavar="FILE", help="Write the plan there, do nothing.")
     parser.add_argument("--plan", metavar="FILE", help="Carry out exactly this reviewed plan.")
     parser.flag("--yes", "-y", text="Do not ask.")

@@ -11,7 +11,7 @@ from llmdoctor.machine import Machine
 from llmdoctor.plan import Remove, Step, Write
 from llmdoctor.system import System
 
-Keep: TypeAlias = Literal["local", "global"]
+Keep: TypeAlias = Literal["local", "global", "run"]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ _WITH_SECRETS = ("config", "publish")  # commands that are given passwords and t
 _MOST_FILES = 40
 _MOST_BYTES = 64 * 1024
 _MOST_COMMANDS = 50
-_SERVICES = "/usr/share/dbus-1/services"
+_SERVICES = ("dbus-1", "services")  # below the folders of data, XDG_DATA_DIRS
 
 
 def poetry_commands(system: System, folder: str) -> tuple[Quoted, ...]:
@@ -32,7 +32,7 @@ def poetry_commands(system: System, folder: str) -> tuple[Quoted, ...]:
 
 def asks_keyring(system: System, folder: str) -> bool:
     """Whether Poetry asks a desktop's keyring for passwords: on by default, where there is one."""
-    names = system.names(_SERVICES) or ()
+    names = [name for folder in _data_folders(system) for name in system.names(folder) or ()]
     if not any("secrets" in name or "kwallet" in name for name in names):
         return False
     said = system.environ.get("POETRY_KEYRING_ENABLED")
@@ -49,6 +49,13 @@ def asks_keyring(system: System, folder: str) -> bool:
         if isinstance(enabled, bool):
             return enabled
     return True
+
+
+def _data_folders(system: System) -> list[str]:
+    """Where the session's bus finds the services that it can start, a keyring's among them."""
+    own = system.environ.get("XDG_DATA_HOME") or join(system, system.home(), ".local", "share")
+    shared = system.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    return [join(system, place, *_SERVICES) for place in (own, *shared.split(":")) if place]
 
 
 def _commands(system: System, folder: str) -> Iterator[Quoted]:

@@ -9,6 +9,7 @@ from llmdoctor.probe.paths import absolute, join
 from llmdoctor.probe.poetry_sources import private_sources
 from llmdoctor.probe.toml import parse_toml
 from llmdoctor.system import System
+from llmdoctor.tables import poetry_rules
 
 
 def switch_off(bench: Bench, found: Finding) -> Repair:
@@ -19,6 +20,10 @@ def switch_off(bench: Bench, found: Finding) -> Repair:
     system, project = bench.system, bench.machine.project
     if project is None:
         return manual(found)
+    poetry = bench.machine.tool("poetry")
+    known = poetry is not None and poetry.version and poetry_rules(poetry.version) is not None
+    if bench.keep == "run" or (poetry is not None and not known):
+        return _for_one_run(found, by_poetry=bool(known))
     if names := private_sources(system, project.root):
         return manual(
             found,
@@ -45,6 +50,23 @@ def switch_off(bench: Bench, found: Finding) -> Repair:
         f"Switch Poetry's keyring off for {whom}.",
         (Write(f"write {path}", path, tomlkit.dumps(document)),),
         details=(f"{path}: keyring.enabled = false",),
+    )
+
+
+def _for_one_run(found: Finding, *, by_poetry: bool) -> Repair:
+    """The line that somebody types; what we start of Poetry has its keyring off in any case.
+
+    Every `keyring` understands the second variable, also that of a Poetry before 1.8, which has no
+    setting of its own.
+    """
+    null = "PYTHON_KEYRING_BACKEND=keyring.backends.null.Keyring"
+    variable = "POETRY_KEYRING_ENABLED=false" if by_poetry else null
+    return Repair(
+        found.key,
+        found.code,
+        "manual",
+        "Switch the keyring off for each run; nothing is written.",
+        commands=(("env", variable, "poetry", "install"),),
     )
 
 
