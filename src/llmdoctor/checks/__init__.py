@@ -44,6 +44,7 @@ from llmdoctor.checks import (
 )
 from llmdoctor.checks._capabilities import capabilities
 from llmdoctor.checks._framework import Answer, Case, Check, Skip, check, finding
+from llmdoctor.checks._requirements import Unmet, unmet
 from llmdoctor.errors import UsageError
 from llmdoctor.finding import Finding, Verdict
 
@@ -53,11 +54,13 @@ __all__ = [
     "Case",
     "Check",
     "Skip",
+    "Unmet",
     "capabilities",
     "check",
     "finding",
     "gates",
     "run_checks",
+    "unmet",
 ]
 
 CHECKS: tuple[Check, ...] = (

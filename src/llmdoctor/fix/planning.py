@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from llmdoctor import checks
 from llmdoctor.diagnose import Question, judge, judge_closely
 from llmdoctor.finding import Finding
-from llmdoctor.fix.repair import Bench, FixPlan, Keep, Repair, manual
-from llmdoctor.fix.repairs import REPAIRERS
+from llmdoctor.fix.repair import Bench, FixPlan, Keep, Repair, Repairer, manual
+from llmdoctor.fix.repairs import REPAIRERS, TOGETHER, profile
 from llmdoctor.fix.reviewed import fingerprints
 from llmdoctor.install import absolute
 from llmdoctor.journal import new_id
@@ -48,10 +49,12 @@ def prepare(system: System, question: Question, keep: Keep, say: Callable[[str],
     found = [item for verdict in chosen for item in verdict.findings]
     environment = _place(system, question, case.machine)
     project = paths.absolute(system, question.project)
-    with system.scratch() as scratch:
-        bench = Bench(system, case.machine, scratch, say, keep, question.select)
-        repairs = tuple(filter(None, (_repair(bench, item) for item in found)))
     run = new_id(system)
+    with system.scratch() as scratch:
+        bench = Bench(
+            system, case.machine, scratch, say, keep, question.select, question.profiles, run
+        )
+        repairs = tuple(_repairs(bench, found))
     before = tuple(item.key for verdict in all_verdicts for item in verdict.findings)
     recheck = Recheck(
         "look again: what was found is gone, and nothing new is wrong",
@@ -81,7 +84,10 @@ def question_of_all(question: Question) -> Question:
 def compose(environment: str, run: str, repairs: Sequence[Repair]) -> tuple[Step, ...]:
     """The steps of all repairs: files first, then the environment under one snapshot."""
     files = _last_writes(step for r in repairs if not r.inside for step in r.steps)
-    inside = [step for repair in repairs if repair.inside for step in repair.steps]
+    inside: list[Step] = []
+    for step in (step for repair in repairs if repair.inside for step in repair.steps):
+        if step not in inside:  # one repair can mend several findings
+            inside.append(step)
     if not inside:
         return tuple(files)
     aside = f"{environment}.llmdoctor-{run}"
@@ -103,10 +109,32 @@ def _last_writes(steps: Iterable[Step]) -> list[Step]:
     ]
 
 
-def _repair(bench: Bench, found: Finding) -> Repair | None:
-    """What is done about a finding; a note that nothing repairs is not a fault."""
-    repairer = REPAIRERS.get(found.code)
-    made = repairer(bench, found) if repairer else None
-    if made is not None:
-        return made
-    return None if found.severity == "note" else manual(found)
+def _repairs(bench: Bench, found: Sequence[Finding]) -> Iterator[Repair]:
+    """What is done about each finding; a note that nothing repairs is not a fault.
+
+    What mends several findings at once is worked out once, since it asks the index.
+    """
+    worked_out: dict[Repairer, Repair | None] = {}
+    for item in found:
+        repairer = profile.install if _asks_profile(bench, item) else REPAIRERS.get(item.code)
+        if repairer in TOGETHER:
+            if repairer not in worked_out:
+                worked_out[repairer] = repairer(bench, item)
+            shared = worked_out[repairer]
+            made = shared and replace(shared, finding=item.key, code=item.code)
+        else:
+            made = repairer(bench, item) if repairer else None
+        if made is None and item.severity != "note":
+            made = manual(item)
+        if made is not None:
+            yield made
+
+
+def _asks_profile(bench: Bench, found: Finding) -> bool:
+    """Whether the way out is to install the profile that was named."""
+    if not bench.profiles or found.remedy is None:
+        return False
+    return any(
+        argv[:2] == ("llmdoctor", "install") and "--fresh" not in argv
+        for argv in found.remedy.commands
+    )

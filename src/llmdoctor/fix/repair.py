@@ -38,7 +38,8 @@ class Bench:
 
     A repairer changes nothing of the user's: what it has to try it tries in `scratch`, a folder
     that is gone afterwards. `keep` says for whom a setting of Poetry is written, `select` which
-    codes were named: some things are changed only for who names them.
+    codes were named: some things are changed only for who names them. `profiles` are those that
+    the environment is for, and `run` is what the plan becomes.
     """
 
     system: System
@@ -47,6 +48,8 @@ class Bench:
     say: Callable[[str], None]
     keep: Keep = "local"
     select: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    run: str = ""
 
 
 Repairer: TypeAlias = Callable[[Bench, Finding], Repair | None]

@@ -96,7 +96,7 @@ def _prepared(
     python = patient.interpreter(system, request, there)
     facts = replace(target.of_machine(machine, python.version), avoid=request.avoid)
     choice = choose(request, facts)
-    journal = Journal(system, new_id(system))
+    journal = Journal(system, request.run or new_id(system))
     empty = Prepared(machine, Plan(choice, path, request.tool), journal, request)
     if not choice.feasible:
         return empty

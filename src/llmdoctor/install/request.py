@@ -27,6 +27,7 @@ class Request:
     project: str = "."
     avoid: tuple[str, ...] = ()  # wheel files that did not come or load
     sync: bool = False  # Poetry: remove what the lock does not list
+    run: str | None = None  # the run that it is a part of; None: one of its own
 
     @property
     def tool(self) -> str:

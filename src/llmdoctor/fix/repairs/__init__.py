@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from llmdoctor.fix.repair import Repairer
 from llmdoctor.fix.repairs import (
     base_packages,
+    conflicts,
     interpreter,
     keyring,
     lock,
     marker,
     packages,
     pip,
+    profile,
     scripts,
 )
 
@@ -28,5 +30,9 @@ REPAIRERS: Mapping[str, Repairer] = {
     "PY012": pip.bring_back,
     "PY013": base_packages.switch_off,
     "PKG001": packages.mend,
+    "PKG002": conflicts.mend,
     "PKG003": packages.for_this_platform,
+    "EXT003": conflicts.mend,
 }
+# What mends every finding of its kind at once.
+TOGETHER: frozenset[Repairer] = frozenset((conflicts.mend, profile.install))
