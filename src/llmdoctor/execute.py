@@ -302,6 +302,8 @@ def _as_before(work: Work) -> str:
         return f"{work.environment} is as it was before"
     if any(isinstance(step, Run) and step.creates for step in work.steps):
         return f"{work.environment} was removed again"
+    if any(isinstance(step, Run) and step.undo for step in work.steps):
+        return "what was installed for this user is as it was before"
     wrote = any(isinstance(step, Write) for step in work.steps)
     return "every file is as it was before" if wrote else "nothing was changed"
 

@@ -181,7 +181,11 @@ class Removal:
 
 @dataclass(frozen=True)
 class Run:
-    """Run a program. What it `creates` does not exist before and is removed when taken back."""
+    """Run a program. What it `creates` does not exist before and is removed when taken back.
+
+    `undo` is the command that takes back what it did outside the environment, due for as long as
+    `made` is there.
+    """
 
     text: str
     argv: tuple[str, ...]
@@ -189,6 +193,8 @@ class Run:
     timeout: float = 3600.0
     creates: str | None = None
     cwd: str | None = None
+    undo: tuple[str, ...] = ()
+    made: str | None = None
     kind: Literal["run"] = "run"
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from llmdoctor import pip_config
 from llmdoctor.errors import UnreadableError
+from llmdoctor.installers import uv as uv_installer
 from llmdoctor.journal import Entry, digest, runs_dir
 from llmdoctor.machine import MARK
 from llmdoctor.plan import Run, SetAside, Snapshot, Write
@@ -92,6 +94,8 @@ def take_back(system: System, entry: Entry, whose: Owner = "run") -> tuple[str, 
                 _put_back(system, entry, step.path, step.to, whose)
             elif isinstance(step, Write) and not inside(system, entry.environment, step.path):
                 _rewrite(system, entry, number)
+            elif isinstance(step, Run) and step.undo:
+                _run_back(system, step)
             elif (
                 isinstance(step, Run)
                 and step.creates
@@ -108,6 +112,13 @@ def take_back(system: System, entry: Entry, whose: Owner = "run") -> tuple[str, 
     except (_NotUndoneError, UnreadableError) as error:
         left.append(f"  {error}")
     return tuple(left)
+
+
+def installs(entry: Entry) -> tuple[str, ...]:
+    """What a run made outside every environment, by programs that take it back themselves."""
+    return tuple(
+        step.made for step in entry.begun if isinstance(step, Run) and step.undo and step.made
+    )
 
 
 def unclear(entry: Entry) -> str:
@@ -130,6 +141,17 @@ def _remove(system: System, path: str) -> None:
             system.remove(path)
         except OSError as error:
             raise _NotUndoneError(f"{path} is left over, remove it: {error}") from None
+
+
+def _run_back(system: System, step: Run) -> None:
+    if step.made is not None and system.kind(step.made) is None:
+        return
+    # the journal keeps no variables, which may hold passwords: they are as pip is configured now
+    env = uv_installer.environment(pip_config.read(system), system.environ)
+    done = system.run(step.undo, env=env, timeout=step.timeout)
+    if not done.ok:
+        why = done.err.strip()[-500:] or done.problem or f"exit code {done.code}"
+        raise _NotUndoneError(f"`{' '.join(step.undo)}` did not take it back: {why}")
 
 
 def _rewrite(system: System, entry: Entry, number: int) -> None:

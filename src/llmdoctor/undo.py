@@ -6,7 +6,7 @@ from llmdoctor.errors import RollbackIncompleteError, UsageError
 from llmdoctor.install import absolute, hold
 from llmdoctor.journal import Entry, Journal, entries
 from llmdoctor.plan import Run, SetAside, Snapshot
-from llmdoctor.rollback import changed_since, files, owner, take_back
+from llmdoctor.rollback import changed_since, files, installs, owner, take_back
 from llmdoctor.system import System
 
 
@@ -35,7 +35,7 @@ def find(system: System, run_id: str | None, environment: str) -> Entry:
         entry
         for entry in known
         if entry.outcome in ("kept", None, "incomplete")
-        and (changes_environment(entry) or files(system, entry))
+        and (changes_environment(entry) or files(system, entry) or installs(entry))
     ]
     if run_id is None:
         place = absolute(system, environment)
@@ -89,7 +89,7 @@ def places(system: System, entry: Entry) -> tuple[str, ...]:
     """What taking a run back puts back: its environment, and files outside it."""
     environment = (entry.environment,) if changes_environment(entry) else ()
     wrote = (step.path for step in files(system, entry).values())
-    return (*environment, *dict.fromkeys(wrote))
+    return (*environment, *dict.fromkeys(wrote), *installs(entry))
 
 
 def undo(system: System, entry: Entry) -> None:

@@ -15,6 +15,7 @@ from llmdoctor.fix.repairs import (
     marker,
     packages,
     pip,
+    poetry_itself,
     profile,
     scripts,
 )
@@ -23,6 +24,9 @@ REPAIRERS: Mapping[str, Repairer] = {
     "LOCK001": lock.make_readable,
     "LOCK002": lock.lock_again,
     "LOCK003": marker.say_platform,
+    "POETRY001": poetry_itself.install,
+    "POETRY002": poetry_itself.update,
+    "POETRY003": poetry_itself.move_out,
     "POETRY006": keyring.switch_off,
     "PY001": interpreter.point_again,
     "PY002": interpreter.damaged,
