@@ -21,9 +21,10 @@ def switch_off(bench: Bench, found: Finding) -> Repair:
     if project is None:
         return manual(found)
     poetry = bench.machine.tool("poetry")
-    known = poetry is not None and poetry.version and poetry_rules(poetry.version) is not None
-    if bench.keep == "run" or (poetry is not None and not known):
-        return _for_one_run(found, by_poetry=bool(known))
+    version = poetry.version if poetry else None
+    known = version is not None and poetry_rules(version) is not None
+    if bench.keep == "run" or (version is not None and not known):
+        return _for_one_run(found, by_poetry=known)
     if names := private_sources(system, project.root):
         return manual(
             found,
