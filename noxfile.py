@@ -83,7 +83,10 @@ def interpreted(session: nox.Session) -> None:
 
 @nox.session
 def poetry(session: nox.Session) -> None:
-    """`fix` and `install` with every line of Poetry in its projects; not part of CI."""
+    """`fix` and `install` with every line of Poetry in its projects; not part of CI.
+
+    The keyring's tests need the program dbus-daemon, and skip without it.
+    """
     session.install(".", *TEST)
     programs = [install_poetry(session, version) for version in POETRIES]
     there = {"LLMDOCTOR_TEST_POETRY": os.pathsep.join(programs)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -45,6 +46,11 @@ from support.tree import assert_same_tree, snapshot, tree_difference
 from support.venvs import install_fake_dist
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the plans here are POSIX")
+
+
+# Identifiers of runs. Taking one back ends the programs that carry its mark on the whole machine:
+# those of another worker of the tests as well, if it called its run the same.
+ONE, TWO = f"{os.getpid()}-1", f"{os.getpid()}-2"
 
 
 class KilledError(BaseException):
@@ -186,13 +192,13 @@ class World:
 
     def carry_out(self, plan: Plan, system: object = None) -> Done:
         door: Any = system or self.system
-        return execute(door, plan, Journal(door, "1"), Silent())
+        return execute(door, plan, Journal(door, ONE), Silent())
 
     def recover(self) -> None:
         recover(self.system, str(self.venv))
 
     def assert_a_later_run_stays(self, plan: Plan) -> None:
-        execute(self.system, plan, Journal(self.system, "2"), Silent())
+        execute(self.system, plan, Journal(self.system, TWO), Silent())
         after = self.tree()
         self.recover()
         assert_same_tree(after, self.tree())
@@ -487,7 +493,7 @@ def test_only_the_runs_of_that_environment_are_taken_back(tmp_path: Path) -> Non
     changed = world.tree()
     assert recover(world.system, str(tmp_path / "another")) == ()
     assert_same_tree(changed, world.tree())
-    assert [entry.id for entry in recover(world.system, str(world.venv))] == ["1"]
+    assert [entry.id for entry in recover(world.system, str(world.venv))] == [ONE]
     world.assert_as_before()
 
 
@@ -511,26 +517,26 @@ def test_undo_puts_everything_back_once(shape: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing to undo"):
         find(world.system, None, str(world.venv))
     with pytest.raises(UsageError, match="already undone"):
-        find(world.system, "1", str(world.venv))
+        find(world.system, ONE, str(world.venv))
 
 
 def test_a_run_that_a_later_one_builds_on_is_not_undone_first(tmp_path: Path) -> None:
     world = World(tmp_path, there=True)
-    for run_id in ("1", "2"):
+    for run_id in (ONE, TWO):
         keep = Snapshot("snapshot", str(world.venv), f"{world.aside}-{run_id}")
         execute(world.system, world.plan(keep), Journal(world.system, run_id), Silent())
     with pytest.raises(UsageError) as refused:
-        find(world.system, "1", str(world.venv))
-    assert refused.value.next_command == "llmdoctor undo 2"
+        find(world.system, ONE, str(world.venv))
+    assert refused.value.next_command == f"llmdoctor undo {TWO}"
 
 
 def test_a_run_that_changed_nothing_stands_in_nobodys_way(tmp_path: Path) -> None:
     world = World(tmp_path, there=True)
     world.carry_out(world.existing())
-    execute(world.system, world.plan(Tell("x")), Journal(world.system, "2"), Silent())
-    assert find(world.system, None, str(world.venv)).id == "1"
-    with pytest.raises(UsageError, match="run 2 changed nothing"):
-        find(world.system, "2", str(world.venv))
+    execute(world.system, world.plan(Tell("x")), Journal(world.system, TWO), Silent())
+    assert find(world.system, None, str(world.venv)).id == ONE
+    with pytest.raises(UsageError, match=f"run {TWO} changed nothing"):
+        find(world.system, TWO, str(world.venv))
 
 
 def test_undo_without_a_run_never_leaves_the_environment_that_was_named(tmp_path: Path) -> None:
@@ -547,7 +553,7 @@ def test_undo_without_the_former_environment_changes_nothing(tmp_path: Path) -> 
     world.system.remove(str(world.aside))
     after = world.tree()
     with pytest.raises(UsageError, match="no longer there"):
-        undo(world.system, find(world.system, "1", str(world.venv)))
+        undo(world.system, find(world.system, ONE, str(world.venv)))
     assert_same_tree(after, world.tree())
 
 
@@ -570,7 +576,7 @@ def test_an_environment_that_somebody_made_after_a_kill_is_never_removed(
 ) -> None:
     world = World(tmp_path, there=False)
     plan = world.new()
-    journal = Journal(world.system, "1")
+    journal = Journal(world.system, ONE)
     journal.start(plan.environment, ())
     number = {"while it is made": 0, "before the mark": 1, "after the mark": 2}[moment]
     for done in range(number + 1):
@@ -599,7 +605,7 @@ def test_an_environment_that_appears_while_the_plan_is_read_is_not_touched(tmp_p
 
 def test_undo_sees_the_run_as_it_is_once_it_holds_the_lock(tmp_path: Path) -> None:
     world = World(tmp_path, there=True)
-    early = Journal(world.system, "1")
+    early = Journal(world.system, ONE)
     early.start(str(world.venv), ("cpu",))
     (stale,) = entries(world.system)
     (Path(early.folder) / "journal.jsonl").unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -136,8 +137,6 @@ def test_another_build_of_torch_becomes_the_profiles(tmp_path: Path) -> None:
         assert_same_tree(good, snapshot(world.project))
 
         # xformers' install brings the build of the default index, for CUDA
-        import shutil
-
         for path in venvs.site_packages(world.venv).glob("torch*"):
             shutil.rmtree(path)
         venvs.install_fake_torch(world.venv, "2.13.0", "12.6")
@@ -152,4 +151,19 @@ def test_another_build_of_torch_becomes_the_profiles(tmp_path: Path) -> None:
         assert pip_check(world.environ, world.venv).returncode == 0
         assert world.json(*words, "--select", "TORCH005")["steps"] == []
         world.run("undo", "--yes")
+        assert_same_tree(before, snapshot(world.project))
+
+
+def test_what_another_profile_would_mend_is_left_to_its_reader(tmp_path: Path) -> None:
+    with LoopbackIndex() as index:
+        world = World(tmp_path, index)
+        world.run("install", "--profile", "cpu", "--yes", "--no-smoke")
+        venvs.install_fake_dist(world.venv, "retention", "0.0.1")
+        for path in venvs.site_packages(world.venv).glob("torch*"):
+            shutil.rmtree(path)
+        venvs.install_fake_torch(world.venv, "2.13.0", "12.6")
+        before = snapshot(world.project)
+        told = world.json("fix", "--profile", "cpu", "--select", "PKG006", "--yes", code=1)
+        assert [item["safety"] for item in told["repairs"]] == ["manual"]
+        assert "retention" in told["repairs"][0]["commands"][-1]
         assert_same_tree(before, snapshot(world.project))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from llmdoctor import checks
 from llmdoctor.diagnose import Question, judge, judge_closely
@@ -54,7 +55,8 @@ def prepare(system: System, question: Question, keep: Keep, say: Callable[[str],
         bench = Bench(
             system, case.machine, scratch, say, keep, question.select, question.profiles, run
         )
-        repairs = tuple(_repairs(bench, found))
+        wanted = {one.name for one in case.profiles}
+        repairs = tuple(_repairs(bench, found, wanted))
     before = tuple(item.key for verdict in all_verdicts for item in verdict.findings)
     recheck = Recheck(
         "look again: what was found is gone, and nothing new is wrong",
@@ -109,14 +111,14 @@ def _last_writes(steps: Iterable[Step]) -> list[Step]:
     ]
 
 
-def _repairs(bench: Bench, found: Sequence[Finding]) -> Iterator[Repair]:
+def _repairs(bench: Bench, found: Sequence[Finding], wanted: set[str]) -> Iterator[Repair]:
     """What is done about each finding; a note that nothing repairs is not a fault.
 
     What mends several findings at once is worked out once, since it asks the index.
     """
     worked_out: dict[Repairer, Repair | None] = {}
     for item in found:
-        repairer = profile.install if _asks_profile(bench, item) else REPAIRERS.get(item.code)
+        repairer = profile.install if _asks_profiles(item, wanted) else REPAIRERS.get(item.code)
         if repairer in TOGETHER:
             if repairer not in worked_out:
                 worked_out[repairer] = repairer(bench, item)
@@ -130,11 +132,10 @@ def _repairs(bench: Bench, found: Sequence[Finding]) -> Iterator[Repair]:
             yield made
 
 
-def _asks_profile(bench: Bench, found: Finding) -> bool:
-    """Whether the way out is to install the profile that was named."""
-    if not bench.profiles or found.remedy is None:
-        return False
-    return any(
-        argv[:2] == ("llmdoctor", "install") and "--fresh" not in argv
-        for argv in found.remedy.commands
-    )
+def _asks_profiles(found: Finding, wanted: set[str]) -> bool:
+    """Whether the way out is to install just the profiles that were named, into what is there."""
+    for argv in found.remedy.commands if found.remedy and wanted else ():
+        if argv[:2] == ("llmdoctor", "install") and "--fresh" not in argv:
+            named = {value for word, value in pairwise(argv) if word == "--profile"}
+            return named == wanted
+    return False
