@@ -82,6 +82,11 @@ def cut_short(env: Path) -> None:
     (venvs.site_packages(env) / "attrs" / "__init__.py").write_text("")
 
 
+def zeros_for_a_record(env: Path) -> None:
+    """What a power cut leaves of a file whose length alone was written."""
+    (venvs.install_fake_dist(env, "attrs", "1.0", files=ATTRS) / "RECORD").write_bytes(b"\0" * 300)
+
+
 def imports_all(env: Path) -> None:
     whole_again(env)
     assert out_of(venvs.python_of(env), "import attrs.late; print(attrs.late.x)") == "1"
@@ -150,6 +155,7 @@ TROUBLE: dict[str, tuple[str, Callable[[Path], object], Callable[[Path], object]
     "recorded twice, and cut off": ("PKG001", twice_and_cut_off, one_attrs),
     "a module is gone": ("PKG001", without_a_module, imports_all),
     "a module is cut short": ("PKG001", cut_short, imports_all),
+    "zeros for a RECORD": ("PKG001", zeros_for_a_record, imports_all),
     "a wheel of Windows": ("PKG003", of_windows, of_here),
     "base interpreter gone": ("PY001", venvs.vanish_base, own_prefix),
     "no pyvenv.cfg": ("PY002", venvs.remove_cfg, own_prefix),

@@ -24,7 +24,11 @@ class Row(NamedTuple):
 
 
 def parse_record(text: str) -> list[Row]:
-    """The rows of a RECORD without compiled bytecode, which comes and goes."""
+    """The rows of a RECORD without compiled bytecode, which comes and goes.
+
+    Raises:
+        csv.Error: it is none: a power cut leaves zeros, or a quote that nothing ends.
+    """
     rows = csv.reader(text.splitlines())
     return [Row(*row[:3]) for row in rows if len(row) >= 3 and not row[0].endswith(".pyc")]
 
@@ -39,8 +43,11 @@ def dist_infos(system: System, sites: tuple[str, ...]) -> Iterator[tuple[str, st
 
 
 def read_rows(system: System, dist_info: str) -> list[Row]:
-    """The rows of that dist-info's RECORD; none where it has lost it."""
-    return parse_record(system.read_text(join(system, dist_info, "RECORD")) or "")
+    """The rows of that dist-info's RECORD; none where it has lost it, or it cannot be read."""
+    try:
+        return parse_record(system.read_text(join(system, dist_info, "RECORD")) or "")
+    except csv.Error:
+        return []
 
 
 def place_of(system: System, dist_info: str, row: Row) -> str:
@@ -53,11 +60,13 @@ def place_of(system: System, dist_info: str, row: Row) -> str:
 def lost_files(system: System, dist_info: str) -> list[str]:
     """Files of its RECORD that are gone, or shorter than they were.
 
-    Longer ones were edited by somebody. Scripts outside site-packages are written anew by whoever
-    moves an environment, so that their length says nothing.
+    A RECORD without rows has lost them. Longer files were edited by somebody. Scripts outside
+    site-packages are written anew by whoever moves an environment, so that their length says
+    nothing.
     """
-    lost = []
-    for row in read_rows(system, dist_info):
+    rows = read_rows(system, dist_info)
+    lost = [] if rows or system.kind(join(system, dist_info, "RECORD")) is None else ["RECORD"]
+    for row in rows:
         size = system.size(place_of(system, dist_info, row))
         outside = row.path.startswith(("..", "/"))
         if size is None or (row.size.isdigit() and size < int(row.size) and not outside):

@@ -77,7 +77,7 @@ def _anew(
                 found,
                 f"no index is known to have {package.name} {package.version}: install the profile",
             )
-        if package.record and package.metadata:
+        if package.record and package.metadata and "RECORD" not in (package.lost or ()):
             continue  # uv takes it out itself, with every file that it lists
         steps += [
             Remove(f"remove the remains of {package.name}", folder)
