@@ -66,6 +66,7 @@ FLOORS = {
     "hands": (
         "closure",
         "execute",
+        "failure",
         "fix",
         "install",
         "installers",

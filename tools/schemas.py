@@ -121,6 +121,7 @@ def documents() -> dict[str, Schema]:
         **reasons,
         "tables": tables,
     }
+    failure = {"error": maybe(TEXT), "log": maybe(TEXT), "cause": maybe(of(Named))}
     run = {"command": TEXT, "profiles": listed(TEXT), "subjects": listed(TEXT)}
     profile = table(
         name=TEXT, kind={"enum": ["stack", "addon"]}, title=TEXT, summary=TEXT, origin=of(Origin),
@@ -148,7 +149,7 @@ def documents() -> dict[str, Schema]:
         "plan": document("plan", "What an install would do", **plan),
         "install": document(
             "install", "What came of an install", **plan, outcome=TEXT, run=maybe(TEXT),
-            backup=maybe(TEXT), smoke=maybe(table(**smoke)), error=maybe(TEXT),
+            backup=maybe(TEXT), smoke=maybe(table(**smoke)), **failure,
         ),
         "smoke": document("smoke", "The proof of an environment", **smoke),
         "profiles": document(
@@ -165,7 +166,7 @@ def documents() -> dict[str, Schema]:
                 )
             ),
             steps=listed(TEXT), outcome=TEXT, run=maybe(TEXT), backup=maybe(TEXT),
-            error=maybe(TEXT), left=listed(finding),
+            **failure, left=listed(finding),
         ),
         "history": document(
             "history", "What was done on this machine",

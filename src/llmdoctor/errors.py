@@ -41,7 +41,14 @@ class CannotFinishError(LlmdoctorError):
     exit_code = 3
 
 
-class RolledBackError(LlmdoctorError):
+class FailedRunError(LlmdoctorError):
+    """A run failed. `said` is all that its programs said, `log` the file in which that lies."""
+
+    said: str = ""
+    log: str | None = None
+
+
+class RolledBackError(FailedRunError):
     """An install or fix failed, and everything is as it was before.
 
     `proof` is the smoke test's result where that is what failed; `unimportable` are modules that
@@ -53,7 +60,7 @@ class RolledBackError(LlmdoctorError):
     unimportable: tuple[str, ...] = ()
 
 
-class RollbackIncompleteError(LlmdoctorError):
+class RollbackIncompleteError(FailedRunError):
     """Something could not be put back after a failure: the message lists what is where."""
 
     exit_code = 5

@@ -7,11 +7,13 @@ from typing import Protocol
 
 from llmdoctor.errors import (
     CannotFinishError,
+    FailedRunError,
     InterruptedRunError,
     RollbackIncompleteError,
     RolledBackError,
     UnreadableError,
 )
+from llmdoctor.failure import Log, Watcher
 from llmdoctor.journal import Entry, Journal, digest, entries, journal_path
 from llmdoctor.plan import (
     Recheck,
@@ -32,16 +34,6 @@ from llmdoctor.smoke import prove
 from llmdoctor.system import System
 from llmdoctor.system.readonly import ReadOnly
 from llmdoctor.verify import problems
-
-
-class Watcher(Protocol):
-    """Who is told how a run goes on."""
-
-    def step(self, number: int, total: int, text: str) -> None:
-        """A step begins."""
-
-    def line(self, text: str) -> None:
-        """A program that a step runs says something."""
 
 
 class Work(Protocol):
@@ -97,12 +89,13 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
         RollbackIncompleteError: something could not be put back; the message says what is where.
     """
     journal.start(work.environment, work.subjects, work.command)
+    log = Log(watch)
     begun: list[Step] = []
     finished = 0
     proof: Proof | None = None
     try:
         for number, step in enumerate(work.steps):
-            watch.step(number + 1, len(work.steps), step.text)
+            log.step(number + 1, len(work.steps), step.text)
             if isinstance(step, Run) and step.creates and system.kind(step.creates) is not None:
                 # somebody made it while the plan was read: it is theirs, and stays
                 raise StepFailedError(f"{step.creates} has appeared since the plan was made")
@@ -114,7 +107,7 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
                 keep(system, step, journal.id, number)
             journal.begin(number, step)
             begun.append(step)
-            proof = _do(system, step, watch, journal.id) or proof
+            proof = _do(system, step, log, journal.folder) or proof
             journal.done(number)
             finished += 1
         journal.end("kept")
@@ -126,10 +119,16 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
     except Exception as error:  # noqa: BLE001 - whatever it is, the environment goes back
         expected = isinstance(error, (StepFailedError, OSError, UnreadableError))
         why = str(error) if expected else f"{type(error).__name__}: {error}"
-        _give_back(system, work, journal, (begun, finished), why)
-        failed = RolledBackError(f"{why}\n{_as_before(work)}", next_command=_next(work))
-        if isinstance(error, StepFailedError):
-            failed.proof, failed.unimportable = error.proof, error.unimportable
+        failed: FailedRunError
+        try:
+            _give_back(system, work, journal, (begun, finished), why)
+        except RollbackIncompleteError as incomplete:
+            failed = incomplete
+        else:
+            failed = back = RolledBackError(f"{why}\n{_as_before(work)}", next_command=_next(work))
+            if isinstance(error, StepFailedError):
+                back.proof, back.unimportable = error.proof, error.unimportable
+        log.keep(system, f"{journal.folder}/output.log", why, failed)
         raise failed from (None if expected else error)
     backups = [step.to for step in work.steps if isinstance(step, (Snapshot, SetAside))]
     return Done(journal.id, proof, backups[0] if backups else None)
@@ -280,7 +279,7 @@ def recover(system: System, environment: str) -> tuple[Entry, ...]:
     """
     found = unfinished(system, environment)
     for entry in found:
-        system.end_marked(MARK_OF_CHILDREN, entry.id)
+        system.end_marked(MARK_OF_CHILDREN, Journal(system, entry.id).folder)
         whose = owner(system, entry)
         left = take_back(system, entry, whose)
         kept = [step.to for step in entry.begun if isinstance(step, (Snapshot, SetAside))]

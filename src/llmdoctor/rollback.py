@@ -66,9 +66,10 @@ def owner(system: System, entry: Entry) -> Owner:
     return "unknown"
 
 
-# A variable of every program that a run starts, with the run's identifier. A doctor that is killed
-# outright takes its own child along, and not what that child has started: pip under ensurepip, a
-# compiler under a build. What still runs would write into the environment that is put back.
+# A variable of every program that a run starts, with the run's own folder: identifiers of two users
+# may be equal. A doctor that is killed outright takes its own child along, and not what that child
+# has started: pip under ensurepip, a compiler under a build. What still runs would write into the
+# environment that is put back.
 MARK_OF_CHILDREN = "LLMDOCTOR_RUN"
 
 
@@ -80,7 +81,7 @@ def take_back(system: System, entry: Entry, whose: Owner = "run") -> tuple[str, 
     a half-removed tree never lies at the path. Where nobody can tell (`whose` is unknown), nothing
     at the path is removed: it goes to `unclear`. What is somebody's stays.
     """
-    system.end_marked(MARK_OF_CHILDREN, entry.id)
+    system.end_marked(MARK_OF_CHILDREN, f"{runs_dir(system)}/{entry.id}")
     left = []
     # What was built in the place of something that was set aside goes when that is put back, and
     # only then: once it is back, the same path holds what must stay.

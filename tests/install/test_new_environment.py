@@ -46,6 +46,8 @@ def test_a_download_that_breaks_leaves_nothing_behind(
     assert done["outcome"] == "restored"
     assert not world.venv.exists()
     assert world.leftovers() == []
+    said = Path(done["log"]).read_text("utf-8")
+    assert "peft" in said
 
 
 def test_an_environment_that_cannot_be_proven_is_removed_again(world: World) -> None:

@@ -68,9 +68,13 @@ def test_its_password_is_used_and_is_in_no_output_and_no_file(
         words = ("--profile", "cpu", "--index-url", f"{private}/whl/cpu", "--installer", installer)
         plan = world.run("plan", *words)
         document = world.run("plan", *words, "--format", "json")
+        world.index.fail("/simple/*peft-0.21.2*.whl", "404")
+        failed = world.run("install", *words, "--yes", "--no-smoke", code=4)
+        world.index.heal()
         done = world.run("install", *words, "--yes", "--no-smoke", "--verbose")
+    assert "the whole log: " in failed.stderr
     assert world.versions()["torch"] == "2.13.0+cpu"
-    for child in (plan, document, done):
+    for child in (plan, document, failed, done):
         assert SECRET not in child.stdout + child.stderr
     holding = [
         str(path.relative_to(world.folder))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmdoctor.cli.arguments import Parser
+from llmdoctor.cli.failures import tell
 from llmdoctor.cli.output import Progress, afterwards, ask, emit, say
 from llmdoctor.errors import LlmdoctorError, UsageError
 
@@ -95,8 +96,9 @@ def _carry_out(system: System, made: FixPlan, question: Question, options: Names
         progress.clear()
         outcome = {4: "restored", 130: "interrupted"}.get(error.exit_code, "incomplete")
         message = error.message
+        told = tell(error)
         if options.format != "terminal" or options.quiet:
-            afterwards(lambda: _report(made, options, outcome, run=made.run, error=message))
+            afterwards(lambda: _report(made, options, outcome, run=made.run, error=message, **told))
         raise
     progress.clear()
     left = _left(system, made, question)
@@ -126,8 +128,8 @@ def _report(
     to_stdout: bool = False,
     run: str | None = None,
     backup: str | None = None,
-    error: str | None = None,
     left: Sequence[Finding] = (),
+    **failure: Any,  # noqa: ANN401 - error, log, cause: three types
 ) -> None:
     from llmdoctor.render import documents, fixes
 
@@ -135,11 +137,11 @@ def _report(
         if outcome == "kept" and options.format != "terminal":  # there the plan was shown before
             fixes.fix(made, paper, "planned", run=None, backup=None, left=(), verbose=True)
         fixes.fix(made, paper, outcome, run=run, backup=backup, left=left, verbose=options.verbose)
-        if error and options.format != "terminal":
+        if options.format != "terminal" and (error := failure.get("error")):
             paper.line(error)
 
     emit(
-        documents.fix(made, outcome, run=run, backup=backup, error=error, left=left),
+        documents.fix(made, outcome, run=run, backup=backup, left=left, **failure),
         write,
         format=options.format,
         output=None if to_stdout else options.output,

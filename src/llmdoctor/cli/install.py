@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from llmdoctor import export
 from llmdoctor.cli.arguments import Parser
+from llmdoctor.cli.failures import tell
 from llmdoctor.cli.output import Progress, afterwards, ask, deliver, emit, say
 from llmdoctor.cli.requests import declare, read_request
 from llmdoctor.errors import LlmdoctorError, RolledBackError, UsageError
@@ -298,6 +299,7 @@ def _act(
         proof = error.proof if isinstance(error, RolledBackError) else None
         outcome = {4: "restored", 130: "interrupted"}.get(error.exit_code, "incomplete")
         message = error.message
+        told = tell(error)
 
         def write_proof(paper: Paper) -> None:
             if proof:
@@ -313,6 +315,7 @@ def _act(
                 run=prepared.journal.id,
                 error=message,
                 smoke=documents.smoke(proof) if proof else None,
+                **told,
             )
         )
         raise

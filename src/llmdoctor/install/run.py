@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from contextlib import AbstractContextManager
 
-from llmdoctor.execute import Done, Watcher, execute, recover
+from llmdoctor.execute import Done, execute, recover
+from llmdoctor.failure import Watcher
 from llmdoctor.install.patient import absolute
 from llmdoctor.install.prepare import Prepared
 from llmdoctor.journal import Entry

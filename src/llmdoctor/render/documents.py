@@ -168,7 +168,7 @@ def step(item: Step) -> Document:
 
 def install(document: Mapping[str, Any], outcome: str, **more: object) -> Document:
     """An install: its plan's document, and what came of it."""
-    nothing = dict.fromkeys(("run", "backup", "smoke", "error"))
+    nothing = dict.fromkeys(("run", "backup", "smoke", "error", "log", "cause"))
     return {**document, **_head("install"), "outcome": outcome, **nothing, **more}
 
 
@@ -271,6 +271,8 @@ def fix(
     run: str | None = None,
     backup: str | None = None,
     error: str | None = None,
+    log: str | None = None,
+    cause: Document | None = None,
     left: Sequence[Finding] = (),
 ) -> Document:
     """A fix: its repairs, and what came of them.
@@ -299,5 +301,7 @@ def fix(
         "run": run,
         "backup": backup,
         "error": error,
+        "log": log,
+        "cause": cause,
         "left": [finding(item) for item in left],
     }

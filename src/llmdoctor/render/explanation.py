@@ -36,6 +36,17 @@ def one_line(found: Explanation) -> str:
     return f"{first.cause}: {first.title}"
 
 
+def brief(named: Named) -> str:
+    """A cause in front of the message of what it made fail."""
+    why = " ".join(named.explanation.split())
+    lines = [f"{named.title} ({named.cause}, {named.confidence})", f"  {why}"]
+    lines += [
+        f"→ {named.remedy.summary}",
+        *(f"  $ {command(argv)}" for argv in named.remedy.commands),
+    ]
+    return "\n".join(lines)
+
+
 def _named(named: Named, paper: Paper, *, root: bool) -> None:
     paper.line(f"{'✗' if root else '·'} {named.title}", "bold red" if root else "bold")
     paper.line(f"{named.cause}, {named.confidence}", "dim", 2)
