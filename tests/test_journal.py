@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -179,15 +180,31 @@ def test_runs_that_begin_in_the_same_second_have_journals_of_their_own(system: L
     assert all(name[:14].isdigit() for name in names)
 
 
-def test_a_name_that_is_taken_is_not_given_again(system: Local, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "there",
+    [
+        ("20260101000000-0001",),
+        ("20260101000000-9998",),
+        ("20251231000000-0001", "20991231235959-0500"),  # the clock was wrong, and was set back
+        ("20991231235959-9999",),
+        ("20260101000000-0001", "notes.txt"),
+    ],
+)
+def test_a_new_run_sorts_behind_all_that_were_before_whatever_the_clock_says(
+    there: tuple[str, ...], tmp_path: Path
+) -> None:
     class Frozen(Local):
         def now(self) -> str:
             return "2026-01-01T00:00:00+00:00"
 
-    frozen = Frozen({"LLMDOCTOR_STATE_DIR": str(tmp_path / "full")})
-    runs = tmp_path / "full" / "runs"
-    runs.mkdir(parents=True)
-    for number in range(10_000):
-        if number != 4711:
-            (runs / f"20260101000000-{number:04}").touch()
-    assert new_id(frozen) == "20260101000000-4711"
+    frozen = Frozen({"LLMDOCTOR_STATE_DIR": str(tmp_path / "state")})
+    runs = tmp_path / "state" / "runs"
+    for name in there:
+        (runs / name).mkdir(parents=True)
+    begun = [name for name in there if name[0].isdigit()]
+    for _ in range(300):
+        name = new_id(frozen)
+        assert name > max(begun)
+        assert re.fullmatch(r"\d{14}-\d{4}", name)
+        (runs / name).mkdir()
+        begun.append(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 from dataclasses import dataclass, field
 
 from llmdoctor import wire
@@ -40,6 +41,9 @@ class Entry:
         """What the run is called where runs are listed."""
         names = " + ".join(self.subjects)
         return names if self.command == "install" else f"{self.command} {names}"
+
+
+_ID = re.compile(r"\d{14}-\d{4}")
 
 
 class Journal:
@@ -90,11 +94,18 @@ def runs_dir(system: System) -> str:
 
 
 def new_id(system: System) -> str:
-    """An identifier that sorts by time; another one for a run that begins in the same second."""
+    """An identifier that sorts behind those of all runs before, whatever the clock says.
+
+    It is the time, unless that was set back: `undo` takes the last one for the newest. Two runs
+    that begin at once on two environments hardly ever draw the same.
+    """
     stamp = "".join(char for char in system.now()[:19] if char.isdigit())
-    taken = system.names(runs_dir(system)) or ()
-    free = [name for n in range(10_000) if (name := f"{stamp}-{n:04}") not in taken]
-    return random.choice(free)  # noqa: S311 - not a secret
+    begun = [name for name in system.names(runs_dir(system)) or () if _ID.fullmatch(name)]
+    last, _, number = max(begun, default="-").partition("-")
+    if last < stamp:
+        return f"{stamp}-{random.randrange(1_000):04}"  # noqa: S311 - not a secret
+    following = int(number) + random.randrange(1, 100)  # noqa: S311 - not a secret
+    return f"{last}-{following:04}" if following < 10_000 else f"{int(last) + 1}-0000"
 
 
 def entries(system: System) -> tuple[Entry, ...]:

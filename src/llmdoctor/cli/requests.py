@@ -89,10 +89,11 @@ def _known_codes(codes: Sequence[str], profiles: Sequence[Profile]) -> None:
         UsageError: one does not.
     """
     from llmdoctor.checks import CHECKS
+    from llmdoctor.install.occupied import CODE
     from llmdoctor.resolve import OVERRIDES
 
     rules = {rule.code for profile in profiles for rule in profile.exclusions}
-    known = sorted({*rules, *OVERRIDES, *(check.code for check in CHECKS)})
+    known = sorted({*rules, *OVERRIDES, CODE, *(check.code for check in CHECKS)})
     for code in codes:
         if code not in known:
             raise UsageError(

@@ -10,6 +10,8 @@ from llmdoctor.checks import Case, gates
 from llmdoctor.errors import RolledBackError
 from llmdoctor.finding import Finding
 from llmdoctor.install import patient, with_poetry
+from llmdoctor.install.occupied import CODE as IN_USE
+from llmdoctor.install.occupied import occupied
 from llmdoctor.install.plans import Found, choose, find, find_uv
 from llmdoctor.install.request import Request
 from llmdoctor.install.settled import settled
@@ -103,6 +105,7 @@ def _prepared(
     if carried := with_poetry.carried(system, request, machine, say):
         bench = with_poetry.Bench(system, request, machine, there, python, choice, journal)
         made, blocked = with_poetry.plan(bench, path, carried, say)
+        blocked = (*blocked, *_occupied(system, request, made))
         return Prepared(machine, made, journal, request, blocked)
     if right := _already_right(system, request, there, choice, python.executable):
         return replace(empty, plan=right)
@@ -173,7 +176,14 @@ def _prepared(
         conflicts=conflicts,
         steps=steps,
     )
-    return Prepared(machine, plan, journal, request, blocked)
+    return Prepared(machine, plan, journal, request, (*blocked, *_occupied(system, request, plan)))
+
+
+def _occupied(system: System, request: Request, plan: Plan) -> tuple[Finding, ...]:
+    """What is in the way of changing an environment that is there."""
+    if IN_USE in request.allow or not (plan.changes or plan.removals):
+        return ()
+    return occupied(system, plan.environment)
 
 
 def _already_right(
