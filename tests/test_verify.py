@@ -9,8 +9,8 @@ import pytest
 from llmdoctor.plan import Verify
 from llmdoctor.probe import look_at_environment
 from llmdoctor.system.local import Local
-from llmdoctor.verify import damaged, problems
-from support.venvs import install_fake_dist, install_fake_torch, make_venv, site_packages
+from llmdoctor.verify import damaged, imports, problems
+from support.venvs import install_fake_dist, install_fake_torch, make_venv, python_of, site_packages
 
 NAMES = ("torch", "peft")
 
@@ -85,3 +85,26 @@ def test_a_look_at_one_environment_says_why_it_could_not_be_read(tmp_path: Path)
     nul = look_at_environment(Local(), str(tmp_path / "a\0b"))
     assert nul.kind == "broken"
     assert "null" in (nul.problem or "")
+
+
+def test_every_module_that_cannot_be_imported_is_named_though_one_ends_the_process(
+    venv: Path,
+) -> None:
+    site = site_packages(venv)
+    for name, text in {
+        "fine": "import json; print(json.dumps({'outcome': 'ok'}))",
+        "bad": "raise ImportError('undefined symbol: _ZN3c10')",
+        "crash": "import os, sys; print('last words', file=sys.stderr); os._exit(7)",
+        "crash2": "import os; os.abort()",
+        "leaves": "import sys; sys.exit(3)",
+    }.items():
+        (site / f"{name}.py").write_text(text)
+    names = ("fine", "bad", "crash", "gone", "crash2", "leaves", "fine")
+    texts = {p.module: p.text for p in imports(Local(), str(python_of(venv)), names)}
+    assert texts == {
+        "bad": "import bad: ImportError: undefined symbol: _ZN3c10",
+        "crash": "import crash: exit code 7: last words",
+        "gone": "import gone: ModuleNotFoundError: No module named 'gone'",
+        "crash2": "import crash2: killed by signal 6: ",
+        "leaves": "import leaves: SystemExit: 3",
+    }

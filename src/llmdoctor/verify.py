@@ -110,31 +110,40 @@ def _bad_files(system: System, site: str, record: str) -> list[str]:
 
 
 def imports(system: System, python: str, modules: Sequence[str]) -> tuple[Problem, ...]:
-    """Modules that cannot be imported by that interpreter, and why."""
+    """Modules that cannot be imported by that interpreter, and why.
+
+    One child imports them all, since each would import torch anew; one that ends the child, as a
+    library can that crashes, hides none of those behind it.
+    """
     found = []
-    for module in modules:  # one child each: a library that crashes must not hide the others
-        done = system.run(
-            (python, "-I", "-B", str(IMPORTER), module), env=CLEARED, timeout=_SECONDS
-        )
-        answer = _answer(done.out)
-        if answer is None:
+    left = list(modules)
+    while left:
+        seconds = _SECONDS * len(left)
+        argv = (python, "-I", "-B", str(IMPORTER), *left)
+        done = system.run(argv, env=CLEARED, timeout=seconds)
+        answers = _answers(done.out)
+        for module in left:
+            answer = answers.get(module)
+            if answer is not None and answer["outcome"] != "ok":
+                said = f"import {module}: {answer['error']}: {answer['message']}"
+                found.append(Problem(said, module))
+        silent = [module for module in left if module not in answers]
+        if silent:
             why = done.problem or f"exit code {done.code}"
-            said = f"import {module}: {why}: {done.err.strip()[-300:]}"
-        elif answer["outcome"] != "ok":
-            said = f"import {module}: {answer['error']}: {answer['message']}"
-        else:
-            continue
-        found.append(Problem(said, module))
+            said = f"import {silent[0]}: {why}: {done.err.strip()[-300:]}"
+            found.append(Problem(said, silent[0]))
+        left = silent[1:]
     return tuple(found)
 
 
-def _answer(out: str) -> dict[str, object] | None:
-    """The importer's own line: what is imported may print too, before it and after it."""
-    for line in reversed(out.splitlines()):
+def _answers(out: str) -> dict[str, dict[str, object]]:
+    """The importer's own lines by module: what is imported may print too, before and after them."""
+    found = {}
+    for line in out.splitlines():
         try:
             answer = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if isinstance(answer, dict) and answer.keys() == {"outcome", "error", "message"}:
-            return answer
-    return None
+        if isinstance(answer, dict) and answer.keys() == {"module", "outcome", "error", "message"}:
+            found[str(answer["module"])] = answer
+    return found

@@ -1,9 +1,9 @@
-"""Import one module in the interpreter that runs this file, and say what came of it.
+"""Import modules in the interpreter that runs this file, and say what came of each.
 
-    python -I -B imports.py MODULE
+    python -I -B imports.py MODULE …
 
-The last line on stdout is JSON: `{"outcome": "ok|missing|broken", "error", "message"}`. Exit 0
-whenever that line was written: anything else is a crash.
+After each a line on stdout is JSON: `{"module", "outcome": "ok|missing|broken", "error",
+"message"}`. The first module without a line is the one that ended the process.
 """
 
 from __future__ import annotations
@@ -26,4 +26,6 @@ def attempt(module: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n" + json.dumps(attempt(sys.argv[1])) + "\n")
+    for name in sys.argv[1:]:
+        sys.stdout.write("\n" + json.dumps({"module": name, **attempt(name)}) + "\n")
+        sys.stdout.flush()
