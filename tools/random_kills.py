@@ -4,6 +4,8 @@
 Each try makes a user with an environment and a loopback index, starts a command, sends it a signal
 after a random part of the time that the command takes undisturbed, lets the next command clean up,
 and compares: the environment is byte for byte as it was, or the run was finished and is whole.
+A kill between the making of an environment and its mark leaves one of which nobody can tell whose
+it is: it is kept aside, everything else is as it was, and the next command says where it lies.
 Run it with `tests` on PYTHONPATH, as the session `faults` of the noxfile does. Not on Windows.
 
     python tools/random_kills.py [--count 200] [--seed 0]
@@ -98,7 +100,7 @@ class Scene:
             return act(world)
 
     def kill(self, wait: float, what: signal.Signals) -> tuple[str, list[str]]:
-        """The outcome of one try ("as before", "finished"), or "broken" with what differs."""
+        """The outcome of one try: as before, finished, kept aside; broken, with what differs."""
         with (
             tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
             LoopbackIndex() as index,
@@ -116,6 +118,8 @@ class Scene:
             after = state(world)
             if not tree_difference(before, after):
                 return "as before", []
+            if kept_aside(before, after, "".join(told)):
+                return "kept aside", []
             if names(after) == names(self.after) and kept(world):
                 return "finished", []
             said = [f"exit {child.returncode}", out, err, *told]
@@ -127,6 +131,17 @@ def state(world: World) -> Tree:
     tree = snapshot(world.project, mtime=True, ignore={"__pycache__", ".lock"})
     del tree["."]  # its own time changes when anything is made beside the environment
     return tree
+
+
+def kept_aside(before: Tree, after: Tree, told: str) -> bool:
+    """Whether all is as before but for environments that nobody owns, and each was told."""
+    unclear = {folder for path in after if (folder := path.partition("/")[0]).endswith("-unclear")}
+    rest = {path: entry for path, entry in after.items() if path.partition("/")[0] not in unclear}
+    return (
+        bool(unclear)
+        and all(f"{folder}\n" in told for folder in unclear)
+        and (not tree_difference(before, rest))
+    )
 
 
 def names(tree: Tree) -> list[str]:
@@ -161,7 +176,7 @@ def main() -> int:
             print(f"try {number}: {scene.name}, {what.name} after {wait:.2f} s: {outcome}")
             print("\n".join(f"    {line}" for line in lines), flush=True)
     for (name, what_name, outcome), count in sorted(table.items()):
-        print(f"{count:4}  {outcome:10}  {what_name:8}  {name}")
+        print(f"{count:4}  {outcome:11} {what_name:8}  {name}")
     total = Counter(outcome for (_, _, outcome) in table.elements())
     print(json.dumps({"tries": options.count, "seed": options.seed, **total}))
     return int(total["broken"] > 0)
