@@ -75,8 +75,9 @@ SPEAKER = """#!{python}
 import fnmatch, json, sys
 words = sys.argv[4:]  # -I -B PROGRAM
 NAMES = ["eager/default/infer/fp32", "eager/default/lora/fp32", "sdpa/MATH/infer/fp32"]
-if "--device" in words:
-    sys.exit("no such device")
+device = words[words.index("--device") + 1] if "--device" in words else "cpu"
+if device != "cpu":
+    NAMES = ["flash_attention_2/default/infer/bf16", "flash_attention_2/default/lora/bf16"]
 only = [words[n + 1] for n, word in enumerate(words) if word == "--only"]
 chosen = [name for name in NAMES if not only or any(fnmatch.fnmatch(name, glob) for glob in only)]
 if "--list" in words:
@@ -85,9 +86,9 @@ with open(words[words.index("--out") + 1], "w") as out:
     def write(kind, **fields):
         out.write(json.dumps({{"type": kind, **fields}}) + "\\n")
         out.flush()
-    write("environment", gpus=0)
+    write("environment", gpus={gpus})
     for name in chosen:
-        identity = dict(zip(("backend", "kernel", "mode", "dtype"), name.split("/")), device="cpu")
+        identity = dict(zip(("backend", "kernel", "mode", "dtype"), name.split("/")), device=device)
         write("start", row=identity)
         outcome = {outcomes!r}.get(name, "pass")
         write("row", **identity, outcome=outcome, seconds=0.1, detail="so said the row")
@@ -96,11 +97,14 @@ with open(words[words.index("--out") + 1], "w") as out:
 
 
 def carried_out(
-    folder: Path, outcomes: dict[str, str], promises: tuple[Promise, ...] = (EAGER,)
+    folder: Path,
+    outcomes: dict[str, str],
+    promises: tuple[Promise, ...] = (EAGER,),
+    gpus: int = 0,
 ) -> Done:
     """A run that makes a file and then proves an environment whose rows have these outcomes."""
     python = folder / "speaker"
-    python.write_text(SPEAKER.format(python=sys.executable, outcomes=outcomes))
+    python.write_text(SPEAKER.format(python=sys.executable, outcomes=outcomes, gpus=gpus))
     python.chmod(0o755)
     made = folder / "made"
     touch = "import pathlib, sys; pathlib.Path(sys.argv[1]).mkdir()"
@@ -148,6 +152,19 @@ class TestGate:
         with pytest.raises(RolledBackError, match="failed in 1 of 3 rows"):
             carried_out(tmp_path, {"sdpa/MATH/infer/fp32": "fail"}, promises=())
 
+    @pytest.mark.parametrize("outcome", ["fail", "skip", "crash"])
+    def test_flash_attention_that_does_not_pass_on_the_gpu_is_no_install(
+        self, outcome: str, tmp_path: Path
+    ) -> None:
+        promises = profiles.builtin()["flashattn"].promises
+        bad = {"flash_attention_2/default/lora/bf16": outcome}
+        with pytest.raises(RolledBackError, match=r"flash_attention_2/\* on a GPU.*on cuda:0"):
+            carried_out(tmp_path, bad, promises, gpus=1)
+        (tmp_path / "good").mkdir()
+        done = carried_out(tmp_path / "good", {}, promises, gpus=1)
+        assert done.proof is not None
+        assert done.proof.devices == ("cpu", "cuda:0")
+
     def test_a_promise_on_a_gpu_that_torch_does_not_see_is_broken(self, tmp_path: Path) -> None:
         with pytest.raises(RolledBackError, match="on a GPU: no row ran"):
             carried_out(tmp_path, {}, (EAGER, FLASH))
@@ -186,8 +203,10 @@ def test_what_a_profile_promises_is_there_to_be_run(profile: Profile) -> None:
         assert [name for name in names if fnmatchcase(name, promise.rows)], promise.rows
 
 
-def test_every_stack_promises_what_runs_on_every_machine() -> None:
+def test_every_stack_promises_what_runs_on_every_machine_and_the_gpu_it_is_made_for() -> None:
     for stack in profiles.builtin().values():
-        if stack.kind == "stack":
+        if stack.torch is not None:
             on_cpu = {promise.rows for promise in stack.promises if promise.on == "cpu"}
             assert {"eager/default/*/fp32", "sdpa/default/*/fp32"} <= on_cpu, stack.name
+            on_gpu = [promise.rows for promise in stack.promises if promise.on == "gpu"]
+            assert on_gpu == (["sdpa/default/infer/*"] if stack.name != "cpu" else []), stack.name

@@ -1,8 +1,9 @@
 # ruff: noqa: INP001 - a program, not a package
 """Install stacks with Triton for real under a simulated RTX 4090 and write down what happened.
 
-Each stack goes into a fresh folder by `llmdoctor install`, which also proves it on the processor;
-then the environment is checked, its packages are compared with what they ask for, Triton is
+Each stack goes into a fresh folder by `llmdoctor install --no-smoke`, since what it promises on a
+GPU cannot be shown on one that is simulated; `llmdoctor smoke` then proves it on the processor, the
+environment is checked, its packages are compared with what they ask for, Triton is
 imported, and the room it takes is counted. Several GB are downloaded; the environments are removed.
 Linux with a C compiler only: the GPU is a stand-in for the NVML library. Run it with `tests` on
 PYTHONPATH, as the session `prove-stacks` of the noxfile does.
@@ -70,10 +71,15 @@ def prove(stack: str, python: str, folder: Path, env: dict[str, str]) -> Outcome
     place = folder / stack
     words = ["--profile", stack, "--profile", "triton", "--env", str(place), "--format", "json"]
     began = time.monotonic()
-    done = _run([*_doctor("install"), *words, "--python", python, "--yes"], env, show=True)
+    done = _run(
+        [*_doctor("install"), *words, "--python", python, "--yes", "--no-smoke"], env, show=True
+    )
     seconds = time.monotonic() - began
     if done.returncode:
         raise SystemExit(f"{stack} was not kept (exit code {done.returncode}):\n{done.stdout}")
+    installed = json.loads(done.stdout)
+    proven = _run([*_doctor("smoke"), "--env", str(place), "--format", "json"], env)
+    installed["smoke"] = json.loads(proven.stdout)
     executable = str(place / "bin" / "python")
     checked = _run(
         [*_doctor("check"), "--profile", stack, "--env", str(place), "--format", "json"], env
@@ -83,7 +89,7 @@ def prove(stack: str, python: str, folder: Path, env: dict[str, str]) -> Outcome
     python_is = _run([executable, "-I", "-c", "import platform; print(platform.python_version())"])
     return Outcome(
         stack=stack,
-        installed=json.loads(done.stdout),
+        installed=installed,
         seconds=seconds,
         checked=json.loads(checked.stdout),
         consistency=_last_line(consistency),
@@ -110,7 +116,8 @@ def page(outcomes: list[Outcome], today: str, python: str) -> str:
     system = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
     how = (
         f"Written by `nox -s prove-stacks`: `llmdoctor install --profile STACK --profile triton "
-        f"--python {python} --yes` into a fresh folder, which also ran the smoke test. {system}, "
+        f"--python {python} --yes --no-smoke` into a fresh folder, then `llmdoctor smoke`. "
+        f"{system}, "
         f"{platform.machine()}, {os.cpu_count()} cores, no GPU: the GPU and its driver were "
         f"*simulated* (a stand-in for the NVML library that says {RTX_4090.name}, driver "
         f"{DRIVER}), so nothing here ran on a GPU. What uv's cache held was not downloaded again."
