@@ -22,6 +22,10 @@ TEST = (
 # The oldest versions that pyproject.toml allows, for the session that proves them.
 OLDEST = ("packaging==24.0", "platformdirs==4.0.0", "rich==13.7.0", "tomlkit==0.12.0", "uv==0.9.0")
 
+# A torch of each generation before the newest, with the Transformers of its time.
+ROWS_TESTS = ("rows", "defects", "flash_attn", "imports")
+STACKS = {"2.9.1": "5.0.*", "2.6.0": "4.53.1"}
+
 # One Poetry of each line whose lock, hash or commands differ (profiles/tables/poetry.toml).
 POETRIES = ("1.8.5", "2.0.1", "2.1.4", "2.2.1", "2.3.4", "2.5.1")
 
@@ -215,6 +219,23 @@ def prove_stacks(session: nox.Session) -> None:
     session.install(".")
     stacks = session.posargs or ["mainline", "legacy"]
     session.run("python", "tools/prove_stack.py", *stacks, env={"PYTHONPATH": "tests"})
+
+
+@nox.session(python="3.12")
+def stacks(session: nox.Session) -> None:
+    """The smoke test on older stacks (CUDA builds of several GB, run on CPU); not part of CI."""
+    session.install(".", *TEST)
+    for torch, transformers in STACKS.items():
+        folder = os.path.abspath(os.path.join(session.cache_dir, f"torch-{torch}"))  # noqa: PTH100, PTH118
+        python = os.path.join(folder, "Scripts" if os.name == "nt" else "bin", "python")  # noqa: PTH118
+        if not os.path.exists(python):  # noqa: PTH110
+            session.run("python", "-m", "venv", folder)
+        packages = (f"torch=={torch}", f"transformers=={transformers}", "peft", "numpy<2.5")
+        session.run(python, "-m", "pip", "install", "-q", *packages, external=True)
+        there = {"LLMDOCTOR_TEST_SMOKE_PYTHON": python, "LLMDOCTOR_TEST_SMOKE_FULL": "1"}
+        tests = [f"tests/inside/test_smoke_{name}.py" for name in ROWS_TESTS]
+        session.run("pytest", "-n", "auto", *tests, *session.posargs, env=there)
+        session.run("python", "tools/smoke_evidence.py", python, "--seeds", "3")
 
 
 @nox.session

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.runs import Desk, next_command
-from support.venvs import make_venv
+from support.venvs import find_python, make_venv
 
 
 @pytest.fixture
@@ -58,9 +58,17 @@ def test_a_device_is_cpu_or_one_gpu(word: str, desk: Desk) -> None:
     assert "is neither cpu nor cuda:N" in desk.refused("smoke", "--device", word)
 
 
+def test_a_python_that_the_smoke_test_cannot_run_in_is_named(desk: Desk) -> None:
+    python = find_python("3.7") or find_python("3.6")
+    if python is None:
+        pytest.skip("no Python 3.7 or 3.6 here")
+    said = desk.refused("smoke", "--python", str(python))
+    assert "the smoke test needs 3.8 or newer" in said
+
+
 def test_without_torch_there_is_one_reason_and_no_row(env: Path, desk: Desk) -> None:
-    document = json.loads(
-        desk.run("smoke", "--backend", "eager", "--format", "json", code=1).stdout
-    )
+    done = desk.run("smoke", "--backend", "eager", "--format", "json", code=1)
+    document = json.loads(done.stdout)
     assert document["problem"] == "torch is not installed in this environment"
     assert document["rows"] == []
+    assert "eager/" not in done.stderr  # nor any row in what it says while it runs

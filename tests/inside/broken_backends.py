@@ -1,7 +1,8 @@
 """Runs the smoke test's own rows on attention backends that are wrong on purpose.
 
 A program for the interpreter under test: `python broken_backends.py SMOKE-DIRECTORY ARGUMENT...`.
-The defects go in where a real one would: as an attention function that transformers calls.
+The defects go in where a real one would: as an attention function that transformers calls. Each
+is planted on every backend that a processor has; a row's kernel names the backend.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import torch
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, AttentionInterface
+from transformers.models.llama import modeling_llama
 
 
 @dataclass(frozen=True)
@@ -30,22 +32,25 @@ class Call:
     mask: torch.Tensor
     scaling: float
     rest: dict[str, Any]
+    attention: str = "sdpa"
 
     @property
     def groups(self) -> int:
         return int(self.query.shape[1] // self.key.shape[1])
 
     def attend(self, **changes: Any) -> torch.Tensor:
-        """(batch, queries, heads, head_dim), from transformers' own SDPA."""
+        """(batch, queries, heads, head_dim), from transformers' own function of the backend."""
         call = dataclasses.replace(self, **changes)
-        output: torch.Tensor = ALL_ATTENTION_FUNCTIONS["sdpa"](
-            call.module,
-            call.query,
-            call.key,
-            call.value,
-            call.mask,
-            scaling=call.scaling,
-            **call.rest,
+        function = dict(ALL_ATTENTION_FUNCTIONS.items()).get(
+            self.attention, modeling_llama.eager_attention_forward
+        )
+        mask = call.mask
+        if self.attention != "sdpa":  # the others add it to the scores
+            lowest = torch.finfo(call.query.dtype).min
+            mask = torch.zeros_like(mask, dtype=call.query.dtype).masked_fill(~mask, lowest)
+            mask = mask.expand(call.query.shape[0], -1, -1, -1)
+        output: torch.Tensor = function(
+            call.module, call.query, call.key, call.value, mask, scaling=call.scaling, **call.rest
         )[0]
         return output
 
@@ -144,6 +149,7 @@ def raises(call: Call) -> torch.Tensor:
     raise RuntimeError("planted: the kernel broke")
 
 
+BASES = ("eager", "sdpa", "MATH", "FLASH_ATTENTION", "uncompiled")
 DEFECTS: tuple[Callable[[Call], torch.Tensor], ...] = (
     sound,
     sees_one_ahead,
@@ -164,7 +170,7 @@ DEFECTS: tuple[Callable[[Call], torch.Tensor], ...] = (
 )
 
 
-def register(name: str, defect: Callable[[Call], torch.Tensor]) -> None:
+def register(name: str, defect: Callable[[Call], torch.Tensor], base: str) -> None:
     def attention(
         module: torch.nn.Module,
         query: torch.Tensor,
@@ -175,7 +181,7 @@ def register(name: str, defect: Callable[[Call], torch.Tensor]) -> None:
         **rest: Any,
     ) -> tuple[torch.Tensor, None]:
         mask = causal(query, key) if attention_mask is None else attention_mask
-        return defect(Call(module, query, key, value, mask, scaling, rest)), None
+        return defect(Call(module, query, key, value, mask, scaling, rest, base)), None
 
     AttentionInterface.register(name, attention)
     AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
@@ -188,12 +194,16 @@ def main(smoke: Path, arguments: list[str]) -> int:
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
     backends = program.load("backends")
-    flash = next(b for b in backends.BACKENDS if b.kernel == "FLASH_ATTENTION")
     table = []
-    for defect in DEFECTS:
-        name = defect.__name__
-        register(name, defect)
-        table.append(dataclasses.replace(flash, name=name, attention=name))
+    for base in backends.BACKENDS:
+        named = base.name if base.kernel == "default" else base.kernel
+        if named not in BASES:
+            continue
+        for defect in DEFECTS:
+            name, attention = defect.__name__, f"{defect.__name__}_{base.attention}"
+            register(attention, defect, base.attention)
+            planted = {"name": name, "kernel": named, "attention": attention}
+            table.append(dataclasses.replace(base, families=("llama",), **planted))
     status: int = program.load("run").main(arguments, table)
     return status
 

@@ -79,6 +79,18 @@ def test_without_peft_only_the_lora_rows_are_skipped(patient: Path, tmp_path: Pa
             assert row["detail"].startswith("peft is not installed: ModuleNotFoundError: ")
 
 
+def test_a_transformers_older_than_attention_functions_is_skipped_with_its_version(
+    patient: Path, tmp_path: Path
+) -> None:
+    with (site_packages(patient) / REAL).open("a") as lines:
+        lines.write("import sys; sys.modules['transformers.masking_utils'] = None\n")
+    run = run_smoke(python_of(patient), tmp_path / "r.jsonl", "--only", "eager/*/*/fp32")
+    version = run.of("environment")[0]["packages"]["transformers"]
+    for row in run.rows.values():
+        said = f"transformers {version} takes no attention function of others"
+        assert (row["outcome"], row["detail"].partition(",")[0]) == ("skip", said)
+
+
 def test_a_broken_peft_fails_only_the_lora_rows(patient: Path, tmp_path: Path) -> None:
     put(patient, "peft", "raise ImportError('cannot import name HybridCache')\n")
     run = run_smoke(python_of(patient), tmp_path / "r.jsonl", "--only", "sdpa/MATH/*")

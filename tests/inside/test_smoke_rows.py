@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from inside.smoke_runs import SMOKE, Run, run_smoke
+from llmdoctor.tables.attention import attention_names
 
 CONTRACT = {
     "backend", "kernel", "mode", "dtype", "device", "outcome", "seconds", "peak_bytes", "error",
@@ -70,6 +72,10 @@ def test_what_needs_a_gpu_and_a_package_is_skipped_for_both_reasons(
 ) -> None:
     found = smoke.rows[f"{backend}/default/{mode}/bf16"]
     package, capability = FOR_GPUS[backend]
+    if "knows no" in found["detail"]:  # flash_attention_4, before transformers had it
+        version = smoke.of("environment")[0]["packages"]["transformers"]
+        assert found["detail"] == f"transformers {version} knows no {backend}"
+        return
     assert (found["outcome"], found["detail"]) == (
         "skip",
         (
@@ -90,6 +96,20 @@ def test_a_gpu_that_torch_does_not_see_is_skipped_with_what_it_sees(
         assert row["outcome"] == "skip"
         assert "cuda:7" in row["detail"]
     assert run.of("environment")[0]["device"] == {"type": "cuda:7", "name": None}
+
+
+def test_the_table_has_the_names_that_this_transformers_has(smoke_python: Path) -> None:
+    code = (
+        "import transformers; from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS as A;"
+        "print('names', transformers.__version__, 'eager', *A.valid_keys())"
+    )
+    done = subprocess.run([smoke_python, "-c", code], capture_output=True, text=True, check=True)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("names ")]
+    version, *names = line.split()[1:]
+    known = attention_names(version)
+    if known is None:
+        pytest.skip(f"the table's row of transformers {version} has no names")
+    assert sorted(known) == sorted(names)
 
 
 @pytest.mark.skipif(

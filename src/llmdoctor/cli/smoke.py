@@ -12,6 +12,8 @@ from llmdoctor.cli.arguments import Parser, nearest
 from llmdoctor.cli.output import Progress, emit, put, say
 from llmdoctor.errors import UsageError
 
+OLDEST = (3, 8)  # what `inside/smoke` is written in
+
 
 def smoke(parser: Parser, words: Sequence[str]) -> int:
     """Run every attention backend, forward and backward, and check the numbers."""
@@ -43,6 +45,7 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
     from llmdoctor.render import proof as shown
     from llmdoctor.smoke import prove, row_names
     from llmdoctor.system.local import Local
+    from llmdoctor.tables.read import numbers
 
     system = Local()
     env = None if options.python else options.env
@@ -52,6 +55,12 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
         raise UsageError(
             f"{options.python or env}: {environment.problem or 'there is no environment'}",
             next_command=f"llmdoctor install --profile cpu --env {options.env}",
+        )
+    if environment.version and numbers(environment.version.rstrip("t")) < OLDEST:
+        raise UsageError(
+            f"{environment.executable} is Python {environment.version}; the smoke test needs "
+            f"{'.'.join(map(str, OLDEST))} or newer",
+            next_command=shlex.join(["llmdoctor", "install", "--profile", "cpu"]),
         )
     if options.only or options.backend or options.list:
         listed = _asked(options, partial(row_names, system, environment.executable))

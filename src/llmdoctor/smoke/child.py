@@ -131,7 +131,16 @@ class _Report:
             "done": self._limits.leaving,
         }.get(str(doing), self._limits.imports)
 
+    @property
+    def _hopeless(self) -> bool:
+        return any(
+            one["type"] == "import" and one["package"] == "torch" and one["outcome"] != "ok"
+            for one in self.records
+        )
+
     def _say(self, record: dict[str, Any]) -> None:
+        if self._hopeless:  # every row says the same, and the proof says it once
+            return
         done = self._before + sum(one["type"] == "row" for one in self.records)
         if record["type"] == "importing":
             self._tell(Beat(f"importing {record['package']}"))

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .needs import Gpu, Package
+from .needs import Gpu, Package, unknown_to_transformers
 from .rows import Row, Trial
 
 if TYPE_CHECKING:
@@ -89,6 +89,9 @@ class Backend:
 
     def lacks(self, row: Row) -> tuple[str, str] | None:
         """(outcome, detail) where the package or the GPU is not there; fail if it is broken."""
+        unknown = unknown_to_transformers(self.attention) if self.attention else None
+        if unknown:
+            return "skip", unknown
         package = self.package.lacking() if self.package else None
         if package is not None and package[0] == "fail":
             return package

@@ -26,6 +26,21 @@ class Package:
         return None
 
 
+def unknown_to_transformers(attention: str) -> str | None:
+    """Why the installed transformers cannot run this ``attn_implementation`` for us."""
+    import transformers
+
+    release = f"transformers {transformers.__version__}"
+    try:
+        importlib.import_module("transformers.masking_utils")
+    except ModuleNotFoundError:
+        return f"{release} takes no attention function of others, as 4.53 and newer do"
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    names = ("eager", *ALL_ATTENTION_FUNCTIONS.valid_keys())
+    return None if attention in names else f"{release} knows no {attention}"
+
+
 @dataclass(frozen=True)
 class Gpu:
     """An NVIDIA GPU of compute capability ``least`` or newer, up to ``most`` where one is named."""
