@@ -71,6 +71,35 @@ def test_peft_that_finds_what_it_imports(peft: str, transformers: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("peft", "accelerate", "imports"),
+    [
+        ("0.5.0", "0.20.3", "is_npu_available"),
+        ("0.15.0", "0.31.0", "clear_device_cache"),
+        ("0.18.1", "0.21.0", "clear_device_cache"),
+    ],
+)
+def test_peft_that_imports_what_accelerate_lacks(peft: str, accelerate: str, imports: str) -> None:
+    finding = only(judge("HF003", on(peft=peft, accelerate=accelerate)))
+    assert (finding.cause, finding.severity) == ("accelerate-too-old", "error")
+    assert imports in finding.detail
+    assert "accelerate" in finding.title
+
+
+@pytest.mark.parametrize(
+    ("peft", "accelerate"),
+    [("0.4.0", "0.20.3"), ("0.5.0", "0.21.0"), ("0.14.0", "0.31.0"), ("0.15.0", "0.32.0")],
+)
+def test_peft_that_finds_what_it_imports_from_accelerate(peft: str, accelerate: str) -> None:
+    assert judge("HF003", on(peft=peft, accelerate=accelerate)).outcome == "pass"
+
+
+def test_peft_beside_two_that_are_too_old_is_told_of_both() -> None:
+    machine = on(peft="0.18.0", transformers="4.41.2", accelerate="0.30.1")
+    causes = {finding.cause for finding in judge("HF003", machine).findings}
+    assert causes == {"peft-transformers-mismatch", "accelerate-too-old"}
+
+
+@pytest.mark.parametrize(
     ("transformers", "name", "version", "cause"),
     [
         ("4.57.6", "huggingface_hub", "1.3.0", "hf-hub-version-conflict"),
@@ -96,7 +125,15 @@ def test_an_accelerate_that_the_trainer_refuses_is_a_warning() -> None:
     own = Package("transformers", "5.0.0", requires=("numpy",))
     machine = Machine(environment=venv(own, Package("accelerate", "0.34.2")))
     finding = only(judge("HF004", machine))
-    assert (finding.cause, finding.severity) == (None, "warning")
+    assert (finding.cause, finding.severity) == ("accelerate-too-old", "warning")
+
+
+def test_a_trainer_that_imports_more_of_accelerate_than_it_asks_for() -> None:
+    for transformers in ("4.43.4", "4.44.2"):  # they say >=0.21.0, and import is_mlu_available
+        finding = only(judge("HF004", on(transformers=transformers, accelerate="0.28.0")))
+        assert finding.cause == "accelerate-too-old"
+    assert judge("HF004", on(transformers="4.42.4", accelerate="0.28.0")).outcome == "pass"
+    assert judge("HF004", on(transformers="4.44.2", accelerate="0.29.0")).outcome == "pass"
 
 
 def test_packages_inside_the_range_pass_and_an_unknown_transformers_is_skipped() -> None:

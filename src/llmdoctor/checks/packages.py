@@ -17,6 +17,7 @@ from llmdoctor.machine import Environment, Machine
 _CAUSES = {
     ("*", "huggingface-hub"): "hf-hub-version-conflict",
     ("*", "tokenizers"): "tokenizers-version-conflict",
+    ("*", "accelerate"): "accelerate-too-old",
     ("peft", "transformers"): "peft-transformers-mismatch",
     ("torchvision", "torch"): "torchvision-torch-mismatch",
     ("torchaudio", "torch"): "torchvision-torch-mismatch",
@@ -131,6 +132,7 @@ def _move_out(machine: Machine, paths: tuple[str, ...]) -> tuple[tuple[str, ...]
     also=(
         "hf-hub-version-conflict",
         "tokenizers-version-conflict",
+        "accelerate-too-old",
         "peft-transformers-mismatch",
         "torchvision-torch-mismatch",
         "xformers-torch-mismatch",

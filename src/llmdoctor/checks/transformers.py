@@ -17,8 +17,13 @@ from llmdoctor.machine import Package
 _RANGES = (
     ("huggingface-hub", "hub", "hf-hub-version-conflict", True),
     ("tokenizers", "tokenizers", "tokenizers-version-conflict", True),
-    ("accelerate", "accelerate", None, False),
+    ("accelerate", "accelerate", "accelerate-too-old", False),
 )
+# What peft imports from: its name in a sentence, and the cause where it lacks what is imported.
+_OF_PEFT = {
+    "transformers": ("Transformers", "peft-transformers-mismatch"),
+    "accelerate": ("accelerate", "accelerate-too-old"),
+}
 
 
 @check("HF001", cause="torch-too-old-for-transformers", readers=("environment",))
@@ -92,44 +97,60 @@ def torch_load_refused(case: Case) -> Answer:
     )
 
 
-@check("HF003", cause="peft-transformers-mismatch", readers=("environment",))
+@check(
+    "HF003",
+    cause="peft-transformers-mismatch",
+    also=("accelerate-too-old",),
+    readers=("environment",),
+)
 def peft_imports_missing(case: Case) -> Answer:
-    """The installed peft imports what Transformers does not have.
+    """The installed peft imports what Transformers or accelerate does not have.
 
-    What: Compares peft and Transformers by a table of the classes that peft imports from it.
+    What: Compares peft with Transformers and accelerate, by a table of what peft imports from them.
 
-    Why: peft's metadata names no range for Transformers, so installers put any two together. The
-    import of peft then ends with "cannot import name ...", and so does that of Transformers'
-    trainer and of diffusers, which import peft when it is there.
+    Why: peft's metadata names no range for Transformers, and a lowest accelerate that is older than
+    what it needs, so installers put any of them together. The import of peft then ends with "cannot
+    import name ...", and so does that of Transformers' trainer and of diffusers, which import peft
+    when it is there.
 
-    Remedy: Install a peft of the time of that Transformers.
+    Remedy: Install a peft of the time of the other package, or update accelerate.
 
     Known problems: Only what is imported at once is known, not what fails later.
     """
-    environment = case.machine.environment
-    peft, transformers = environment.package("peft"), environment.package("transformers")
-    if peft is None or transformers is None:
-        return Skip("peft or Transformers is not installed")
+    peft = case.machine.environment.package("peft")
+    if peft is None:
+        return Skip("peft is not installed")
+    others = [name for name in _OF_PEFT if case.machine.environment.package(name)]
+    if not others:
+        return Skip("neither Transformers nor accelerate is installed")
+    return tuple(_not_imported(case, peft))
+
+
+def _not_imported(case: Case, peft: Package) -> Iterator[Finding]:
     from llmdoctor.tables.read import read_table
 
+    environment = case.machine.environment
     for row in read_table("transformers")["peft"]:
-        affected = allows(row["peft"], peft.version)
-        if affected and allows(row["transformers"], transformers.version) is False:
-            return finding(
+        name, other = row["package"], environment.package(row["package"])
+        if other is None or not allows(row["peft"], peft.version):
+            continue
+        if allows(row["has"], other.version) is False:
+            yield finding(
                 peft_imports_missing,
-                f"peft {peft.version} imports {row['imports']}, which Transformers has only in "
-                f"{row['transformers']}; {transformers.version} is installed.",
-                evidence=(f"peft {peft.version}", f"transformers {transformers.version}"),
+                f"peft {peft.version} imports {row['imports']}, which {name} has only in "
+                f"{row['has']}; {other.version} is installed.",
+                title=f"The installed peft imports what {_OF_PEFT[name][0]} does not have",
+                cause=_OF_PEFT[name][1],
+                evidence=(f"peft {peft.version}", f"{name} {other.version}"),
                 where=environment.path,
-                remedy=install(case, "Install a peft and a Transformers of the same time."),
+                remedy=install(case, f"Install a peft and {_OF_PEFT[name][0]} of the same time."),
             )
-    return None
 
 
 @check(
     "HF004",
     cause=None,
-    also=("hf-hub-version-conflict", "tokenizers-version-conflict"),
+    also=("hf-hub-version-conflict", "tokenizers-version-conflict", "accelerate-too-old"),
     readers=("environment",),
 )
 def outside_transformers_range(case: Case) -> Answer:

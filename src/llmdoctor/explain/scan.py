@@ -1,14 +1,16 @@
 """Find many templates in a log of any size, in one pass and bounded memory.
 
 The log goes by in blocks. Most templates' longest fixed part is in no block at all, which a plain
-substring search tells; only around where it is does the template's pattern run, within a window of
-fixed length, so that no log and no template makes the search superlinear.
+substring search tells, of many templates at once by what their fixed parts have in common; only
+around where it is does the template's pattern run, within a window of fixed length, so that no log
+and no template makes the search superlinear.
 """
 
 from __future__ import annotations
 
 import bisect
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -23,6 +25,7 @@ TRIED = 50  # places in one block where one template is looked for
 SHOWN = 400  # characters of a line that are quoted
 _BEFORE, _AFTER = 600, 1600  # squeezed characters around a literal in which its message lies
 _FRAMES = 8192  # squeezed characters before a message in which its traceback lies
+_SHARED = 6  # characters that the fixed parts of several templates have in common
 _PACKAGES = ("site-packages/", "site-packages\\", "dist-packages/")
 
 
@@ -72,7 +75,7 @@ class Scanner:
     """Feed it lines, then ask what was seen."""
 
     def __init__(self, templates: Iterable[Template]) -> None:
-        self._templates = tuple(dict.fromkeys(templates))
+        self._groups = _grouped(dict.fromkeys(templates))
         self._seen: dict[Template, list[Sighting]] = {}
         self._numbers: list[int] = []
         self._texts: list[str] = []
@@ -97,9 +100,11 @@ class Scanner:
 
     def _search(self) -> None:
         block = _Block(self._numbers, self._texts, self._carried)
-        for template in self._templates:
-            if template.literal in block.joined:
-                self._look(block, template)
+        for shared, templates in self._groups.items():
+            if shared in block.joined:
+                for template in templates:
+                    if template.literal in block.joined:
+                        self._look(block, template)
         keep, size = len(self._texts), 0
         while keep and size + len(self._texts[keep - 1]) < CARRIED:
             keep -= 1
@@ -127,6 +132,25 @@ class Scanner:
                 found.append(_sighting(block, match, template.words))
         if not found:
             del self._seen[template]
+
+
+def _grouped(templates: Iterable[Template]) -> dict[str, list[Template]]:
+    """Templates by a few characters that they share: where those are not, none of them is.
+
+    There are many more templates than such groups, and most blocks of a log have none.
+    """
+    parts = {template: _pieces(template.literal) for template in templates}
+    common = Counter(piece for pieces in parts.values() for piece in pieces)
+    groups: dict[str, list[Template]] = {}
+    for template, pieces in parts.items():
+        groups.setdefault(max(pieces, key=lambda piece: (common[piece], piece)), []).append(
+            template
+        )
+    return groups
+
+
+def _pieces(literal: str) -> set[str]:
+    return {literal[at : at + _SHARED] for at in range(max(len(literal) - _SHARED + 1, 1))}
 
 
 def _sighting(block: _Block, match: re.Match[str], words: frozenset[str]) -> Sighting:
