@@ -13,7 +13,7 @@ from llmdoctor.machine import Library, Package
 _WHEELS: dict[str, tuple[str, str | None]] = {
     "libcublas": ("cublas", "cublaslt-library-conflict"),
     "libcublasLt": ("cublas", "cublaslt-library-conflict"),
-    "libcudnn": ("cudnn", None),
+    "libcudnn": ("cudnn", "cudnn-library-conflict"),
     "libcusparse": ("cusparse", "nvjitlink-ld-library-path"),
     "libnvJitLink": ("nvjitlink", "nvjitlink-ld-library-path"),
     "libnccl": ("nccl", None),
@@ -25,7 +25,7 @@ _ONE_VERSION = ("libcudnn",)
 @check(
     "CUDA009",
     cause=None,
-    also=("cublaslt-library-conflict", "nvjitlink-ld-library-path"),
+    also=("cublaslt-library-conflict", "nvjitlink-ld-library-path", "cudnn-library-conflict"),
     severity="warning",
     readers=("libraries", "library", "environment"),
 )
