@@ -28,6 +28,7 @@ FLOORS = {
         "locked",
         "machine",
         "network",
+        "pasted",
         "plan",
         "profile",
         "proof",

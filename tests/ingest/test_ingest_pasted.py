@@ -13,8 +13,8 @@ import pytest
 
 from ingest.reports import EVERY, shared
 from llmdoctor import ingest, wire
-from llmdoctor.ingest import clean
 from llmdoctor.machine import Machine
+from llmdoctor.pasted import decoded, is_binary
 
 TEXTS = {**EVERY, **{case["id"]: case["input"] for case in shared()}}
 
@@ -68,8 +68,8 @@ def test_pasting_changes_no_fact(name: str, change: str) -> None:
 @pytest.mark.parametrize("name", TEXTS)
 def test_the_encoding_changes_no_fact(name: str, encoding: str) -> None:
     data = TEXTS[name].encode(encoding)
-    text = clean.decode(data)
-    assert not clean.is_binary(text)
+    text = decoded(data)
+    assert not is_binary(text)
     assert read(text) == read(TEXTS[name])
 
 

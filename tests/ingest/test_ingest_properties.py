@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from ingest.reports import EVERY
 from llmdoctor import ingest, wire
 from llmdoctor.errors import LlmdoctorError
-from llmdoctor.ingest import clean
 from llmdoctor.machine import Machine
+from llmdoctor.pasted import decoded, is_binary
 
 LINES = sorted({line for text in EVERY.values() for line in text.splitlines()})
 WORDS = sorted({word for line in LINES for word in line.split()})
@@ -39,8 +39,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_decoded(data: bytes) -> None:
-    text = clean.decode(data)
-    clean.is_binary(text)
+    text = decoded(data)
+    is_binary(text)
     read(text)
 
 

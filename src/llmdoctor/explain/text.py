@@ -12,11 +12,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from llmdoctor.errors import UsageError
+from llmdoctor.pasted import HEAD, encoding_of, is_binary, without_escapes
 
 LONGEST = 1 << 16  # characters; a longer line is read as several of the same number
-_PEEK = 4096  # bytes that tell the encoding
-
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 
 # What other programs write before each line of the one whose words matter. Every arm needs a
 # character that no message begins with, so that few lines cost more than one look.
@@ -67,8 +65,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, str]]:
 
 
 def _clean(line: str) -> str:
-    if "\x1b" in line:
-        line = _ESCAPES.sub("", line)
+    line = without_escapes(line)
     if not line.isascii():
         line = line.translate(_PLAIN)
     prefix = _PREFIX.match(line)
@@ -95,32 +92,20 @@ def _decoded(chunks: Iterable[bytes]) -> Iterator[str]:
     head = b""
     for chunk in chunks:
         head += chunk
-        if decoder is None and len(head) < _PEEK:
+        if decoder is None and len(head) < HEAD:
             continue
-        decoder = decoder or codecs.getincrementaldecoder(_encoding(head))("replace")
+        decoder = decoder or _decoder(head)
         yield decoder.decode(head)
         head = b""
-    if decoder is None:
-        decoder = codecs.getincrementaldecoder(_encoding(head))("replace")
+    decoder = decoder or _decoder(head)
     yield decoder.decode(head, final=True)
 
 
-def _encoding(head: bytes) -> str:
-    """UTF-8, or the UTF-16 that PowerShell writes with and without its mark."""
-    sample = head[: _PEEK - _PEEK % 2]
-    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    half = max(len(sample) // 2, 1)
-    encoding = "utf-8-sig"
-    if sample[1::2].count(0) > max(0.4 * half, 2 * sample[::2].count(0)):
-        encoding = "utf-16-le"
-    elif sample[::2].count(0) > max(0.4 * half, 2 * sample[1::2].count(0)):
-        encoding = "utf-16-be"
-    text = sample.decode(encoding, "replace")
-    strange = sum(character < " " and character not in "\t\n\f\r\x08\x1b" for character in text)
-    if strange > 0.02 * len(text):
+def _decoder(head: bytes) -> codecs.IncrementalDecoder:
+    encoding = encoding_of(head)
+    if is_binary(head[:HEAD].decode(encoding, "replace")):
         raise UsageError(
             "this is no text but binary data",
             next_command="pip install PACKAGE 2>&1 | llmdoctor explain -",
         )
-    return encoding
+    return codecs.getincrementaldecoder(encoding)("replace")

@@ -1,13 +1,14 @@
-"""From bytes to the lines that a tool printed: what pasting has done to them is taken off."""
+"""From a text to the lines that a tool printed: what pasting has done to them is taken off."""
 
 from __future__ import annotations
 
 import html
 import re
 
+from llmdoctor.pasted import without_escapes
+
 LONGEST_LINE = 4096  # characters; the longest that a tool prints is the list of CPU flags
 
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)")
 _TAG = re.compile(
     r"</?(?:details|summary|pre|code|samp|p|br|div|span|b|strong|em|i|ul|ol|li|table|tbody|tr|td"
     r"|th|blockquote|h[1-6])(?:\s[^<>\n]{0,200})?/?>",
@@ -20,35 +21,12 @@ _MARKS = {**_RULES, **_INVISIBLE, **_BLANKS}
 _BULLET = re.compile(r"(?:[-*•+]|\d{1,2}\.) +(?:\[[ xX]\] +)?")
 
 
-def decode(data: bytes) -> str:
-    """Bytes of a file or a pipe as text: UTF-8, or the UTF-16 that PowerShell writes.
-
-    UTF-16 without its mark is known by every second byte being zero, as Latin text has it.
-    """
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", "replace")
-    head = data[:4096]
-    if len(head) >= 4 and head.count(0) * 3 > len(head):
-        little = head[1::2].count(0) > head[::2].count(0)
-        return data.decode("utf-16-le" if little else "utf-16-be", "replace")
-    return data.decode("utf-8-sig", "replace")
-
-
-def is_binary(text: str) -> bool:
-    """Whether decoded text holds what no tool prints: control characters, or broken bytes."""
-    head = text[:65536]
-    strange = sum(head.count(chr(code)) for code in range(32) if code not in (8, 9, 10, 12, 13, 27))
-    return (strange + head.count("\ufffd")) * 50 > len(head)
-
-
 def lines_of(text: str) -> list[str]:
     """The lines without colours, quote marks, bullets, fences, HTML and outer blanks.
 
     A progress bar's last state is kept. Lines are cut at `LONGEST_LINE` characters.
     """
-    text = text.translate(_MARKS).replace("\r\n", "\n")
-    if "\x1b" in text:
-        text = _ANSI.sub("", text)
+    text = without_escapes(text.translate(_MARKS).replace("\r\n", "\n"))
     if "<" in text:
         text = _TAG.sub("", _without_comments(text))
     if "&" in text:

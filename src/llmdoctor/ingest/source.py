@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from llmdoctor import ingest
 from llmdoctor.errors import UnreadableError, UsageError
-from llmdoctor.ingest import clean, snapshot
+from llmdoctor.ingest import snapshot
 from llmdoctor.machine import Machine
+from llmdoctor.pasted import decoded, is_binary
 from llmdoctor.probe.paths import absolute
 from llmdoctor.system import System
 
@@ -36,8 +37,8 @@ def load(system: System, path: str) -> Machine:
         raise _too_large(path)
     if not data.strip():
         raise UsageError(f"--from {path}: {name} is empty", next_command=snapshot.SAVE)
-    text = clean.decode(data)
-    if clean.is_binary(text):
+    text = decoded(data)
+    if is_binary(text):
         raise UsageError(f"--from {path}: {name} is not text", next_command=snapshot.SAVE)
     return ingest.read(text, name)
 
