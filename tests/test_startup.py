@@ -54,17 +54,19 @@ LATE = (
 )
 
 
+def names(*words: str, cwd: Path, codes: tuple[int, ...] = (0,)) -> set[str]:
+    """The modules that `python WORDS` imports."""
+    command = [sys.executable, "-X", "importtime", *words]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
+    assert done.returncode in codes, done.stderr[-2000:]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
 def imported(*arguments: str, cwd: Path, codes: tuple[int, ...] = (0,)) -> set[str]:
     """The modules that `python -m llmdoctor ARGUMENTS` imports, beyond a bare interpreter's."""
-
-    def names(*words: str) -> set[str]:
-        command = [sys.executable, "-X", "importtime", *words]
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
-        assert done.returncode in codes, done.stderr[-2000:]
-        lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
-        return {line.rpartition("|")[2].strip() for line in lines}
-
-    return names("-m", "llmdoctor", *arguments) - names("-c", "pass")
+    modules = names("-m", "llmdoctor", *arguments, cwd=cwd, codes=codes)
+    return modules - names("-c", "pass", cwd=cwd)
 
 
 def of(modules: set[str], *packages: str) -> list[str]:
@@ -76,6 +78,19 @@ def test_a_check_imports_only_what_it_looks_and_judges_with(tmp_path: Path) -> N
     assert of(modules, "llmdoctor.probe", "llmdoctor.checks")  # it did look and judge
     assert of(modules, *HEAVY) == []
     assert of(modules, *(f"llmdoctor.{name}" for name in LATE)) == []
+
+
+def test_what_a_check_starts_with_parses_no_toml_and_knows_no_table(tmp_path: Path) -> None:
+    """Tables, policies and slips of the pen are looked at where there are some."""
+    modules = names(
+        "-c",
+        "import llmdoctor.cli.check, llmdoctor.diagnose, llmdoctor.policy, llmdoctor.tables, "
+        "llmdoctor.render.documents",
+        cwd=tmp_path,
+    )
+    assert of(modules, "tomllib", "tomli", "difflib", "datetime") == []
+    tables = ("llmdoctor.tables", "llmdoctor.tables.ages", "llmdoctor.tables.read")
+    assert of(modules, "llmdoctor.tables") == [*tables]
 
 
 def test_help_imports_next_to_nothing(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ docs/reference/policy.md is the same for those who write one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Literal
 
 from llmdoctor import checks, wire
@@ -118,6 +117,8 @@ def _fits(item: Ignore, where: str, today: str) -> None:
     _known((item.code,), where)
     if not item.reason.strip():
         raise _error(f"{where}: its reason is empty: say why it is accepted")
+    from datetime import date  # only a project with a policy needs it
+
     if not isinstance(item.until, date):
         given = "it has no date" if item.until is None else f"until is {item.until!r}"
         raise _error(

@@ -8,7 +8,6 @@ few shapes that our words are made of: scalars, `X | None`, `tuple[X, ...]`, `di
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import importlib
 import types
@@ -84,7 +83,9 @@ def _load_dataclass(kind: type, data: object, path: str) -> object:
     hints = _hints(kind)
     for key in data:
         if key not in hints:
-            near = difflib.get_close_matches(str(key), hints, n=1)
+            from difflib import get_close_matches  # only a slip of the pen needs it
+
+            near = get_close_matches(str(key), hints, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else f"; known: {_names(hints)}"
             raise WireError(path, f"unknown key {key!r}{meant}")
     values: dict[str, object] = {}

@@ -11,39 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from llmdoctor.tables.ages import outdated
-from llmdoctor.tables.drivers import (
-    DriverFloor,
-    compare_driver,
-    cuda_of_variant,
-    driver_floor,
-    driver_of_jetpack,
-    gpu_driver,
-    is_older_driver,
-    last_driver_branch,
-    toolkit_driver,
-)
-from llmdoctor.tables.gpus import (
-    Feature,
-    any_runs_on,
-    capability_of,
-    feature,
-    feature_minimum,
-    generation_of,
-    gpu_names,
-    nearest_gpu_names,
-    other_vendor,
-    runs_on,
-)
-from llmdoctor.tables.poetry import PoetryRules, poetry_rules
 from llmdoctor.tables.read import dates_read, table_date
-from llmdoctor.tables.releases import (
-    Build,
-    TorchRelease,
-    UnknownRelease,
-    pypi_default_variant,
-    torch_release,
-    torch_releases,
-)
 
 if TYPE_CHECKING:
     from llmdoctor.tables.attention import (
@@ -53,7 +21,39 @@ if TYPE_CHECKING:
         preferred_attention,
         transformers_release,
     )
+    from llmdoctor.tables.drivers import (
+        DriverFloor,
+        compare_driver,
+        cuda_of_variant,
+        driver_floor,
+        driver_of_jetpack,
+        gpu_driver,
+        is_older_driver,
+        last_driver_branch,
+        toolkit_driver,
+    )
+    from llmdoctor.tables.gpus import (
+        Feature,
+        any_runs_on,
+        capability_of,
+        feature,
+        feature_minimum,
+        generation_of,
+        gpu_names,
+        nearest_gpu_names,
+        other_vendor,
+        runs_on,
+    )
     from llmdoctor.tables.pins import NoPin, Pin, Place, pin_for, pinned_packages
+    from llmdoctor.tables.poetry import PoetryRules, poetry_rules
+    from llmdoctor.tables.releases import (
+        Build,
+        TorchRelease,
+        UnknownRelease,
+        pypi_default_variant,
+        torch_release,
+        torch_releases,
+    )
     from llmdoctor.tables.triton_pins import NoTriton, TritonPin, triton_for
     from llmdoctor.tables.wheel_choice import WheelMatch, find_wheel
     from llmdoctor.tables.wheel_names import WheelName, parse_wheel_name
@@ -111,7 +111,7 @@ __all__ = [
     "wheels_of",
 ]
 
-# Only a plan needs these: half of the import time of this package, which every check pays.
+# Imported when one of them is asked for: a check of a machine needs few of them.
 _LATER = {
     "attention": (
         "Transformers",
@@ -120,7 +120,39 @@ _LATER = {
         "preferred_attention",
         "transformers_release",
     ),
+    "drivers": (
+        "DriverFloor",
+        "compare_driver",
+        "cuda_of_variant",
+        "driver_floor",
+        "driver_of_jetpack",
+        "gpu_driver",
+        "is_older_driver",
+        "last_driver_branch",
+        "toolkit_driver",
+    ),
+    "gpus": (
+        "Feature",
+        "any_runs_on",
+        "capability_of",
+        "feature",
+        "feature_minimum",
+        "generation_of",
+        "gpu_names",
+        "nearest_gpu_names",
+        "other_vendor",
+        "runs_on",
+    ),
     "pins": ("NoPin", "Pin", "Place", "pin_for", "pinned_packages"),
+    "poetry": ("PoetryRules", "poetry_rules"),
+    "releases": (
+        "Build",
+        "TorchRelease",
+        "UnknownRelease",
+        "pypi_default_variant",
+        "torch_release",
+        "torch_releases",
+    ),
     "triton_pins": ("NoTriton", "TritonPin", "triton_for"),
     "wheel_choice": ("WheelMatch", "find_wheel"),
     "wheel_names": ("WheelName", "parse_wheel_name"),

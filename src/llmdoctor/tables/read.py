@@ -9,18 +9,18 @@ from typing import Any
 
 from llmdoctor.paths import profiles_dir
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-
 _read: list[str] = []
 
 
 @cache
 def read_table(name: str) -> dict[str, Any]:
     """Parse ``profiles/tables/NAME.toml``; NAME may hold a folder, as in ``wheels/x``."""
+    # Here, since a look that no table judges does without the parser, and its regular expressions.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
     text = (profiles_dir() / "tables" / f"{name}.toml").read_text(encoding="utf-8")
     table: dict[str, Any] = tomllib.loads(text)
     _read.append(name)
