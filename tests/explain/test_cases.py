@@ -3,7 +3,7 @@
 All are from public issue threads. `first.json` holds those that the first rules were written for.
 The others are in two halves: the rules were tuned on the one ("tune"); of the other ("held") only
 the names of the causes that were missed were looked at, so that its accuracy is about what a new log
-may expect. `fresh.json` and `later.json` were gathered afterwards, the latter in two goes, and each
+may expect. `fresh.json` and `later.json` were gathered afterwards, the latter in three goes, and each
 was measured before any rule was changed for it; what it showed was mended then.
 docs/explanation/explain.md says more.
 """
