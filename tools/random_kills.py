@@ -162,6 +162,8 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    # A shell's background job ignores interrupts, and so would every program that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     draw = random.Random(options.seed)  # noqa: S311 - moments to kill at, no secrets
     scenes = [Scene(name) for name in SCENES]
     for scene in scenes:
