@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 import llmdoctor
+from support.venvs import site_packages
 
 SMOKE = Path(llmdoctor.__file__).parent / "inside" / "smoke"
 
@@ -33,6 +34,13 @@ class Run:
         """The rows by name, such as sdpa/MATH/infer/fp32."""
         keys = ("backend", "kernel", "mode", "dtype")
         return {"/".join(row[key] for key in keys): row for row in self.of("row")}
+
+
+def put(env: Path, package: str, source: str) -> None:
+    """A package of this name, perhaps within another, that has only this source."""
+    folder = site_packages(env) / package
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(source)
 
 
 def run_smoke(

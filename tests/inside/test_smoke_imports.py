@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from inside.conftest import REAL
-from inside.smoke_runs import Run, run_smoke
+from inside.smoke_runs import Run, put, run_smoke
 from support.venvs import python_of, site_packages
 
 
@@ -16,12 +16,6 @@ def outcome_and_detail(run: Run) -> set[tuple[str, str]]:
 
 def imports(run: Run) -> list[tuple[Any, ...]]:
     return [(r["package"], r["outcome"], r["error"], r["message"]) for r in run.of("import")]
-
-
-def put(env: Path, package: str, source: str) -> None:
-    folder = site_packages(env) / package
-    folder.mkdir()
-    (folder / "__init__.py").write_text(source)
 
 
 def test_without_torch_every_row_fails_and_says_so(env: Path, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ class Backend:
         """What ran instead of the kernel asked for, in words; None when all is as asked."""
         asked = f"{self.name}/{self.kernel}"
         if not kernels:
-            return f"silent fallback: no attention kernel was seen, asked for {asked}"
+            return f"silent fallback: no kernel was seen, asked for {asked}"
         strangers = sorted(set(kernels) - self.may_run)
         if strangers:
             return f"silent fallback: {' and '.join(strangers)} ran, asked for {asked}"

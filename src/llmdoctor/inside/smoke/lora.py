@@ -17,7 +17,8 @@ from .numerics import rel_rms
 from .observe import observed
 from .rows import Measure, Trial
 
-PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
+# in_proj is Mamba's; its other layers must have none: the kernels take their weights past peft.
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "in_proj")
 RANK = 4
 ALPHA = 8
 # lora_B starts at zero, so lora_A has no gradient in the first step: two at least are needed.

@@ -22,6 +22,8 @@ OPERATORS = (
     ("flash_attn::", "flash_attention_2"),
     ("flash_attn_3::", "flash_attention_3"),
     ("flash_attn_4::", "flash_attention_4"),
+    # transformers' own Mamba, in Python: the kernels have their softplus within
+    ("aten::softplus", "slow path"),
 )
 SOFTMAX = "aten::_softmax"
 # FlashAttention 4 is written in Python and registers no operator: its autograd functions, which
@@ -51,23 +53,35 @@ def _flex_calls(kernels: Counter[str]) -> Iterator[None]:
 
 
 @contextmanager
-def observed(kernels: Counter[str]) -> Iterator[None]:
-    """Count the attention kernels called in this block into ``kernels``, forward and backward."""
-    with profile(activities=[ProfilerActivity.CPU]) as profiler, _flex_calls(kernels):
+def operators(calls: Counter[str]) -> Iterator[None]:
+    """Count the operators of torch called in this block into ``calls``, by their names."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
         yield
     # The raw events, since building profiler.events() takes forty times as long and costs more
     # than all the models together.
-    operators = Counter(event.name() for event in profiler.profiler.kineto_results.events())
-    for operator, calls in operators.items():
+    calls.update(event.name() for event in profiler.profiler.kineto_results.events())
+
+
+@contextmanager
+def observed(kernels: Counter[str]) -> Iterator[None]:
+    """Count the attention kernels called in this block into ``kernels``, forward and backward."""
+    seen: Counter[str] = Counter()
+    flex: Counter[str] = Counter()
+    with operators(seen), _flex_calls(flex):
+        yield
+    kernels.update(attention_kernels(seen, flex["flex"]) + flex)
+
+
+def attention_kernels(seen: Counter[str], flex: int = 0) -> Counter[str]:
+    """The kernels of attention among the operators seen; ``flex`` calls were flex_attention's."""
+    kernels: Counter[str] = Counter()
+    for operator, calls in seen.items():
         for beginning, kernel in OPERATORS:
             if operator.startswith(beginning):
                 kernels[kernel] += calls
     if not any(kernels[f"flash_attention_{version}"] for version in (2, 3)):
-        kernels["flash_attention_4"] += sum(operators[name] for name in FLASH_FUNCTIONS)
+        kernels["flash_attention_4"] += sum(seen[name] for name in FLASH_FUNCTIONS)
     # MATH and flex take exactly one softmax and the fused kernels none: whatever is left is
     # attention written in Python. (The loss uses log_softmax, greedy decoding none.)
-    eager = operators[SOFTMAX] - kernels["MATH"] - kernels["flex"]
-    if eager > 0:
-        kernels["eager"] += eager
-    for kernel in [kernel for kernel, calls in kernels.items() if not calls]:
-        del kernels[kernel]
+    eager = seen[SOFTMAX] - kernels["MATH"] - flex
+    return +kernels + Counter(eager=max(eager, 0))

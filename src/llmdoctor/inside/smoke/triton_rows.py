@@ -14,12 +14,10 @@ import triton
 
 from . import heads, triton_attention
 from .backends import Backend
+from .calls import COMPILED, INTERPRETED, require_triton
 from .lab import Lab
-from .rows import Trial, Unsupported
+from .rows import Trial
 from .triton_attention import Launched
-
-COMPILED = "compiled"
-INTERPRETED = "interpreter"
 
 
 def infer(lab: Lab, backend: Backend, dtype: str) -> Trial:  # noqa: ARG001 - as every proof
@@ -48,13 +46,7 @@ class Calls:
     def __init__(self, lab: Lab) -> None:
         self.kernels: Counter[str] = Counter()
         self._sizes: dict[str, int] = {}
-        interpreted = not isinstance(triton_attention.forward_kernel, triton.runtime.JITFunction)
-        if interpreted and lab.device != "cpu":
-            raise Unsupported(
-                f"TRITON_INTERPRET is set, so nothing would be compiled for {lab.device}"
-            )
-        if not interpreted and lab.device == "cpu":
-            raise Unsupported(f"Triton compiles for a GPU; {_no_driver()}")
+        require_triton(triton_attention.forward_kernel, lab.device)
 
     def attend(self, inputs: heads.Heads) -> torch.Tensor:
         """Our kernel, as a function that torch can differentiate."""
@@ -76,12 +68,3 @@ class Calls:
         """Triton's version, and what it made."""
         sizes = [f"{name} assembled to {size} bytes" for name, size in self._sizes.items()]
         return (f"triton {triton.__version__}", *sizes)
-
-
-def _no_driver() -> str:
-    """What Triton itself says where it finds no GPU."""
-    try:
-        target = triton.runtime.driver.active.get_current_target()
-    except RuntimeError as error:
-        return f"here it finds none: {error}"
-    return f"it would for {target.backend}:{target.arch}, see the rows of that device"
