@@ -72,17 +72,41 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-n", "auto", *session.posargs, env=proof)
 
 
+def patient(session: nox.Session, name: str, *packages: str) -> str:
+    """An environment with these packages, kept for the next run; gives its interpreter."""
+    folder = os.path.abspath(os.path.join(session.cache_dir, name))  # noqa: PTH100, PTH118
+    python = os.path.join(folder, "Scripts" if os.name == "nt" else "bin", "python")  # noqa: PTH118
+    session.run("python", "-m", "venv", folder)
+    session.run(python, "-m", "pip", "install", "-q", *packages, external=True)
+    return python
+
+
 @nox.session
 def interpreted(session: nox.Session) -> None:
     """Kernels written in Triton under its interpreter, and assembled; not part of CI."""
     session.install(".", *TEST)
-    patient = os.path.abspath(os.path.join(session.cache_dir, "triton"))  # noqa: PTH100, PTH118
-    session.run("python", "-m", "venv", patient)
-    python = os.path.join(patient, "Scripts" if os.name == "nt" else "bin", "python")  # noqa: PTH118
-    packages = ("torch==2.13.0", "triton==3.9.0", "transformers==5.23.0", "peft==0.21.2")
-    session.run(python, "-m", "pip", "install", "-q", *packages, external=True)
-    there = {"LLMDOCTOR_TEST_TRITON_PYTHON": python, "LLMDOCTOR_TEST_SMOKE_PYTHON": python}
-    session.run("pytest", "-v", "tests/inside/test_smoke_triton.py", *session.posargs, env=there)
+    stack = ("torch==2.13.0", "transformers==5.23.0", "peft==0.21.2")
+    building = ("einops>=0.8.1", "setuptools", "wheel", "packaging", "ninja")
+    mamba = patient(session, "mamba", *stack, "triton==3.9.0", *building)
+    sources = ("mamba-ssm==2.3.2.post1", "causal-conv1d==1.7.0")  # for their Python alone
+    words = ("install", "-q", "--no-cache-dir", "--no-deps", "--no-build-isolation", *sources)
+    python_alone = {
+        f"{package}_{what}": "TRUE"
+        for package in ("MAMBA", "CAUSAL_CONV1D")
+        for what in ("SKIP_CUDA_BUILD", "FORCE_BUILD")
+    }
+    session.run(mamba, "-m", "pip", *words, env=python_alone, external=True)
+    # Triton 3.9 has no block pointers any more; Triton 3.5 cannot interpret with a newer numpy
+    older = ("triton==3.5.1", "numpy==2.3.5", "retention==1.0.7", "einops>=0.8.1")
+    retention = patient(session, "retention", "torch==2.13.0", *older)
+    there = {
+        "LLMDOCTOR_TEST_SMOKE_PYTHON": mamba,
+        "LLMDOCTOR_TEST_TRITON_PYTHON": mamba,
+        "LLMDOCTOR_TEST_MAMBA_PYTHON": mamba,
+        "LLMDOCTOR_TEST_RETENTION_PYTHON": retention,
+    }
+    files = ("tests/inside/test_smoke_triton.py", "tests/inside/test_smoke_interpreted.py")
+    session.run("pytest", "-v", *files, *session.posargs, env=there)
 
 
 @nox.session
