@@ -138,4 +138,8 @@ def test_a_cuda_index_of_uv_without_markers_excludes_macs() -> None:
     assert (on_mac.cause, on_mac.severity) == ("uv-index-variant-platform", "error")
     assert judge("PROJ004", uses("uv", limited=True)).outcome == "pass"
     assert judge("PROJ004", uses("uv", url=CU128.replace("cu128", "cpu"))).outcome == "pass"
-    assert judge("PROJ004", uses("poetry")).outcome == "skip"
+    of_poetry = only(judge("PROJ004", uses("poetry", explicit=True)))
+    assert 'source = "torch-index", markers = ' in remedy(of_poetry).summary
+    assert remedy(of_poetry).commands == (("poetry", "lock"),)
+    assert judge("PROJ004", uses("poetry", limited=True)).outcome == "pass"
+    assert judge("PROJ004", Machine(project=PROJECT)).outcome == "skip"

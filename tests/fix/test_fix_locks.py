@@ -30,6 +30,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is foreign
 
 TAG = "cp312-cp312-win_amd64"
 FOREIGN = f"fakefa-1.0-{TAG}.whl"
+INSTALL = ("install", "--no-root", "--no-interaction")
 
 
 def fixed(desk: Desk, code: str) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def test_a_foreign_wheel_gets_its_marker_and_the_pins_stay(
     text = pyproject_text("tool.poetry", dependencies={"alpha": ">=1.0"}, extra=source)
     entry = f'fakefa = {{ {kind} = "{address}" }}  # ours\n'
     text = text.replace('"alpha" = ">=1.0"\n', '"alpha" = ">=1.0"\n' + entry)
-    locked_by(desk, poetry, text)
+    before = locked_by(desk, poetry, text)
     loopback_index.add("simple", build_wheel(tmp_path, "alpha", "2.0"))
 
     repair = fixed(desk, "LOCK003")
@@ -104,6 +105,13 @@ def test_a_foreign_wheel_gets_its_marker_and_the_pins_stay(
     assert f'{kind} = "{address}", markers = "{marker}"}}  # ours' in manifest
     assert versions(desk) == {"alpha": "1.0", "fakefa": "1.0"}
     is_fresh(desk, poetry)
+    if kind == "url":  # a path it would have installed without looking
+        assert run_poetry(desk, poetry, *INSTALL).returncode == 0
+        (desk.project / "pyproject.toml").write_text(text)
+        (desk.project / "poetry.lock").write_text(before)
+        failed = run_poetry(desk, poetry, *INSTALL)
+        assert failed.returncode != 0
+        assert "cannot be installed in the current environment" in failed.stdout
 
 
 @real
@@ -263,6 +271,49 @@ def test_a_uv_project_that_is_right_has_nothing_to_repair(of_uv: Desk) -> None:
     before = snapshot(of_uv.project)
     assert of_uv.json("fix", "--select", "LOCK", "--yes", code=0)["steps"] == []
     assert_same_tree(before, snapshot(of_uv.project))
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"), [(TAG, "LOCK004"), ("cp314-cp314-manylinux_2_17_x86_64", "LOCK005")]
+)
+def test_uv_refuses_what_has_no_file_for_here(
+    of_uv: Desk, loopback_index: LoopbackIndex, tmp_path: Path, tag: str, code: str
+) -> None:
+    """The finding is right: uv stops at the same package. What to pin instead is the owner's."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    loopback_index.add("simple", build_wheel(tmp_path, "narrow", "1.0", tag=tag))
+    edit(of_uv, '"alpha>=1",', '"alpha>=1",\n    "narrow",')
+    uv(of_uv, "lock")
+    uv(of_uv, "venv", "--python", python)
+    found = of_uv.json("check", "--select", "LOCK")["findings"]
+    assert [item["code"] for item in found] == [code]
+    assert "narrow 1.0 is for" in found[0]["evidence"][0]
+    uv(of_uv, "sync", "--locked", "--dry-run", code=2)
+    (left,) = of_uv.json("fix", "--select", "LOCK", "--yes", code=1)["repairs"]
+    assert left["safety"] == "manual"
+
+
+# --- what lies there instead of a lock ------------------------------------------------------
+
+
+def test_a_lock_of_50_mb_is_not_read_and_nothing_is_touched(desk: Desk) -> None:
+    poetry_files.poetry_project(desk.project)
+    with (desk.project / "poetry.lock").open("a") as file:
+        file.write("# 45678\n" * (50 << 17))
+    before = snapshot(desk.project)
+    document = desk.json("check", "--select", "LOCK")
+    assert {item["outcome"] for item in document["verdicts"]} == {"skip"}
+    assert any("larger than 8 MiB" in item["reason"] for item in document["verdicts"])
+    assert desk.json("fix", "--select", "LOCK", "--yes", code=0)["steps"] == []
+    assert_same_tree(before, snapshot(desk.project))
+
+
+@pytest.mark.parametrize("name", ["Pipfile.lock", "pdm.lock"])
+def test_a_lock_of_another_tool_is_no_lock_of_ours(desk: Desk, name: str) -> None:
+    poetry_files.poetry_project(desk.project)
+    (desk.project / "poetry.lock").rename(desk.project / name)
+    assert desk.json("check", "--select", "LOCK", code=0)["findings"] == []
+    assert desk.json("fix", "--select", "LOCK", "--yes", code=0)["steps"] == []
 
 
 # --- the parts ------------------------------------------------------------------------------

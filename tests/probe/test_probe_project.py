@@ -151,6 +151,28 @@ def test_tool_is_told_by_lock_and_table(tmp_path: Path) -> None:
     assert read(tmp_path).tool == "uv", "with two locks the manifest's own table decides"
 
 
+@pytest.mark.parametrize(
+    ("use", "limited"),
+    [
+        ('{ version = ">=2.6", source = "pt" }', False),
+        ('{ version = ">=2.6", source = "PT", markers = "sys_platform == \'linux\'" }', True),
+        ('{ version = ">=2.6", source = "pt", platform = "linux" }', True),
+        ('[{ version = "2.6", source = "pt", platform = "linux" }, { version = "2.6" }]', True),
+        ('">=2.6"', False),
+    ],
+)
+def test_markers_say_for_which_platforms_poetry_takes_the_pytorch_index(
+    tmp_path: Path, use: str, limited: bool
+) -> None:
+    text = poetry.pyproject_text(
+        "tool.poetry", sources={"pt": "https://download.pytorch.org/whl/cu126"}
+    )
+    head, tail = text.split("[[tool.poetry.source]]")
+    (tmp_path / "pyproject.toml").write_text(f"{head}torch = {use}\n[[tool.poetry.source]]{tail}")
+    (place,) = read(tmp_path).torch_places
+    assert (place.explicit, place.limited) == (True, limited)
+
+
 # --- where the environment is ---------------------------------------------------------------
 
 HOME = "/home/ann"

@@ -129,7 +129,7 @@ def poetry_inside(case: Case) -> Answer:
     )
 
 
-@check("LOCK001", cause=None, readers=("project",))
+@check("LOCK001", cause=None, readers=("project", "lock"))
 def lock_unreadable(case: Case) -> Answer:
     """The lock file cannot be read.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from llmdoctor.checks._facts import line_in, sentence
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._versions import allows
+from llmdoctor.checks.poetry import lock_command
 from llmdoctor.finding import Remedy
+from llmdoctor.machine import Project
 
 
 @check("PROJ001", cause=None, readers=("project",))
@@ -117,21 +119,22 @@ def torch_source_for_everything(case: Case) -> Answer:
 def torch_build_for_some_platforms(case: Case) -> Answer:
     """The project's CUDA index of torch serves some platforms only.
 
-    What: Looks whether a uv project uses a CUDA index of PyTorch without a marker that says for
-    which platforms.
+    What: Looks whether a uv or Poetry project uses a CUDA index of PyTorch without a marker that
+    says for which platforms.
 
-    Why: uv locks for all platforms at once. That index has no wheel for macOS, so there the lock
-    cannot be installed: "can't be installed because it doesn't have a source distribution or wheel
-    for the current platform".
+    Why: Both lock for all platforms at once. That index has no wheel for macOS, so there the lock
+    cannot be installed: uv says "can't be installed because it doesn't have a source distribution
+    or wheel for the current platform", Poetry "Unable to find installation candidates".
 
-    Remedy: Give the source a marker (`marker = "sys_platform == 'linux'"`), with the CPU index for
-    the rest; or say with `tool.uv.environments` what the project is for.
+    Remedy: Give the source a marker (`marker = "sys_platform == 'linux'"`; in Poetry `markers` at
+    the dependency), with the CPU index for the rest; or say with `tool.uv.environments` what the
+    project is for.
 
     Known problems: A project that is used on one platform alone is not harmed.
     """
     project, host = case.machine.project, case.machine.host
-    if project is None or project.tool != "uv" or not project.torch_places:
-        return Skip("this is no uv project with a PyTorch index")
+    if project is None or not project.torch_places:
+        return Skip("the project names no PyTorch index")
     open_ended = [
         place
         for place in project.torch_places
@@ -153,10 +156,18 @@ def torch_build_for_some_platforms(case: Case) -> Answer:
         where=project.root,
         line=open_ended[0].line,
         remedy=Remedy(
-            f'In [tool.uv.sources] write torch = [{{ index = "{open_ended[0].name}", marker = '
-            "\"sys_platform == 'linux' or sys_platform == 'win32'\" }], and lock again.",
+            f"{_for_platforms(project, open_ended[0].name)}, and lock again.",
             "ask",
-            (("uv", "lock"),),
+            (lock_command(case.machine),),
         ),
-        url="https://docs.astral.sh/uv/guides/integration/pytorch/",
+        url="https://docs.astral.sh/uv/guides/integration/pytorch/"
+        if project.tool == "uv"
+        else "https://python-poetry.org/docs/repositories/#explicit-package-sources",
     )
+
+
+def _for_platforms(project: Project, index: str) -> str:
+    marker = "\"sys_platform == 'linux' or sys_platform == 'win32'\""
+    if project.tool == "uv":
+        return f'In [tool.uv.sources] write torch = [{{ index = "{index}", marker = {marker} }}]'
+    return f'Write torch = {{ version = "...", source = "{index}", markers = {marker} }}'

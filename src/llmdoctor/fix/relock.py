@@ -14,6 +14,7 @@ from typing import Any
 
 from llmdoctor.fix.repair import Bench
 from llmdoctor.installers import CLEARED
+from llmdoctor.probe.manifest import poetry_tables
 from llmdoctor.probe.toml import get, parse_toml
 from llmdoctor.redact import redact_text
 from llmdoctor.tables import poetry_rules
@@ -144,18 +145,15 @@ def _copy(bench: Bench, manifest: str, copy: str) -> str | None:
 
 def local_paths(manifest: dict[str, Any]) -> Iterator[str]:
     """Every file and folder that a manifest takes a package from."""
-    poetry, uv = get(manifest, "tool", "poetry"), get(manifest, "tool", "uv")
-    tables = [get(poetry, "dependencies"), get(poetry, "dev-dependencies"), get(uv, "sources")]
-    groups = get(poetry, "group")
-    if isinstance(groups, dict):
-        tables += [get(group, "dependencies") for group in groups.values()]
-    for table in tables:
-        for value in table.values() if isinstance(table, dict) else ():
-            for item in value if isinstance(value, list) else [value]:
-                if isinstance(get(item, "path"), str):
-                    yield str(get(item, "path"))
-                if get(item, "workspace") is True:
-                    yield ".."  # lies in the workspace, wherever that is
+    uv = get(manifest, "tool", "uv")
+    sources = get(uv, "sources")
+    values = sources.values() if isinstance(sources, dict) else ()
+    of_uv = (item for value in values for item in (value if isinstance(value, list) else [value]))
+    for item in (*poetry_tables(manifest), *of_uv):
+        if isinstance(path := get(item, "path"), str):
+            yield path
+        if get(item, "workspace") is True:
+            yield ".."  # lies in the workspace, wherever that is
     if get(uv, "workspace") is not None:
         yield ".."
     listed = get(manifest, "project", "dependencies")

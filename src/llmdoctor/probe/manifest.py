@@ -44,12 +44,28 @@ def torch_places(manifest: dict[str, Any], tool: str, text: str) -> tuple[TorchP
 
 
 def _of_poetry(manifest: dict[str, Any]) -> Iterator[TorchPlace]:
+    uses = [use for use in poetry_tables(manifest) if use.get("source")]
     for source in _tables(get(manifest, "tool", "poetry", "source")):
         url = source.get("url")
-        if isinstance(url, str) and _TORCH_INDEX.match(url):
-            yield TorchPlace(
-                str(source.get("name")), url, explicit=source.get("priority") == "explicit"
-            )
+        if not (isinstance(url, str) and _TORCH_INDEX.match(url)):
+            continue
+        name = str(source.get("name"))
+        own = [use for use in uses if str(use["source"]).lower() == name.lower()]
+        limited = bool(own) and all("markers" in use or "platform" in use for use in own)
+        yield TorchPlace(name, url, source.get("priority") == "explicit", limited)
+
+
+def poetry_tables(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The dependencies of a Poetry project that are tables: one, or one for each of its choices."""
+    poetry = get(manifest, "tool", "poetry")
+    groups = get(poetry, "group")
+    tables = [get(poetry, "dependencies"), get(poetry, "dev-dependencies")]
+    tables += [
+        get(g, "dependencies") for g in (groups.values() if isinstance(groups, dict) else ())
+    ]
+    for table in tables:
+        for value in table.values() if isinstance(table, dict) else ():
+            yield from _tables(value if isinstance(value, list) else [value])
 
 
 def _of_uv(manifest: dict[str, Any]) -> Iterator[TorchPlace]:

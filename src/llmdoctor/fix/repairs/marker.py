@@ -14,6 +14,7 @@ from llmdoctor.fix.relock import differences, relock
 from llmdoctor.fix.repair import Bench, Repair, manual
 from llmdoctor.locked import Unfit
 from llmdoctor.plan import Write
+from llmdoctor.probe.manifest import poetry_tables
 from llmdoctor.probe.toml import get
 
 
@@ -53,10 +54,10 @@ def say_platform(bench: Bench, found: Finding) -> Repair:
     )
 
 
-def _mark(document: MutableMapping[str, Any], item: Unfit) -> bool:
+def _mark(document: dict[str, Any], item: Unfit) -> bool:
     """Add the marker to each entry that names the wheel and has none; False where none does."""
     marker, marked = marker_for(item), False
-    for entry in _tables(document):
+    for entry in poetry_tables(document):
         if item.address in (entry.get("url"), entry.get("path")) and "markers" not in entry:
             _put(entry, "markers", marker)
             marked = True
@@ -76,19 +77,6 @@ def _put(entry: MutableMapping[str, Any], key: str, value: str) -> None:
         entry.append(key, value)
     else:
         entry[key] = value
-
-
-def _tables(document: object) -> Iterator[MutableMapping[str, Any]]:
-    """Poetry's entries that are tables: one for a dependency, or one for each of its choices."""
-    poetry = get(document, "tool", "poetry")
-    groups = get(poetry, "group")
-    tables = [get(poetry, "dependencies"), get(poetry, "dev-dependencies")]
-    tables += [get(group, "dependencies") for group in _values(groups)]
-    for table in tables:
-        for value in _values(table):
-            for entry in value if isinstance(value, list) else [value]:
-                if isinstance(entry, MutableMapping):
-                    yield entry
 
 
 def _lists(document: object) -> Iterator[list[Any]]:
