@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -118,7 +119,9 @@ def _machine(system: System, question: Question) -> Machine:
     if question.environment is not None and machine.environment.kind == "missing":
         raise UsageError(  # nothing would be judged, and that would look healthy
             f"--env {question.environment}: there is no environment",
-            next_command=f"llmdoctor install --profile cpu --env {question.environment}",
+            next_command=shlex.join(
+                ["llmdoctor", "install", "--profile", "cpu", "--env", question.environment]
+            ),
         )
     if question.python is not None and machine.environment.kind == "broken":
         raise UsageError(

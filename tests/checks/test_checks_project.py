@@ -52,7 +52,7 @@ def test_only_what_fits_as_it_is_becomes_a_command() -> None:
     assert "with a newer NVIDIA driver" in way.summary
     assert way.commands == (
         ("llmdoctor", "profiles"),
-        ("llmdoctor", "install", "--profile", "cpu"),
+        ("llmdoctor", "install", "--profile", "cpu", "--env", "/srv/project/.venv"),
     )
 
 

@@ -37,6 +37,10 @@ def test_the_first_error_is_the_root_cause(folder: Path) -> None:
     skipped = {verdict.code for verdict in verdicts if verdict.outcome == "skip"}
     assert skipped >= set(expect.get("skipped", ()))
     assert not any(verdict.outcome == "crash" for verdict in verdicts)
+    for argv in (argv for item in findings if item.remedy for argv in item.remedy.commands):
+        inside = machine.environment.kind in ("venv", "conda", "broken")
+        if argv[:2] == ("llmdoctor", "install") and inside:
+            assert argv[argv.index("--env") + 1] == machine.environment.path, argv
     declared = {check.code: check for check in CHECKS}
     for finding in findings:
         assert declared[finding.code].may_name(finding.cause), finding

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from llmdoctor.checks._access import gpu_access, rocm_torch
 from llmdoctor.checks._framework import Case
@@ -24,7 +24,15 @@ def install_command(case: Case, *options: str, env: bool = True) -> tuple[str, .
     names = [profile.name for profile in case.profiles]
     if not names:
         names = ["mainline" if case.wants_gpu and _is_for_cuda(case) else "cpu"]
-    chosen = [word for name in names for word in ("--profile", name)]
+    return install_profiles(case, names, *options, env=env)
+
+
+def install_profiles(
+    case: Case, names: Iterable[str], *options: str, env: bool = True
+) -> tuple[str, ...]:
+    """`llmdoctor install` for these profiles, as they are named here, into what was looked at."""
+    spelled = {profile.name: profile.spelled for profile in case.profiles}
+    chosen = [word for name in names for word in ("--profile", spelled.get(name, name))]
     return ("llmdoctor", "install", *chosen, *(_env(case) if env else ()), *options)
 
 
@@ -53,7 +61,7 @@ def replace(case: Case, name: str) -> Remedy:
     profile = None if rocm_torch(case) else _PROFILES.get(name)
     if profile and profile not in {wanted.name for wanted in case.profiles}:
         summary = "Install the wheel that was built for the torch here."
-        return Remedy(summary, "ask", (install_profile(case, profile),))
+        return Remedy(summary, "ask", (install_profiles(case, [profile]),))
     return install(case, "Install packages that were built for each other.")
 
 
@@ -71,11 +79,6 @@ def reinstall(environment: Environment, requirements: Sequence[str]) -> Remedy:
     again = "--reinstall" if command[0] == "uv" else "--ignore-installed"
     words = (*command, again, "--no-deps", *requirements)
     return Remedy("Reinstall the same versions.", "ask", (words,))
-
-
-def install_profile(case: Case, name: str) -> tuple[str, ...]:
-    """`llmdoctor install` for one profile, whatever else is wanted."""
-    return ("llmdoctor", "install", "--profile", name, *_env(case))
 
 
 def new_environment(case: Case, summary: str) -> Remedy:

@@ -15,7 +15,7 @@ from llmdoctor.checks._facts import (
     usable_torch,
 )
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
-from llmdoctor.checks._remedies import install
+from llmdoctor.checks._remedies import install, install_profiles
 from llmdoctor.finding import Finding, Remedy
 from llmdoctor.machine import Gpu
 from llmdoctor.visible import visible
@@ -76,7 +76,7 @@ def no_gpu(case: Case) -> Answer:
                 else ", or a machine with an NVIDIA GPU."
             ),
             "ask",
-            (("llmdoctor", "install", "--profile", "cpu"),),
+            (install_profiles(case, ["cpu"]),),
         ),
     )
 
@@ -332,6 +332,6 @@ def _lacks(case: Case, profile: Profile, needed: Feature, seen: _Seen) -> Findin
         remedy=Remedy(
             f"Leave out {profile.name} and use SDPA attention (the default).",
             "ask",
-            (("llmdoctor", "install", *(word for name in rest for word in ("--profile", name))),),
+            (install_profiles(case, rest),),
         ),
     )

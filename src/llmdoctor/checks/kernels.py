@@ -8,7 +8,7 @@ from llmdoctor.checks._access import gpu_access
 from llmdoctor.checks._built_for import architectures
 from llmdoctor.checks._facts import capability, parts, usable_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
-from llmdoctor.checks._remedies import install, replace
+from llmdoctor.checks._remedies import install, install_profiles, replace
 from llmdoctor.finding import Finding, Remedy
 from llmdoctor.machine import Gpu
 from llmdoctor.visible import visible
@@ -40,7 +40,7 @@ def half_of_mamba(case: Case) -> Answer:
         f"{missing[0]} is missing: Mamba models take the slow way without it.",
         evidence=tuple(f"{p.name} {p.version}" for p in environment.packages if p.name in names),
         where=environment.path,
-        remedy=Remedy("Install both.", "ask", (("llmdoctor", "install", "--profile", "mamba"),)),
+        remedy=Remedy("Install both.", "ask", (install_profiles(case, ["mamba"]),)),
     )
 
 
@@ -75,7 +75,7 @@ def no_triton_on_windows(case: Case) -> Answer:
         remedy=Remedy(
             "Install the one that goes with torch.",
             "ask",
-            (("llmdoctor", "install", "--profile", "triton"),),
+            (install_profiles(case, ["triton"]),),
         ),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from llmdoctor.checks._facts import parts, usable_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
-from llmdoctor.checks._remedies import install, install_profile, pip
+from llmdoctor.checks._remedies import install, install_profiles, pip
 from llmdoctor.finding import Finding, Remedy
 from llmdoctor.machine import Package
 from llmdoctor.wheel_tags import Misfit, misfit
@@ -225,7 +225,7 @@ def wrong_namesake(case: Case) -> Iterator[Finding]:
                 "ask",
                 (
                     pip(environment, "uninstall", package.name),
-                    install_profile(case, row["profile"]),
+                    install_profiles(case, [row["profile"]]),
                 ),
             ),
         )

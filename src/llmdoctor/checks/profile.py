@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llmdoctor.checks._framework import ANY, Answer, Case, Skip, check, finding
+from llmdoctor.checks._remedies import install_profiles
 from llmdoctor.finding import Remedy
 
 
@@ -43,7 +44,7 @@ def profile_does_not_fit(case: Case) -> Answer:
 def _alternatives(case: Case) -> tuple[tuple[str, ...], ...]:
     offered = case.choice.alternatives if case.choice else ()
     return tuple(
-        ("llmdoctor", "install", *(word for name in other.profiles for word in ("--profile", name)))
+        install_profiles(case, other.profiles)
         for other in offered
         if other.profiles and other.fits_here
     )

@@ -6,6 +6,7 @@ folder that is gone afterwards. With `--network` the places that packages come f
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -211,7 +212,7 @@ def _proof(options: Namespace) -> Proof | None:
     if options.format != "html":
         raise UsageError(
             "--smoke is shown by --format html alone",
-            next_command=f"llmdoctor check --format html --smoke {options.smoke}",
+            next_command=f"llmdoctor check --format html --smoke {shlex.quote(options.smoke)}",
         )
     from llmdoctor import proof, saved
     from llmdoctor.system.local import Local

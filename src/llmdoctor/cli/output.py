@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -121,7 +122,9 @@ def ready(output: str, what: str = "report") -> str:
         why = "is a folder" if place.is_dir() else f"there is no folder {place.parent}"
         raise UsageError(
             f"cannot write the {what} to {output}: {why}",
-            next_command=f"mkdir -p {place.parent}" if not place.is_dir() else None,
+            next_command=shlex.join(["mkdir", "-p", str(place.parent)])
+            if not place.is_dir()
+            else None,
         )
     if not os.access(place if place.exists() else place.parent, os.W_OK):
         raise UsageError(f"cannot write the {what} to {output}: no permission")

@@ -54,7 +54,7 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
     if environment.executable is None or environment.kind in ("missing", "broken"):
         raise UsageError(
             f"{options.python or env}: {environment.problem or 'there is no environment'}",
-            next_command=f"llmdoctor install --profile cpu --env {options.env}",
+            next_command=f"llmdoctor install --profile cpu --env {shlex.quote(options.env)}",
         )
     if environment.version and numbers(environment.version.rstrip("t")) < OLDEST:
         raise UsageError(
