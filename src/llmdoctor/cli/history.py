@@ -110,18 +110,20 @@ def _days(word: str) -> int:
 def undo(parser: Parser, words: Sequence[str]) -> int:
     """Put an environment back as it was before a run."""
     parser.add_argument("run", nargs="?", metavar="ID", help="Default: the newest in --env.")
-    parser.add_argument("--env", metavar="DIR", default=".venv", help="The environment.")
+    parser.add_argument("--env", metavar="DIR", help="The environment; default: the project's.")
     parser.flag("--yes", "-y", text="Do not ask.")
     parser.report(verbose=False)
     parser.examples("llmdoctor undo --env .venv", "llmdoctor undo 20261120180000-0417 --yes")
     options = parser.read(words)
 
     from llmdoctor import undo as taking_back
+    from llmdoctor.install import usual_environment
     from llmdoctor.render import documents
     from llmdoctor.system.local import Local
 
     system = Local()
-    entry = taking_back.find(system, options.run, options.env)
+    place = options.env or usual_environment(system, ".", "auto")
+    entry = taking_back.find(system, options.run, place)
 
     def report(outcome: str, text: str, error: str | None = None) -> None:
         emit(
