@@ -100,7 +100,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Refuse what was typed."""
-        raise UsageError(f"{self.prog}: {message}", next_command=f"{self.prog} --help")
+        raise UsageError(f"{self._command}: {message}", next_command=f"{self.prog} --help")
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

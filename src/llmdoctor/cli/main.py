@@ -47,7 +47,7 @@ def run(words: Sequence[str]) -> int:
 
         what = "option" if name.startswith("-") else "command"
         raise UsageError(
-            f"there is no {what} {name!r}{nearest(name, list(COMMANDS))}",
+            f"there is no {what} {name!r}{nearest(name, [*COMMANDS, '--help', '--version'])}",
             next_command="llmdoctor --help",
         )
     from importlib import import_module

@@ -43,7 +43,7 @@ def emit(
     elif format in ("markdown", "html"):
         text = _sheet(format, document, write)
     elif line is not None:
-        text = line
+        text = " ".join("".join(sign if sign.isprintable() else " " for sign in line).split())
     else:
         from llmdoctor.render import terminal
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _SIGNS = {"error": "✗", "warning": "!", "note": "·", "pass": "✓", "fail": "✗", "skip": "-"}
 _PLAIN = {"✗": "x", "✓": "ok", "·": "*", "→": "->", "…": "...", "≥": ">="}
 _HARD = "\N{NO-BREAK SPACE}"
+# What would steer a terminal, or turn the direction of writing: a log may hold anything.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 STYLES = {
     "error": "bold red",
     "warning": "yellow",
@@ -102,6 +104,7 @@ class Screen(Paper):
         )
 
     def _signs(self, text: str) -> str:
+        text = _STEERING.sub("\ufffd", text)
         if self._unicode:
             return text
         for sign, plain in _PLAIN.items():
