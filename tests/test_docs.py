@@ -1,6 +1,6 @@
 """Every command of the README and of docs/ is one that the program takes; the harmless ones are run.
 
-`LLMDOCTOR_TEST_UPDATE=1` writes the README's block of `--help` anew.
+`LLMDOCTOR_TEST_UPDATE=1` writes anew what commands say in the README.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ PAGES = [
 ]
 EXAMPLES = ROOT / "docs" / "reference" / "commands.md"  # they name files of somebody
 HARMLESS = ("check", "profiles", "explain", "history")
-HELP = re.compile(r"(?<=<!-- llmdoctor --help -->\n```text\n).*?(?=\n```)", re.DOTALL)
+# What a command says stands below a comment with its words, and is written anew by the test.
+SAID = re.compile(r"(<!-- llmdoctor (.*?) -->\n```text\n)(.*?)(?=\n```)", re.DOTALL)
 
 
 class ReadError(Exception):
@@ -117,13 +118,31 @@ def test_pages_show_commands() -> None:
     )
 
 
-def test_the_readmes_help_is_the_programs(desk: Desk) -> None:
+def test_the_readmes_blocks_are_what_the_commands_say(desk: Desk) -> None:
     text = README.read_text("utf-8")
-    help_text = desk.run("--help").stdout.rstrip("\n")
+    (desk.project / "tests").symlink_to(ROOT / "tests")
+    said = {
+        words: desk.run(*shlex.split(words), code=(0, 1)).stdout.strip()
+        for _, words, _ in SAID.findall(text)
+    }
+    assert "--help" in said
     if os.environ.get("LLMDOCTOR_TEST_UPDATE"):
-        text = HELP.sub(lambda _: help_text, text, count=1)
+        text = SAID.sub(lambda found: found[1] + said[found[2]], text)
         README.write_text(text, "utf-8", newline="\n")
-    assert HELP.findall(text) == [help_text]
+    assert {words: block for _, words, block in SAID.findall(text)} == said
+
+
+def test_the_tutorials_lora_steps_lower_the_loss(tmp_path: Path) -> None:
+    python = os.environ.get("LLMDOCTOR_TEST_SMOKE_PYTHON")
+    if not python:
+        pytest.skip("LLMDOCTOR_TEST_SMOKE_PYTHON names no environment with a stack")
+    text = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    words = [python, "-W", "ignore", "-c", script]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    losses = [float(line.rpartition(" ")[2]) for line in done.stdout.splitlines()]
+    assert len(losses) == 5, done.stderr
+    assert losses == sorted(losses, reverse=True)
 
 
 def test_the_commits_that_show_how_to_add_something_do() -> None:
