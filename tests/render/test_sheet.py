@@ -32,7 +32,12 @@ PROOF = Proof(
         SmokeRow("sdpa", "MATH", "infer", "bf16", "cuda:0", "timeout", 2.0, detail="<b>60 s</b> & more"),
         SmokeRow("xformers", "default", "infer", "fp32", "cuda:0", "skip", detail="not installed"),
     ),
-    {"executable": "/opt/llm/bin/python", "cuda": "12.8"},
+    {
+        "python": {"version": "3.12.7", "executable": "/home/alice/.venv/bin/python"},
+        "packages": {"torch": "2.9.1+cu128", "transformers": "5.0.1", "peft": None},
+        "cuda": "12.8",
+        "device": {"type": "cuda", "name": "NVIDIA GeForce RTX 4090"},
+    },
 )  # fmt: skip
 
 
@@ -153,6 +158,10 @@ def test_a_proofs_page_shows_the_matrix_and_every_time_as_a_bar() -> None:
     assert "fp32 fail" in flat
     assert "NOT proven: 2 pass, 1 fail, 1 timeout, 1 skip" in flat
     assert "nothing is proven for training" in flat
+    assert (
+        "Python 3.12.7 · torch 2.9.1+cu128 · transformers 5.0.1 · NVIDIA GeForce RTX 4090" in flat
+    )
+    assert "alice" not in page.words
 
 
 def test_the_data_of_a_page_is_what_json_says() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from llmdoctor import __version__
 from llmdoctor.proof import Proof, SmokeRow
@@ -13,9 +13,19 @@ from llmdoctor.render.page_parts import framed, prose, text
 def page(proof: Proof) -> str:
     """A whole smoke test as one page."""
     heading = shown.verdict(proof)
-    python = proof.environment.get("executable") or proof.environment.get("python")
-    seen = f" · {text(str(python))}" if python else ""
-    return framed(heading, [f'<p class="soft">llmdoctor {__version__}{seen}</p>'], section(proof))
+    seen = " · ".join([f"llmdoctor {__version__}", *_seen(proof.environment)])
+    return framed(heading, [f'<p class="soft">{text(seen)}</p>'], section(proof))
+
+
+def _seen(environment: Mapping[str, object]) -> Iterator[str]:
+    """The versions that ran, and on what; no path, since that could name somebody."""
+    for what, name in (("python", "version"), ("packages", "torch"), ("packages", "transformers")):
+        known = environment.get(what)
+        if isinstance(known, Mapping) and known.get(name):
+            yield f"{'Python' if what == 'python' else name} {known[name]}"
+    device = environment.get("device")
+    if isinstance(device, Mapping) and device.get("name"):
+        yield str(device["name"])
 
 
 def section(proof: Proof) -> Iterator[str]:
