@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import select
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +75,56 @@ def test_zsh_takes_the_script(tmp_path: Path) -> None:
     code = f"autoload -Uz compinit; compinit -D; source {path}; print $_comps[llmdoctor]"
     done = subprocess.run([shell("zsh"), "-fc", code], capture_output=True, text=True, check=True)
     assert (done.stdout.strip(), done.stderr) == ("_llmdoctor", "")
+
+
+# What a person presses in zsh: Tab, and a key that shows the line as it then is.
+ZSH = """
+PROMPT=; zle_highlight=(); autoload -Uz compinit; compinit -D; source {script}
+function show() {{ print -r -- "<<$BUFFER>>"; BUFFER=; zle accept-line }}
+zle -N show; bindkey '^X' show; print rea''dy
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a terminal of POSIX")
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("llmdoctor pl", "llmdoctor plan "),
+        ("llmdoctor check --format sa", "llmdoctor check --format sarif "),
+        ("llmdoctor plan --profile main", "llmdoctor plan --profile mainline "),
+    ],
+)
+def test_zsh_completes_at_a_terminal(typed: str, line: str, tmp_path: Path) -> None:
+    import pty
+
+    path = tmp_path / "_llmdoctor"
+    path.write_text(script("zsh"))
+    ours, theirs = pty.openpty()
+    environ = {"HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    zsh = subprocess.Popen(
+        [shell("zsh"), "-fi"], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        env={**environ, "TERM": "dumb"},
+    )  # fmt: skip
+    try:
+        os.write(ours, ZSH.format(script=path).encode())
+        until(ours, "ready")
+        os.write(ours, f"{typed}\t\x18".encode())
+        assert until(ours, ">>").partition("<<")[2] == f"{line}>>"
+    finally:
+        zsh.kill()
+        zsh.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+def until(terminal: int, end: str) -> str:
+    """What a terminal shows, up to a text."""
+    text, last = "", time.monotonic() + 20
+    while end not in text:
+        assert time.monotonic() < last, text
+        if select.select([terminal], [], [], 0.1)[0]:
+            text += os.read(terminal, 65536).decode(errors="replace")
+    return text[: text.index(end) + len(end)]
 
 
 def test_powershell_takes_the_script(tmp_path: Path) -> None:
