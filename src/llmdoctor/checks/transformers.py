@@ -104,7 +104,7 @@ def torch_load_refused(case: Case) -> Answer:
     readers=("environment",),
 )
 def peft_imports_missing(case: Case) -> Answer:
-    """The installed peft imports what Transformers or accelerate does not have.
+    """The installed peft imports what another package does not have.
 
     What: Compares peft with Transformers and accelerate, by a table of what peft imports from them.
 
