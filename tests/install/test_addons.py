@@ -190,6 +190,19 @@ def test_where_a_wheel_does_not_load_the_next_one_of_the_catalogue_is_tried(
 
 
 @needs_linux
+def test_where_no_other_wheel_can_be_had_the_failure_is_the_first_one_s(
+    with_gpu: Workstation,
+) -> None:
+    world, glibc = with_gpu.world, platform.libc_ver()[1]
+    broken = {**FLASH, "flash_attn_2_cuda.py": "raise ImportError('undefined symbol: _ZN3c10')"}
+    with_gpu.offer(HERE, "linux", glibc, modules=broken)
+    done = world.json("install", "--profile", "flashattn", "--yes", "--no-smoke", code=4)
+    assert done["outcome"] == "restored"
+    assert "undefined symbol" in done["error"]
+    assert world.leftovers() == []
+
+
+@needs_linux
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_a_catalogue_address_without_its_wheel_leaves_nothing_behind(
     with_gpu: Workstation, installer: str

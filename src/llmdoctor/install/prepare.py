@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from llmdoctor import closure, pip_config, resolve, sources, target, verify
 from llmdoctor.checks import Case, gates
-from llmdoctor.errors import RolledBackError
+from llmdoctor.errors import LlmdoctorError, RolledBackError
 from llmdoctor.finding import Finding
 from llmdoctor.install import patient, with_poetry
 from llmdoctor.install.occupied import CODE as IN_USE
@@ -83,7 +83,11 @@ def another(
         return None
     say(f"{' and '.join(avoid)} cannot be imported here; looking for another one")
     request = replace(prepared.request, avoid=(*prepared.request.avoid, *avoid))
-    found = prepare(system, request, say, on_bytes)
+    try:
+        found = prepare(system, request, say, on_bytes)
+    except LlmdoctorError as error:  # what made the run fail is what the user has to know
+        say(f"there is no other one: {error.message}")
+        return None
     return found if found.plan.choice.feasible and not found.blocked else None
 
 
