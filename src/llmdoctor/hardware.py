@@ -144,6 +144,12 @@ class Nvidia:
     fabric_manager: Literal["running", "stopped", "absent"] | None = None  # None: not looked for
 
     @property
+    def driver_cuda(self) -> tuple[str, ...]:
+        """What the driver says of the highest CUDA it speaks; not the CUDA of a torch that runs."""
+        said = (item.value for item in self.cuda if item.source != "torch.cuda.is_available")
+        return tuple(dict.fromkeys(said))
+
+    @property
     def driver_version(self) -> str | None:
         """The version that the driver's own user-space library or kernel module gives."""
         by_source = {reading.source: reading.value for reading in self.driver}

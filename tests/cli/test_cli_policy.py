@@ -132,8 +132,10 @@ def test_what_is_mended_is_told_of_a_baseline(poor: Desk) -> None:
 )
 def test_a_baseline_that_is_none_is_refused(desk: Desk, text: str | None, why: str) -> None:
     if text is not None:
-        (desk.project / "known.json").write_text(text)
-    assert why in desk.refused("check", "--baseline", "known.json")
+        (desk.project / "mine.json").write_text(text)
+    said = desk.refused("check", "--baseline", "mine.json")
+    assert why in said
+    assert "next: llmdoctor check --write-baseline known.json" in said, "and not over that file"
 
 
 def test_a_baseline_that_cannot_be_written_is_refused_before_the_look(desk: Desk) -> None:

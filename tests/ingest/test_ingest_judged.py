@@ -285,3 +285,35 @@ def test_a_cpu_build_that_conda_lists_beside_a_gpu_is_named_whatever_the_system(
     assert [item.cause for item in report.findings if item.severity == "error"] == [
         "torch-cpu-wheel"
     ]
+
+
+def test_the_linux_driver_s_number_tells_the_system_where_no_table_does(tmp_path: Path) -> None:
+    text = "Driver Version : 450.80.02\nGPU 00000000:01:00.0\n    Product Name : Tesla T4\n"
+    packages = "Package Version\n------- -------\ntorch 2.9.1+cu130\n"
+    report = judged(f"{text}\n{packages}", tmp_path)
+    assert [item.cause for item in report.findings] == ["driver-too-old"]
+
+
+def test_mig_without_an_instance_is_seen_in_nvidia_smi_s_table(tmp_path: Path) -> None:
+    text = SMI.format(driver="550.54.15", cuda="12.4", gpu="NVIDIA A100-SXM4")
+    text += "|                               |                      |              Enabled |\n"
+    assert judged(text, tmp_path).findings == ()
+    report = judged(text + "| MIG devices:  |\n|  No MIG devices found  |\n", tmp_path)
+    assert [item.cause for item in report.findings] == ["mig-without-instances"]
+
+
+def test_a_gb10_with_the_torch_of_its_own_profile_passes_a_preflight(desk: Desk) -> None:
+    gb10 = {**UBUNTU, "torch": "2.10.0+cu130", "cuda": "13.0", "gpu": "GPU 0: NVIDIA GB10"}
+    text = COLLECT_ENV.format(**{**gb10, "driver": "580.95.05"}).replace("x86_64", "aarch64")
+    (desk.project / "it.txt").write_text(text)
+    check = ("check", "--from", "it.txt", "--select", "GPU003", "--fail-on", "warning")
+    assert desk.json(*check, "--profile", "gb10", code=0)["summary"]["note"] == 1
+    desk.json(*check, code=1)
+
+
+def test_the_cuda_of_a_torch_that_runs_is_not_called_the_driver_s(desk: Desk) -> None:
+    text = COLLECT_ENV.format(**{**RTX_5090, "torch": "2.9.1+cu126", "cuda": "12.6"})
+    (desk.project / "it.txt").write_text(text)
+    shown = desk.run("check", "--from", "it.txt", "--format", "markdown", code=[0, 1]).stdout
+    assert "by the driver" not in shown
+    assert "NVIDIA GeForce RTX 5090, compute capability 12.0" in shown

@@ -55,6 +55,8 @@ def driver_too_old_for_torch(case: Case) -> Answer:
     if driver is None:
         return Skip("the driver's version is not known")
     if floor is None:
+        if machine.host.system == "unknown":
+            return Skip("the report does not say which system this is")
         return Skip(f"the driver that CUDA {torch.cuda} needs here is not in the table")
     if driver_floor_unmet(case) is None:
         return None

@@ -295,7 +295,7 @@ def _newer(case: Case, fit: _Fit) -> Finding:
         else "jetson-needs-nvidia-wheel"
         if tegra
         else None,
-        severity="warning" if above else None,
+        severity=_how_grave(case, fit) if above else None,
         evidence=_evidence(fit),
         remedy=Remedy(
             "Nothing has to be done. A newer CUDA build, where one fits, ends the warning."
@@ -305,6 +305,13 @@ def _newer(case: Case, fit: _Fit) -> Finding:
         if tegra
         else install(case, "Install a torch build with code for this GPU."),
     )
+
+
+def _how_grave(case: Case, fit: _Fit) -> Literal["warning", "note"]:
+    """A GPU just above the list of the very torch that was chosen for it is as it should be."""
+    torch, choice = case.machine.environment.torch, case.choice
+    meant = choice and choice.feasible and (choice.torch, choice.variant)
+    return "note" if torch and meant == (fit.torch.partition("+")[0], torch.variant) else "warning"
 
 
 def _older(case: Case, fit: _Fit) -> Finding:

@@ -159,6 +159,7 @@ def ended(command: Callable[[], int]) -> int:
             say(f"next: {error.next_command}")
         return error.exit_code
     except KeyboardInterrupt:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not end the goodbye
         say("llmdoctor: interrupted")
         return 130
     except UnreadableError as error:

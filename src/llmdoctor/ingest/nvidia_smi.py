@@ -23,6 +23,7 @@ _MODULE = re.compile(r"Kernel Module(?: +for +\S+)? +(\d{3}(?:\.\d{1,3}){1,2})")
 _STATES = frozenset({"On", "Off", "N/A", "WDDM", "TCC", "MCDM", "ERR!"})
 # The heads of the column beside the name, which is about a persistence daemon or driver models.
 _SYSTEMS = {"Persistence-M": "linux", "TCC/WDDM": "windows", "Driver-Model": "windows"}
+_UNDIVIDED = "No MIG devices found"  # below the table, where MIG is on
 _BUS = re.compile(r"[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-7]")
 _USED = re.compile(r"/ {0,12}(\d{1,8}) ?MiB")
 _LISTED = re.compile(
@@ -57,6 +58,8 @@ def _head(lines: Iterable[str]) -> Facts:
             system = system or next((_SYSTEMS[word] for word in _SYSTEMS if word in line), None)
         if driver and cuda and system:
             break
+    if driver and system is None and driver[1].count(".") == 2:
+        system = "linux"  # the drivers of Windows have two numbers, also as WSL shows them
     return Facts(
         recognised=("nvidia-smi",) if driver else (),
         system=system,
@@ -94,6 +97,7 @@ def _joined(one: Gpu, other: Gpu) -> Gpu:
         memory=one.memory or other.memory,
         pci=one.pci or other.pci,
         mig=other.mig if one.mig is None else one.mig,
+        mig_devices=other.mig_devices if one.mig_devices is None else one.mig_devices,
     )
 
 
@@ -101,6 +105,7 @@ def _tabled(lines: Sequence[str]) -> Iterator[Gpu]:
     """Rows such as `|   0  Tesla T4   Off  | 00000000:01:00.0 Off |  0 |` and the ones below."""
     gpu: Gpu | None = None
     seen: set[int] = set()
+    divided = None if not any(_UNDIVIDED in line for line in lines) else 0
     for line in lines:
         if line[:1] != "|":
             if gpu and not line.startswith("+-"):
@@ -117,7 +122,8 @@ def _tabled(lines: Sequence[str]) -> Iterator[Gpu]:
         elif gpu and gpu.memory is None and (memory := _USED.search(line)):
             gpu = replace(gpu, memory=int(memory[1]) * _MIB)
         elif gpu and gpu.mig is None and cells[-1] in (["Enabled"], ["Disabled"]):
-            gpu = replace(gpu, mig=cells[-1] == ["Enabled"])
+            on = cells[-1] == ["Enabled"]
+            gpu = replace(gpu, mig=on, mig_devices=divided if on else None)
     if gpu:
         yield gpu
 

@@ -9,6 +9,7 @@ from typing import Literal
 from llmdoctor.finding import Report
 from llmdoctor.machine import Machine
 from llmdoctor.render.remarks import family
+from llmdoctor.tables import capability_of
 
 State = Literal["ok", "warning", "broken", "unknown"]
 
@@ -90,11 +91,12 @@ def _below(name: str, machine: Machine) -> Iterator[str]:
         yield " ".join(word for word in words if word)
     elif name == "GPU":
         for gpu in nvidia.gpus:
-            yield f"{gpu.name} (compute capability {gpu.compute_capability or 'unknown'})"
+            known = gpu.compute_capability or capability_of(gpu.name)
+            yield f"{gpu.name} (compute capability {known or 'unknown'})"
     elif name == "Driver" and nvidia.driver_version:
         yield nvidia.driver_version
     elif name == "CUDA":
-        for value in dict.fromkeys(reading.value for reading in nvidia.cuda):
+        for value in nvidia.driver_cuda:
             yield f"up to {value} by the driver"
         if machine.cuda.nvcc_version:
             yield f"nvcc {machine.cuda.nvcc_version}"

@@ -20,6 +20,7 @@ from llmdoctor.redact import redact, redact_verdict
 from llmdoctor.render import saved
 from llmdoctor.render.markup import code, fence, plain, printable, prose
 from llmdoctor.render.terminal import command
+from llmdoctor.tables import capability_of
 
 LIMIT = 65_536  # characters of a text on GitHub
 _WORDS = 4_000  # of them, for what a person writes around the block
@@ -126,11 +127,12 @@ def _facts(machine: Machine) -> Iterator[tuple[str, str]]:
         yield "C library", f"{host.libc.name} {host.libc.version}" if host.libc else "unknown"
     yield "CPU", _words(host.arch, machine.cpu.model)
     for gpu in nvidia.gpus:
-        yield f"GPU {gpu.index}", f"{gpu.name}, compute capability {gpu.compute_capability or '?'}"
+        known = gpu.compute_capability or capability_of(gpu.name)
+        yield f"GPU {gpu.index}", f"{gpu.name}, compute capability {known or '?'}"
     if not nvidia.gpus:
         yield "GPU", _without(machine, "no NVIDIA GPU seen", "nvidia")
     yield "Driver", nvidia.driver_version or _without(machine, "none", "nvidia", "driver")
-    highest = ", ".join(dict.fromkeys(reading.value for reading in nvidia.cuda))
+    highest = ", ".join(nvidia.driver_cuda)
     nvcc = machine.cuda.nvcc_version
     cuda = [f"up to {highest} by the driver" if highest else "", f"nvcc {nvcc}" if nvcc else ""]
     yield "CUDA", ", ".join(filter(None, cuda)) or _without(machine, "none", "nvidia", "cuda")

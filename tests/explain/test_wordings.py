@@ -1,0 +1,40 @@
+"""Messages whose cause hangs on a word beside them."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmdoctor.explain import explain
+
+HOME = '  File "/home/x/venv/lib/python3.11/site-packages/xformers/__init__.py", line 55\n'
+WINDOWS = '  File "C:\\Users\\x\\venv\\Lib\\site-packages\\xformers\\__init__.py", line 55\n'
+NO_TRITON = "ModuleNotFoundError: No module named 'triton'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (HOME + NO_TRITON, "triton-missing"),
+        (WINDOWS + NO_TRITON, "triton-unavailable-on-windows"),
+        ("OSError: [Errno 28] No space left on device", "disk-full-tmp"),
+        (
+            'could not resize shared memory segment "/PostgreSQL.12": No space left on device',
+            None,
+        ),
+        (
+            "The fast path is not available because one of `(selective_state_update, ...)` is None.",
+            "mamba-kernels-missing",
+        ),
+        ("module 'torch' has no attribute 'float8_e8m0fnu'", "torch-too-old-for-transformers"),
+    ],
+)
+def test_the_cause_follows_the_words_beside_a_message(text: str, cause: str | None) -> None:
+    causes = [named.cause for named in explain([text.encode()]).causes]
+    assert (causes[0] if causes else None) == cause
+
+
+def test_a_module_that_secure_boot_keeps_out_is_explained_with_secure_boot() -> None:
+    text = b"modprobe: ERROR: could not insert 'nvidia': Key was rejected by service"
+    (named, *_) = explain([text]).causes
+    assert named.cause == "driver-missing"
+    assert "Secure Boot" in named.explanation
