@@ -35,11 +35,12 @@ def test_the_paged_names_changed_with_5_0_and_flash_attention_4_came_by_5_23() -
 
 def test_names_that_nobody_read_are_unknown_and_not_those_of_the_neighbour() -> None:
     assert attention_names("5.5.0") is None
-    assert transformers_release("5.5.0").torch == ">=2.4"
 
 
 def test_the_two_majors_need_hub_clients_that_exclude_each_other() -> None:
-    old, new = transformers_release("4.53.1"), transformers_release("5.0.0")
+    old, new = tables.transformers_ranges("4.53.1"), tables.transformers_ranges("5.0.0")
+    assert old is not None
+    assert new is not None
     for version in ("0.36.0", "1.3.0", "1.31.0"):
         assert not (
             SpecifierSet(old.hub).contains(version) and SpecifierSet(new.hub).contains(version)
@@ -50,9 +51,24 @@ def test_every_row_has_specifiers_and_needs_only_for_names_it_knows() -> None:
     rows = read_table("transformers")["release"]
     assert [row["since"] for row in rows] == sorted((row["since"] for row in rows), key=numbers)
     for row in rows:
-        for key in ("python", "torch", "hub", "tokenizers", "kernels"):
+        for key in ("python", "kernels"):
             assert key not in row or SpecifierSet(row[key]), f"{row['since']} {key}"
         assert set(row.get("needs", {})) <= set(row.get("names", ()))
+
+
+def test_the_ranges_of_a_version_are_those_of_the_line_that_began_last() -> None:
+    rows = read_table("transformers")["range"]
+    assert [row["since"] for row in rows] == sorted((row["since"] for row in rows), key=numbers)
+    for row in rows:
+        known = tables.transformers_ranges(f"{row['since']}.1")
+        assert known is not None
+        assert (known.hub, known.tokenizers, known.accelerate) == (
+            row["hub"], row["tokenizers"], row["accelerate"],
+        )  # fmt: skip
+        for text in (known.hub, known.tokenizers, known.accelerate, known.torch):
+            SpecifierSet(text)
+    assert tables.transformers_ranges("4.39.3") is None
+    assert tables.transformers_ranges("99.0") is None
 
 
 def test_every_implementation_is_known_to_a_release_and_its_feature_to_the_gpu_table() -> None:

@@ -151,7 +151,8 @@ def test_nvidia_smi_lists_its_gpus(
         (reports.SMI_520_MIG, "linux"),
         (reports.SMI_520_MIG.replace("Persistence-M", "     TCC/WDDM"), "windows"),
         (reports.SMI_610.replace("Persistence-M", "Driver-Model "), "windows"),
-        (reports.SMI_Q, "unknown"),
+        (reports.SMI_Q, "linux"),  # three numbers: no driver of Windows
+        (reports.SMI_Q.replace("550.54.15", "551.86"), "unknown"),
         ("nvidia-nccl-cu12==2.21.5\ntorch==2.5.1\ntransformers==4.47.1\n", "linux"),
         ("pywin32==308\ntorch==2.5.1+cpu\ntransformers==4.47.1\nnumpy==1.26.4\n", "windows"),
         ("torch==2.5.1\ntransformers==4.47.1\nnumpy==1.26.4\n", "unknown"),

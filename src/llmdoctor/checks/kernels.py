@@ -17,7 +17,12 @@ from llmdoctor.visible import visible
 _CATALOGUE = ("flash-attn", "mamba-ssm", "causal-conv1d")
 
 
-@check("EXT008", cause=None, severity="warning", readers=("environment", "packages"))
+@check(
+    "EXT008",
+    cause="mamba-kernels-missing",
+    severity="warning",
+    readers=("environment", "packages"),
+)
 def half_of_mamba(case: Case) -> Answer:
     """Half of the Mamba kernels is missing.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from llmdoctor.checks._facts import parts, usable_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
@@ -12,7 +12,10 @@ from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Finding
 from llmdoctor.machine import Package
 
-# Package, its key in the table, its cause, and whether Transformers' own metadata names it: then
+if TYPE_CHECKING:
+    from llmdoctor.tables.attention import Ranges
+
+# Package, its name among the ranges, its cause, and whether Transformers' metadata names it: then
 # the table is for lists of packages without metadata only. accelerate is one of its extras.
 _RANGES = (
     ("huggingface-hub", "hub", "hf-hub-version-conflict", True),
@@ -43,10 +46,12 @@ def torch_too_old_for_transformers(case: Case) -> Answer:
     package = case.machine.environment.package("transformers")
     if package is None or torch is None or torch.version is None:
         return Skip("Transformers or torch is not installed")
-    known = _release(package.version)
+    from llmdoctor.tables import transformers_ranges
+
+    known = transformers_ranges(package.version)
     if known is None:
         return Skip(f"Transformers {package.version} is not in the table")
-    needed = known.get("torch", "")
+    needed = known.torch
     if allows(needed, torch.version) is not False:
         return None
     return finding(
@@ -84,8 +89,10 @@ def torch_load_refused(case: Case) -> Answer:
         return None
     if allows(rule["torch"], torch.version) is not False:
         return None
-    known = _release(package.version)
-    if known is not None and allows(known.get("torch", ""), torch.version) is False:
+    from llmdoctor.tables import transformers_ranges
+
+    known = transformers_ranges(package.version)
+    if known is not None and allows(known.torch, torch.version) is False:
         return Skip("follows from the torch that is too old altogether (HF001)")
     return finding(
         torch_load_refused,
@@ -170,16 +177,18 @@ def outside_transformers_range(case: Case) -> Answer:
     package = case.machine.environment.package("transformers")
     if package is None:
         return Skip("Transformers is not installed")
-    known = _release(package.version)
+    from llmdoctor.tables import transformers_ranges
+
+    known = transformers_ranges(package.version)
     if known is None:
         return Skip(f"Transformers {package.version} is not in the table")
     return tuple(_outside(case, package, known))
 
 
-def _outside(case: Case, package: Package, known: dict[str, Any]) -> Iterator[Finding]:
+def _outside(case: Case, package: Package, known: Ranges) -> Iterator[Finding]:
     environment = case.machine.environment
     for name, key, cause, in_metadata in _RANGES:
-        specifier, other = known[key], environment.package(name)
+        specifier, other = getattr(known, key), environment.package(name)
         if other is None or (in_metadata and package.requires):
             continue  # absent, or judged by Transformers' own metadata (PKG002)
         if allows(specifier, other.version) is False:
@@ -194,13 +203,3 @@ def _outside(case: Case, package: Package, known: dict[str, Any]) -> Iterator[Fi
                 where=environment.path,
                 remedy=install(case, "Install versions that were resolved together."),
             )
-
-
-def _release(version: str) -> dict[str, Any] | None:
-    """The table's row for that Transformers; None for one before or after the table."""
-    from llmdoctor.tables.read import read_table
-
-    table = read_table("transformers")
-    newest = parts(table["table"]["newest"])[:2]
-    rows = [row for row in table["range"] if parts(row["since"]) <= parts(version)[:2] <= newest]
-    return rows[-1] if rows else None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         UnknownTransformers,
         attention_names,
         preferred_attention,
+        transformers_ranges,
         transformers_release,
     )
     from llmdoctor.tables.drivers import (
@@ -106,6 +107,7 @@ __all__ = [
     "toolkit_driver",
     "torch_release",
     "torch_releases",
+    "transformers_ranges",
     "transformers_release",
     "triton_for",
     "wheels_of",
@@ -118,6 +120,7 @@ _LATER = {
         "UnknownTransformers",
         "attention_names",
         "preferred_attention",
+        "transformers_ranges",
         "transformers_release",
     ),
     "drivers": (

@@ -1,4 +1,4 @@
-"""What a Transformers release knows and needs: attention names, Hub client, Python, torch."""
+"""What a Transformers release knows and needs: attention names, Python, and what it stands on."""
 
 from __future__ import annotations
 
@@ -18,14 +18,11 @@ class Transformers:
     """A line of Transformers releases, from ``since`` on. Specifiers are PEP 440.
 
     ``names`` are the values of attn_implementation, ``needs`` what some of them ask for; both are
-    None where nobody read them. ``kernels`` and ``tokenizers`` are None where they were not read.
+    None where nobody read them, and so is ``kernels``.
     """
 
     since: str
     python: str
-    torch: str
-    hub: str
-    tokenizers: str | None
     kernels: str | None
     names: tuple[str, ...] | None
     needs: Mapping[str, str] | None
@@ -58,9 +55,6 @@ def transformers_release(version: str) -> Transformers:
     return Transformers(
         since=row["since"],
         python=row["python"],
-        torch=row["torch"],
-        hub=row["hub"],
-        tokenizers=row.get("tokenizers"),
         kernels=row.get("kernels"),
         names=tuple(row["names"]) if "names" in row else None,
         needs=MappingProxyType(row["needs"]) if "needs" in row else None,
@@ -69,6 +63,33 @@ def transformers_release(version: str) -> Transformers:
         source=row["source"],
         checked=row["checked"],
     )
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """What a line of Transformers releases works with. Specifiers are PEP 440.
+
+    ``torch`` is the lowest that it does not switch off ("Disabling PyTorch"), "" where no source
+    says; ``accelerate`` what its Trainer asks for.
+    """
+
+    hub: str
+    tokenizers: str
+    accelerate: str
+    torch: str = ""
+
+
+def transformers_ranges(version: str) -> Ranges | None:
+    """What that Transformers works with; None for one before or after the table."""
+    table = read_table("transformers")
+    newest = numbers(table["table"]["newest"])[:2]
+    rows = [
+        row for row in table["range"] if numbers(row["since"]) <= numbers(version)[:2] <= newest
+    ]
+    if not rows:
+        return None
+    row = rows[-1]
+    return Ranges(row["hub"], row["tokenizers"], row["accelerate"], row.get("torch", ""))
 
 
 def attention_names(version: str) -> tuple[str, ...] | None:
