@@ -367,5 +367,7 @@ def test_an_environment_that_is_built_on_is_exported_whole(world: World) -> None
 
 def test_the_list_of_checks_is_chosen_as_the_checks_are(desk: Desk) -> None:
     listed = desk.run("check", "--list", "--select", "PY", "--ignore", "PY00").stdout.splitlines()
-    assert [line.split()[0] for line in listed] == ["PY010", "PY011"]
+    codes = [line.split()[0] for line in listed]
+    assert {"PY010", "PY011"} <= set(codes)
+    assert {code[:4] for code in codes} == {"PY01"}
     assert "did you mean 'PY'" in desk.refused("check", "--list", "--select", "PYY")

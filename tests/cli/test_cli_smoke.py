@@ -41,7 +41,7 @@ def test_a_gpu_has_rows_of_its_own(env: Path, desk: Desk) -> None:
     [
         (("--backend", "sdp"), "did you mean 'sdpa'? (there are eager, sdpa,"),
         (("--backend", "eager", "--only", "sdpa/*"), "these --backend and --only mean no row"),
-        (("--backend", "xformers"), "--backend xformers: there is no such backend"),
+        (("--backend", "int8"), "--backend int8: there is no such backend"),
         (("--only", "sdpa/*/infer/int8"), "--only sdpa/*/infer/int8: there is no such row"),
     ],
 )
