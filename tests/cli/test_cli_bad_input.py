@@ -178,7 +178,9 @@ def test_a_report_that_cannot_be_read_is_named(desk: Desk) -> None:
     (desk.project / "folder").mkdir()
     assert "no such file" in desk.refused("check", "--from", "none.json")
     assert "directory" in desk.refused("check", "--from", "folder")
-    assert "not text" in desk.refused("check", "--from", "-", stdin=b"\x7fELF\x02\x01\x01" + bytes(60))
+    assert "not text" in desk.refused(
+        "check", "--from", "-", stdin=b"\x7fELF\x02\x01\x01" + bytes(60)
+    )
 
 
 # environments, projects, interpreters

@@ -11,6 +11,7 @@ docs/explanation/explain.md says more.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from functools import cache
@@ -39,7 +40,12 @@ def first_cause(log: bytes) -> str | None:
 
 
 def named(case: dict[str, Any]) -> str | None:
-    return first_cause(case["input"].encode())
+    return _named(case["input"])
+
+
+@cache
+def _named(text: str) -> str | None:
+    return first_cause(text.encode())
 
 
 def accuracy(name: str, half: str | None) -> float:
@@ -142,9 +148,16 @@ BENDS: dict[str, Bend] = {
 }
 
 
+def bend_number(bend: str) -> int:
+    return list(BENDS).index(bend) % 3
+
+
 @pytest.mark.parametrize("bend", BENDS)
 def test_a_bent_log_keeps_its_answer(bend: str) -> None:
-    kept = [case for name in FAILING for case in cases(name) if named(case) == case["cause"]]
+    """A third of the logs by each bend, another third by the next; all of them where it is asked."""
+    first, step = (0, 1) if os.environ.get("LLMDOCTOR_TEST_ALL_BENDS") else (bend_number(bend), 3)
+    some = [case for name in FAILING for case in cases(name)][first::step]
+    kept = [case for case in some if named(case) == case["cause"]]
     changed = {
         case["id"]: now
         for case in kept
