@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 from collections import Counter
 from functools import cache
@@ -20,15 +19,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmdoctor import __version__
 from llmdoctor.diagnose import Question, diagnose
 from llmdoctor.finding import Finding, Remedy, Report, Verdict
 from llmdoctor.machine import Machine, Project
 from llmdoctor.render import formats, github, remarks
 from llmdoctor.system.local import Local
+from render.goldens import assert_as_it_was
 
 CASES = Path(__file__).parents[1] / "cases"
-GOLDEN = Path(__file__).parents[1] / "golden" / "check"
 SAVED = ("healthy-rtx-4090", "stale-lock", "driver-520", "windows-4090", "broken-venv", "cpu-only")
 
 MESSAGE = {"type": "object", "required": ["text"], "properties": {"text": {"minLength": 1}}}
@@ -206,11 +204,7 @@ def test_every_format_tells_all_of_a_saved_machine(case: str) -> None:
 @pytest.mark.parametrize("name", formats.OF_A_CHECK)
 @pytest.mark.parametrize("case", ["stale-lock", "driver-520"])
 def test_a_format_looks_as_it_did(case: str, name: str) -> None:
-    golden = GOLDEN / f"{case}.{name}"
-    text = formats.check(name, report(case)).replace(f'"{__version__}"', '"VERSION"') + "\n"
-    if os.environ.get("LLMDOCTOR_TEST_UPDATE"):
-        golden.write_text(text, "utf-8", newline="\n")
-    assert golden.read_text("utf-8") == text
+    assert_as_it_was(f"check/{case}.{name}", formats.check(name, report(case)))
 
 
 def test_an_empty_report_and_a_crash_can_be_told() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from html import unescape
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -14,15 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from llmdoctor import __version__
 from llmdoctor.proof import Proof, SmokeRow
 from llmdoctor.render import formats, sheet
 from llmdoctor.render import proof as shown
 from llmdoctor.render.terminal import Paper
+from render.goldens import assert_as_it_was
 from render.test_formats import told_to_runner
 from render.test_page import Page
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 HOME = "/home/alice"
 PROOF = Proof(
     (
@@ -59,23 +56,14 @@ def write(paper: Paper) -> None:
     paper.line(f"the former one is {HOME}/.venv.before", indent=7)
 
 
-def golden(name: str, text: str) -> None:
-    text = text.replace(__version__, "VERSION") + "\n"
-    path = GOLDEN / name
-    if os.environ.get("LLMDOCTOR_TEST_UPDATE"):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, "utf-8", newline="\n")
-    assert path.read_text("utf-8") == text
-
-
 def test_a_sheet_looks_as_it_did() -> None:
-    golden("sheet/report.markdown", sheet.markdown("plan", write, HOME))
-    golden("sheet/report.html", sheet.page("plan", write, HOME))
+    assert_as_it_was("sheet/report.markdown", sheet.markdown("plan", write, HOME))
+    assert_as_it_was("sheet/report.html", sheet.page("plan", write, HOME))
 
 
 @pytest.mark.parametrize("name", formats.OF_A_PROOF)
 def test_a_proof_looks_as_it_did(name: str) -> None:
-    golden(f"sheet/proof.{name}", formats.smoke(name, PROOF))
+    assert_as_it_was(f"sheet/proof.{name}", formats.smoke(name, PROOF))
 
 
 def tokens(text: str) -> list[str]:

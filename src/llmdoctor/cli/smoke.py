@@ -109,7 +109,11 @@ def _asked(options: Namespace, rows_of: Callable[..., tuple[str, ...]]) -> tuple
     every, rows = (rows_of(device=device, full=full) for full in (True, options.full))
     if not every:
         if options.list:
-            raise UsageError(f"{options.python or options.env}: its Python cannot list the rows")
+            where = ["--python", options.python] if options.python else ["--env", options.env]
+            raise UsageError(
+                f"{where[1]}: its Python cannot list the rows",
+                next_command=shlex.join(["llmdoctor", "check", *where]),
+            )
         return ()
     place = ["--python", options.python] if options.python else ["--env", options.env]
     place = ["llmdoctor", "smoke", *place, *(["--full"] if options.full else [])]

@@ -20,6 +20,7 @@ from llmdoctor.machine import Environment
 from llmdoctor.plan import Run
 from llmdoctor.probe.packages import normalise
 from llmdoctor.probe.paths import join
+from llmdoctor.redact import redact_text
 from llmdoctor.system import Completed, System
 
 _CHANGE = re.compile(r"^ ([-+~]) ([\w.-]+)==(\S+)", re.MULTILINE)
@@ -53,6 +54,7 @@ def mend(bench: Bench, found: Finding) -> Repair:
         if done.ok and changes:
             return _repair(found, changes, install, env)
         why = why or (done.err.strip() or done.problem)
+    why = why and redact_text(why, bench.system.home())  # addresses can carry credentials
     return manual(found, why or "nothing that may move would change it: name the profile")
 
 
