@@ -177,3 +177,13 @@ def test_every_link_between_pages_leads_somewhere() -> None:
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert lost == []
+
+
+def test_the_readmes_proof_counts_every_row_of_a_processor() -> None:
+    from llmdoctor.inside.smoke.backends import BACKENDS
+    from llmdoctor.inside.smoke.direct import DIRECT
+
+    found = re.search(r"^proven: (\d+) pass, (\d+) skip$", README.read_text("utf-8"), re.MULTILINE)
+    assert found
+    rows = [row for backend in (*BACKENDS, *DIRECT) for row in backend.rows("cpu")]
+    assert int(found[1]) + int(found[2]) == len(rows)
