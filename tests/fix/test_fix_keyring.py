@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def poetry(request: pytest.FixtureRequest, desk: Desk) -> Path:
 def bus(desk: Desk, poetry: Path) -> Iterator[Callable[[str], Path]]:
     """Starts a session bus with an owner of the secrets; gives the file of the calls it had."""
     children = []
-    address = f"unix:path={desk.folder}/bus"
+    # A name without a file: a socket's path may have 107 characters at most, a test's folder more.
+    address = f"unix:abstract=llmdoctor-{uuid.uuid4()}"
 
     def start(manner: str) -> Path:
         argv = ["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={address}"]
