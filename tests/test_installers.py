@@ -14,6 +14,7 @@ from llmdoctor.installers.uv import (
     Uv,
     compile_command,
     environment,
+    index_options,
     platform_environment,
     platform_options,
 )
@@ -214,12 +215,20 @@ def test_uv_sees_what_pip_is_configured_with() -> None:
         "UV_EXTRA_INDEX_URL": "https://a/ https://b/",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
         "UV_FIND_LINKS": "/mine,/pip",
-        "UV_NO_INDEX": "1",
         "SSL_CERT_FILE": "/corp.pem",
         "UV_INSECURE_HOST": "corp corp:8443",
         "HTTPS_PROXY": "http://proxy:3128",
         "HTTP_PROXY": "http://proxy:3128",
     }
+
+
+def test_uv_is_told_by_an_option_to_ask_no_index() -> None:
+    """It knows no variable for that: one that was set was passed over in silence."""
+    pip = PipConfig(no_index=True)
+    assert index_options(pip, {}) == ("--no-index",)
+    assert index_options(pip, {"UV_DEFAULT_INDEX": "https://mine/"}) == ()
+    assert index_options(PipConfig(), {}) == ()
+    assert "--no-index" in runs(Uv("/bin/uv", {}).install(replace(JOB, pip=pip)))[0].argv
 
 
 def test_without_pips_configuration_uv_is_left_as_it_is() -> None:

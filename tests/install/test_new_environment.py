@@ -148,6 +148,7 @@ def test_a_folder_of_wheels_may_be_named_from_where_the_user_stands_or_lives(
             "--find-links", place,
         )  # fmt: skip
     assert world.versions()["torch"] == "2.13.0+cpu"
+    assert world.index.requests == [], "pip is told to ask no index, and uv is told by us"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")

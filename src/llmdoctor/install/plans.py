@@ -54,7 +54,7 @@ def resolved(system: System, request: Request, machine: Target) -> Plan:
             **uv_installer.platform_environment(machine),
         },
         builds=found.builds,
-        options=uv_installer.platform_options(machine),
+        options=(*uv_installer.platform_options(machine), *found.index_options(system)),
     )
     return replace(
         made, source=found.source, changes=closure.changes(closed.packages, ()), choice=found.choice
@@ -86,6 +86,12 @@ class Found:
     def builds(self) -> tuple[str, ...]:
         """The packages that may be built from source."""
         return tuple(item.name for item in self.requirements if item.build)
+
+    def index_options(self, system: System) -> tuple[str, ...]:
+        """What tells uv to ask no index; an index that the user names for torch is asked."""
+        if self.source.url is not None:
+            return ()
+        return uv_installer.index_options(self.pip, system.environ)
 
 
 def find(system: System, request: Request, choice: Choice, pip: PipConfig) -> Found | Choice:

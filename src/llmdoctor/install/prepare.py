@@ -135,6 +135,7 @@ def _prepared(
         installed,
         uv_installer.environment(found.pip, system.environ, request.find_links),
         builds=found.builds,
+        options=found.index_options(system),
         fetched=fetched,
     )
     names = {package.name for package in closed.packages}

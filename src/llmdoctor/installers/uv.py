@@ -38,14 +38,19 @@ def environment(
         links.append(own)
     if links:
         env["UV_FIND_LINKS"] = ",".join(links)
-    if pip.no_index:
-        default("UV_NO_INDEX", "1")
     default("SSL_CERT_FILE", pip.cert)
     default("UV_INSECURE_HOST", " ".join(pip.trusted_hosts))
     if pip.proxy:
         for name in ("HTTPS_PROXY", "HTTP_PROXY"):
             default(name, pip.proxy)
     return env
+
+
+def index_options(pip: PipConfig, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The `no-index` of pip: uv has no variable for it but an option. An index set for uv stays."""
+    own = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
+    set_for_uv = any(environ.get(name) for name in own)
+    return ("--no-index",) if pip.no_index and not set_for_uv else ()
 
 
 def wheels_only(builds: Sequence[str]) -> tuple[str, ...]:
@@ -129,6 +134,7 @@ class Uv:
             # packages were resolved without it. The user's own uv.toml counts as it did there.
             "--project",
             job.folder,
+            *index_options(job.pip, self._environ),
         ]
         for change in job.changes:
             if change.before is not None:

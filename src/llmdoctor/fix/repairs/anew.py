@@ -37,7 +37,8 @@ def reinstalled(
     # not from the cache: its files may share their bytes with what is damaged here
     argv = (
         find_uv(system), "pip", "install", "--python", environment.executable, "--no-cache",
-        "--project", environment.path, "--no-deps", "--reinstall", "--only-binary", ":all:", *specs,
+        "--project", environment.path, "--no-deps", "--reinstall", "--only-binary", ":all:",
+        *uv_installer.index_options(pip, system.environ), *specs,
     )  # fmt: skip
     env = uv_installer.environment(pip, system.environ)
     return Repair(

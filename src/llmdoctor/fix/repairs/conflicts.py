@@ -42,6 +42,7 @@ def mend(bench: Bench, found: Finding) -> Repair:
     install = (
         find_uv(bench.system), "pip", "install", "--python", environment.executable,
         "--project", environment.path, "--only-binary", ":all:",
+        *uv_installer.index_options(pip, bench.system.environ),
     )  # fmt: skip
     why = None
     for moved in _tries(wrong):

@@ -95,8 +95,12 @@ def _install(bench: Bench, version: str | None, former: str | None = None) -> Ru
     """Install that version, or the newest; what is undone is an install, or a change of version."""
     system = bench.system
     uv = find_uv(system)
-    env = uv_installer.environment(pip_config.read(system), system.environ)
-    command = (uv, "tool", "install", *(() if version else ("--upgrade",)))
+    pip = pip_config.read(system)
+    env = uv_installer.environment(pip, system.environ)
+    command = (
+        uv, "tool", "install", *(() if version else ("--upgrade",)),
+        *uv_installer.index_options(pip, system.environ),
+    )  # fmt: skip
     back = (uv, "tool", "uninstall", "poetry")
     if former:
         back = (uv, "tool", "install", f"poetry=={former}")
