@@ -56,6 +56,7 @@ FLOORS = {
         "policy",
         "probe",
         "profiles",
+        "project_table",
         "promises",
         "resolve",
         "sources",

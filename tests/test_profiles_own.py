@@ -102,7 +102,7 @@ def test_other_keys_of_the_table_are_not_judged(tmp_path: Path) -> None:
     [
         ("[tool.llmdoctor.profiles]\nown = 3\n", r"profiles\.own\]: expected a table"),
         ("[tool.llmdoctor]\nprofiles = 3\n", r"profiles\]: expected a table for each"),
-        ("[tool]\nllmdoctor = 3\n", r"expected a table for each"),
+        ("[tool]\nllmdoctor = 3\n", r"\[tool\.llmdoctor\]: expected a table$"),
         ("[tool.llmdoctor.profiles.own]\nnmae = 3\n", r"own\]: \$: unknown key 'nmae'; did you"),
         ("[tool.llmdoctor.profiles.own]\nname = 'mine'\n", r"\$\.name: expected 'own', got 'mine'"),
         ("[tool.llmdoctor.profiles.own]\nextends = 'mainlin'\n", r"\$\.extends: .*mean 'mainline'"),

@@ -80,12 +80,14 @@ def judge(
     for look_on in further:
         machine = look_on(machine)
     case = Case(machine, wanted, _choice(wish, machine))
-    verdicts = checks.run_checks(case, select=question.select, ignore=question.ignore)
-    if question.plugins:
-        from llmdoctor import plugins
+    judged = partial(checks.run_checks, case, select=question.select, ignore=question.ignore)
+    if not question.plugins:
+        return case, judged()
+    from llmdoctor import plugins
 
-        verdicts += plugins.run(question.plugins, case)
-    return case, verdicts
+    others = plugins.load(question.plugins)
+    verdicts = judged(others=others.checks, strict=not others.crashes)
+    return case, (*verdicts, *others.crashes)
 
 
 def judge_closely(system: System, question: Question) -> tuple[Case, tuple[Verdict, ...]]:

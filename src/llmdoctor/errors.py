@@ -6,6 +6,7 @@ Each error is shown by `cli/`, and nothing else prints.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -88,3 +89,11 @@ class UnreadableError(Exception):
 
 class ReadOnlyError(RuntimeError):
     """Something tried to change the world, or to use the network, through the read-only door."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean …?` where a known word is near to one that is not, else nothing."""
+    from difflib import get_close_matches  # only a slip of the pen needs it
+
+    near = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

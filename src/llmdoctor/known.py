@@ -79,7 +79,7 @@ def without_ignored(report: Report, ignores: Sequence[Ignore]) -> Report:
 
     def why(item: Finding, _: str) -> str | None:
         return next(
-            (rule.text for rule in ignores if item.code.startswith(rule.code.upper())), None
+            (rule.text for rule in ignores if item.code.upper().startswith(rule.code.upper())), None
         )
 
     return _without(report, why)

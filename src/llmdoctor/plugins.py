@@ -11,11 +11,13 @@ that cannot be loaded is a crash of its own row, and the rest goes on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
-from llmdoctor.checks import CHECKS, Case, Check
-from llmdoctor.errors import UsageError
+from llmdoctor.checks import CHECKS, Check
+from llmdoctor.checks import see_known as see_codes_known
+from llmdoctor.errors import UsageError, nearest
 from llmdoctor.finding import Verdict
 
 GROUP = "llmdoctor.checks"
@@ -26,40 +28,72 @@ def offered() -> tuple[tuple[str, str], ...]:
     return tuple(sorted((point.name, _package(point)) for point in entry_points(group=GROUP)))
 
 
-def run(names: Sequence[str], case: Case) -> tuple[Verdict, ...]:
-    """What the checks of these names say of a case, in the order of the names.
+@dataclass(frozen=True)
+class Others:
+    """Checks of other packages that were asked for by name, and the package of each code.
+
+    `crashes`: a verdict for each name whose checks cannot be loaded.
+    """
+
+    checks: tuple[Check, ...]
+    origins: Mapping[str, str]
+    crashes: tuple[Verdict, ...]
+
+
+def load(names: Sequence[str]) -> Others:
+    """The checks of these names, in their order.
 
     Raises:
         UsageError: no installed package has checks of that name.
     """
     known = {point.name: point for point in entry_points(group=GROUP)}
-    for name in names:
+    checks: list[Check] = []
+    origins: dict[str, str] = {}
+    crashes: list[Verdict] = []
+    for name in dict.fromkeys(names):
         if name not in known:
             there = ", ".join(sorted(known)) or "none is installed"
             raise UsageError(
-                f"no installed package has checks called {name!r} (there are: {there})",
+                f"no installed package has checks called {name!r}{nearest(name, list(known))} "
+                f"(there are: {there})",
                 next_command="llmdoctor check --list",
             )
-    return tuple(verdict for name in names for verdict in _run(known[name], case))
+        package = _package(known[name])
+        try:
+            loaded = _loaded(known[name], origins)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a red row instead of no report
+            why = f"checks of {package}: {type(error).__name__}: {error}"
+            crashes.append(Verdict(name, "crash", reason=why))
+        else:
+            checks += loaded
+            origins |= {check.code: package for check in loaded}
+    return Others(tuple(checks), origins, tuple(crashes))
 
 
-def _run(point: EntryPoint, case: Case) -> tuple[Verdict, ...]:
-    try:
-        checks = _loaded(point)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - one red row instead of no report
-        why = f"checks of {_package(point)}: {type(error).__name__}: {error}"
-        return (Verdict(point.name, "crash", reason=why),)
-    return tuple(check.run(case) for check in checks)
+def see_known(prefixes: Sequence[str], names: Sequence[str]) -> None:
+    """See that each prefix begins a code of ours, or of the checks of these names.
+
+    One that is none of ours is nobody's mistake where some of those cannot be loaded.
+
+    Raises:
+        UsageError: a prefix, or a name, is unknown.
+    """
+    others = load(names)
+    if not others.crashes:
+        see_codes_known(prefixes, others.checks)
 
 
-def _loaded(point: EntryPoint) -> tuple[Check, ...]:
+def _loaded(point: EntryPoint, others: Mapping[str, str]) -> tuple[Check, ...]:
     found = point.load()
     checks = tuple(found) if isinstance(found, (tuple, list)) else ()
     if not checks or not all(isinstance(item, Check) for item in checks):
         raise TypeError(f"{point.value} is no tuple of checks")
-    ours = {check.code for check in CHECKS}
-    if taken := [check.code for check in checks if check.code in ours]:
-        raise ValueError(f"llmdoctor's own check is called {taken[0]}: rename yours")
+    taken = {check.code: "llmdoctor's own check" for check in CHECKS}
+    taken |= {code: f"a check of {package}" for code, package in others.items()}
+    for check in checks:
+        if check.code in taken:
+            raise ValueError(f"{taken[check.code]} is called {check.code}: rename yours")
+        taken[check.code] = "another of these checks"
     return checks
 
 

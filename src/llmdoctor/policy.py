@@ -5,17 +5,17 @@ docs/reference/policy.md is the same for those who write one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
-from llmdoctor import checks, wire
-from llmdoctor.errors import ProfileError, UnreadableError, UsageError
+from llmdoctor import checks, project_table, wire
+from llmdoctor.errors import ProfileError, UnreadableError, UsageError, nearest
 from llmdoctor.probe.paths import absolute, join, parent
-from llmdoctor.probe.toml import get, parse_toml
 from llmdoctor.system import System
 
 FailOn = Literal["error", "warning", "never"]
-_PLACE = "[tool.llmdoctor]"
 _OURS = ("profile", "select", "checks", "fail-on", "ignore")
 _OTHERS = ("profiles", "groups")  # see `profiles.places` and `installers.poetry_groups`
 
@@ -46,75 +46,82 @@ class Policy:
     source: str | None = None
 
 
-def read(system: System, folder: str) -> Policy:
+def read(system: System, folder: str, named: Sequence[str] = ()) -> Policy:
     """The policy of the project in `folder`, or of the nearest above it that has one.
 
-    A pyproject.toml without the table is passed over, as with own profiles. One that cannot be read
-    at all is a finding of `check`, which says so itself.
+    Its codes are ours, or those of the checks of other packages that it or `named` asks for. A
+    pyproject.toml of the project itself that is no TOML is a finding of `check`, which says so.
 
     Raises:
         ProfileError: the table has an unknown key, code or value, or an ignore has expired.
     """
     place = absolute(system, folder)
+    own = join(system, place, project_table.FILE)
+    found = project_table.nearest(_upwards(system, place), partial(_text, system))
+    if found is None or (found.problem and found.path == own):
+        return Policy()
+    if found.problem:
+        raise _error(found.problem)
+    return _policy(found, system.now()[:10], named)
+
+
+def _upwards(system: System, place: str) -> Iterator[str]:
     while True:
-        path = join(system, place, "pyproject.toml")
-        table = _table(system, path)
-        if table is not None:
-            return _policy(table, path, system.now()[:10])
+        yield join(system, place, project_table.FILE)
         above = parent(system, place)
         if above == place:
-            return Policy()
+            return
         place = above
 
 
-def _table(system: System, path: str) -> object:
+def _text(system: System, path: str) -> str | None:
     try:
-        text = system.read_text(path)
-    except UnreadableError:
+        return system.read_text(path)
+    except UnreadableError:  # a finding of `check`
         return None
-    if text is None or "llmdoctor" not in text:
-        return None
-    data, problem = parse_toml(text, path)
-    return None if problem else get(data, "tool", "llmdoctor")
 
 
-def _policy(table: object, path: str, today: str) -> Policy:
-    where = f"{path} {_PLACE}"
-    if not isinstance(table, dict):
-        raise _error(f"{where}: expected a table")
-    written: dict[str, Any] = {key: value for key, value in table.items() if key not in _OTHERS}
+def _policy(found: project_table.Table, today: str, named: Sequence[str]) -> Policy:
+    where = f"{found.path} {project_table.NAME}"
+    written = {key: value for key, value in found.data.items() if key not in _OTHERS}
     for key in written:
         if key not in _OURS:
-            from difflib import get_close_matches
-
-            near = get_close_matches(key, (*_OURS, *_OTHERS), n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else f" (there are: {', '.join(_OURS)})"
-            raise _error(f"{where}: there is no key {key!r}{meant}")
+            near = nearest(key, (*_OURS, *_OTHERS)) or f" (there are: {', '.join(_OURS)})"
+            raise _error(f"{where}: there is no key {key!r}{near}")
     if isinstance(written.get("profile"), str):
         written["profile"] = [written["profile"]]
     if "fail-on" in written:
         written["fail_on"] = written.pop("fail-on")
     try:
-        policy = wire.load(Policy, {**written, "source": path}, "")
+        policy = wire.load(Policy, {**written, "source": found.path}, "")
     except wire.WireError as error:
         raise _error(
             f"{where}{error.path.replace('.fail_on', '.fail-on')}: {error.expected}"
         ) from None
-    _known(policy.select, f"{where} select")
+    names = (*policy.checks, *named)
+    _known((), policy.checks, f"{where} checks")
+    _known(policy.select, names, f"{where} select")
     for item in policy.ignore:
-        _fits(item, f"{where} ignore of {item.code or 'no code'}", today)
+        place = f"{where} ignore of {item.code or 'no code'}"
+        _known((item.code,), names, place)
+        _fits(item, place, today)
     return policy
 
 
-def _known(codes: tuple[str, ...], where: str) -> None:
+def _known(codes: Sequence[str], names: Sequence[str], where: str) -> None:
+    """See that codes are those of checks, ours or of the packages with these names."""
     try:
-        checks.chosen(codes)
+        if names:
+            from llmdoctor import plugins
+
+            plugins.see_known(codes, names)
+        else:
+            checks.see_known(codes)
     except UsageError as error:
         raise ProfileError(f"{where}: {error.message}", next_command=error.next_command) from None
 
 
 def _fits(item: Ignore, where: str, today: str) -> None:
-    _known((item.code,), where)
     if not item.reason.strip():
         raise _error(f"{where}: its reason is empty: say why it is accepted")
     from datetime import date  # only a project with a policy needs it

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from llmdoctor import tables
-from llmdoctor.errors import UsageError
+from llmdoctor.errors import UsageError, nearest
 from llmdoctor.machine import Gpu, Machine, Memory, minor_of
 from llmdoctor.plan import Target
 from llmdoctor.visible import visible
@@ -79,10 +78,8 @@ def assume(pairs: Sequence[str]) -> Target:
         elif key in _KEYS:
             target = _KEYS[key](target, value)
         else:
-            near = difflib.get_close_matches(key, [*_KEYS, "gpu", "cc"], n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
             raise UsageError(
-                f"--assume knows no key {key!r}{meant} "
+                f"--assume knows no key {key!r}{nearest(key, [*_KEYS, 'gpu', 'cc'])} "
                 f"(there are: {', '.join(sorted([*_KEYS, 'gpu', 'cc']))})"
             )
     for gpu in gpus:

@@ -14,6 +14,8 @@ import types
 import typing
 from typing import Any, TypeVar
 
+from llmdoctor.errors import nearest
+
 T = TypeVar("T")
 
 
@@ -83,10 +85,7 @@ def _load_dataclass(kind: type, data: object, path: str) -> object:
     hints = _hints(kind)
     for key in data:
         if key not in hints:
-            from difflib import get_close_matches  # only a slip of the pen needs it
-
-            near = get_close_matches(str(key), hints, n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else f"; known: {_names(hints)}"
+            meant = nearest(str(key), hints) or f"; known: {_names(hints)}"
             raise WireError(path, f"unknown key {key!r}{meant}")
     values: dict[str, object] = {}
     for field in dataclasses.fields(kind):

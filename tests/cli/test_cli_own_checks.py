@@ -56,12 +56,14 @@ def test_the_documented_check_runs_where_it_is_named_and_only_there(desk: Desk) 
         ("CHECKS = 1\n", "acme_checks:CHECKS", "TypeError: acme_checks:CHECKS is no tuple"),
         ("", "acme_checks:CHECKS", "AttributeError"),
         (None, "acme_checks:CHECKS", "llmdoctor's own check is called TORCH001"),
+        ("double", "acme_checks:CHECKS", "another of these checks is called ACME001"),
     ],
 )
 def test_a_broken_one_is_a_crash_of_its_own(
     module: str | None, value: str, why: str, desk: Desk
 ) -> None:
-    offer(desk, example().replace("ACME001", "TORCH001") if module is None else module, value)
+    made = {None: example().replace("ACME001", "TORCH001"), "double": example() + "CHECKS *= 2\n"}
+    offer(desk, made.get(module, str(module)), value)
     told = rows(desk, "--checks", "acme")
     outcome, reason = told["acme"]
     assert outcome == "crash"
@@ -74,3 +76,53 @@ def test_a_broken_one_is_a_crash_of_its_own(
 def test_a_name_that_nobody_offers_is_refused(desk: Desk) -> None:
     said = desk.refused("check", "--checks", "acme")
     assert "no installed package has checks called 'acme'" in said
+
+
+IGNORE = '[[tool.llmdoctor.ignore]]\ncode = "ACME"\nreason = "known"\nuntil = 2999-01-31\n'
+
+
+def policy(desk: Desk, text: str) -> None:
+    (desk.project / "pyproject.toml").write_text(text)
+
+
+def test_select_and_ignore_know_the_codes_of_those_that_are_named(desk: Desk) -> None:
+    desk.environment()
+    offer(desk, example())
+    words = ("check", "--checks", "acme", "--fail-on", "never")
+    alone = desk.json(*words, "--select", "acme001")
+    assert [item["code"] for item in alone["verdicts"]] == ["ACME001"]
+    without = desk.json(*words, "--select", "HOST001", "--ignore", "ACME")
+    assert [item["code"] for item in without["verdicts"]] == ["HOST001"]
+    said = desk.refused(*words, "--select", "ACNE001")
+    assert "did you mean 'ACME001'?" in said
+    assert "no check's code begins with 'ACME001'" in desk.refused("check", "--select", "ACME001")
+    listed = desk.run("check", "--list", "--checks", "acme", "--select", "ACME").stdout
+    assert listed.splitlines()[0] == (
+        "ACME001  warning  Python is the one that Acme supports (of acme-checks 1.2)"
+    )
+
+
+def test_a_policy_knows_the_codes_of_the_checks_that_it_names(desk: Desk) -> None:
+    desk.environment()
+    offer(desk, example())
+    policy(desk, '[tool.llmdoctor]\nchecks = ["acme"]\nselect = ["ACME001"]\n')
+    words = ("check", "--fail-on", "warning")
+    assert "warning ACME001" in desk.run(*words, code=1).stdout
+    policy(desk, '[tool.llmdoctor]\nchecks = ["acme"]\nselect = ["ACME001"]\n' + IGNORE)
+    document = desk.json(*words, code=0)
+    assert [item["reason"] for item in document["known"]] == ["ignored until 2999-01-31: known"]
+    policy(desk, IGNORE)
+    assert "ignore of ACME: no check's code begins with 'ACME'" in desk.refused("check")
+    desk.run("check", "--checks", "acme", "--select", "HOST001")
+    policy(desk, '[tool.llmdoctor]\nchecks = ["acne"]\n')
+    said = desk.refused("check")
+    assert "[tool.llmdoctor] checks: no installed package has checks called 'acne'" in said
+    assert "did you mean 'acme'?" in said
+
+
+def test_codes_of_checks_that_cannot_be_loaded_hide_no_crash(desk: Desk) -> None:
+    offer(desk, "import nowhere_at_all\n")
+    policy(desk, '[tool.llmdoctor]\nchecks = ["acme"]\nselect = ["ACME001"]\n' + IGNORE)
+    document = desk.json("check", code=(0, 1))
+    assert [(item["code"], item["outcome"]) for item in document["verdicts"]] == [("acme", "crash")]
+    assert "acme  crash" in desk.run("check", "--list", "--checks", "acme", code=1).stdout

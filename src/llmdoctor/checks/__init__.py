@@ -6,7 +6,7 @@ report is the root cause, and what follows from it comes later or says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from llmdoctor.checks import (
     around,
@@ -45,7 +45,7 @@ from llmdoctor.checks import (
 from llmdoctor.checks._capabilities import capabilities
 from llmdoctor.checks._framework import Answer, Case, Check, Skip, check, finding
 from llmdoctor.checks._requirements import Unmet, unmet
-from llmdoctor.errors import UsageError
+from llmdoctor.errors import UsageError, nearest
 from llmdoctor.finding import Finding, Verdict
 
 __all__ = [
@@ -212,30 +212,71 @@ _GPU_GATES = (
 
 
 def run_checks(
-    case: Case, *, select: Iterable[str] = (), ignore: Iterable[str] = ()
+    case: Case,
+    *,
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    others: Sequence[Check] = (),
+    strict: bool = True,
 ) -> tuple[Verdict, ...]:
-    """Judge one case: a verdict for each check, in order.
-
-    `select` and `ignore` hold code prefixes ("DRV", "GPU003"); without `select` every check runs.
-
-    Raises:
-        UsageError: no code begins with one of the prefixes; gives the nearest.
-    """
-    return messages.once(check.run(case) for check in chosen(select, ignore))
+    """Judge one case: a verdict for each chosen check, in order; see `chosen`."""
+    judging = chosen(select, ignore, others, strict=strict)
+    return messages.once(check.run(case) for check in judging)
 
 
-def chosen(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Check, ...]:
+def chosen(
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    others: Sequence[Check] = (),
+    *,
+    strict: bool = True,
+) -> tuple[Check, ...]:
     """The checks whose codes begin with one of `select`, or all, less those of `ignore`.
 
+    `others` are checks of other packages. Each was asked for by name, so `select` leaves one out
+    only where it chooses another of them. Not `strict`, a prefix may be that of nobody: of a check
+    that could not be loaded.
+
     Raises:
         UsageError: no code begins with one of the prefixes; gives the nearest.
     """
-    wanted, unwanted = _prefixes(select) or ("",), _prefixes(ignore)
+    wanted, unwanted = _upper(select), _upper(ignore)
+    if strict:
+        see_known((*wanted, *unwanted), others)
+    theirs = wanted if any(_begins(check, wanted) for check in others) else ()
     return tuple(
         check
-        for check in CHECKS
-        if check.code.startswith(wanted) and not (unwanted and check.code.startswith(unwanted))
+        for pool, prefixes in ((CHECKS, wanted), (others, theirs))
+        for check in pool
+        if (not prefixes or _begins(check, prefixes)) and not _begins(check, unwanted)
     )
+
+
+def see_known(prefixes: Iterable[str], others: Sequence[Check] = ()) -> None:
+    """See that some check's code begins with each of the prefixes ("DRV", "GPU003").
+
+    Raises:
+        UsageError: none does with one of them; gives the nearest.
+    """
+    for prefix in _upper(prefixes):
+        every = (*CHECKS, *others)
+        if prefix and any(_begins(check, (prefix,)) for check in every):
+            continue
+        families = {check.code.rstrip("0123456789") for check in every}
+        near = nearest(prefix, [*sorted(families), *(check.code for check in every)])
+        raise UsageError(
+            f"no check's code begins with {prefix!r}{near} "
+            f"(families: {', '.join(sorted(families))})",
+            next_command="llmdoctor check --list",
+        )
+
+
+def _upper(prefixes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(prefix.upper() for prefix in prefixes)
+
+
+def _begins(check: Check, prefixes: tuple[str, ...]) -> bool:
+    return check.code.upper().startswith(prefixes)
 
 
 def gates(case: Case) -> tuple[Finding, ...]:
@@ -251,20 +292,3 @@ def lock_gates(case: Case) -> tuple[Finding, ...]:
     checks = (poetry.lock_unreadable, poetry.lock_stale, poetry.poetry_too_old)
     found = (finding for check in checks for finding in check.run(case).findings)
     return tuple(finding for finding in found if finding.severity == "error")
-
-
-def _prefixes(given: Iterable[str]) -> tuple[str, ...]:
-    prefixes = tuple(prefix.upper() for prefix in given)
-    for prefix in prefixes:
-        if not any(check.code.startswith(prefix) for check in CHECKS) or not prefix:
-            from difflib import get_close_matches
-
-            families = {check.code.rstrip("0123456789") for check in CHECKS}
-            near = get_close_matches(prefix, [*families, *(check.code for check in CHECKS)], n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
-            raise UsageError(
-                f"no check's code begins with {prefix!r}{meant} "
-                f"(families: {', '.join(sorted(families))})",
-                next_command="llmdoctor check --list",
-            )
-    return prefixes

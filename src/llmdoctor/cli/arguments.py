@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from llmdoctor.cli.output import put, ready
-from llmdoctor.errors import UsageError
+from llmdoctor.errors import UsageError, nearest
 
 # How a report can be written, and which commands have what not every command has.
 FORMATS: dict[str, tuple[str, ...] | None] = {
@@ -101,14 +101,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Refuse what was typed."""
         raise UsageError(f"{self._command}: {message}", next_command=f"{self.prog} --help")
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """`; did you mean …?` where a known word is near, else nothing."""
-    from difflib import get_close_matches  # only a slip of the pen needs it
-
-    near = get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _one_of(known: Sequence[str]) -> Callable[[str], str]:

@@ -83,21 +83,13 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     )
     options = parser.read(words)
 
-    from llmdoctor import diagnose
-
     if options.list:
-        for declared in diagnose.catalogue(options.select, options.ignore):
-            put(f"{declared.code}  {declared.severity:7}  {declared.title}")
-        from llmdoctor import plugins
-
-        for name, package in plugins.offered():
-            put(f"--checks {name}  of {package}")
-        return 0
+        return _list(options)
 
     _see_meant(options)
     if options.write_baseline:
         options.write_baseline = ready(options.write_baseline, "baseline")
-    from llmdoctor import tables
+    from llmdoctor import diagnose, tables
     from llmdoctor.render import documents, formats
     from llmdoctor.system.local import Local
     from llmdoctor.system.readonly import ReadOnly
@@ -154,6 +146,23 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     return int(report.worst in _FAILING[options.fail_on or policy.fail_on])
 
 
+def _list(options: Namespace) -> int:
+    """Ours, those of other packages that were named, and what may be named; gives the exit code."""
+    from llmdoctor import plugins
+    from llmdoctor.checks import chosen
+
+    others = plugins.load(options.checks)
+    strict = not others.crashes
+    for item in chosen(options.select, options.ignore, others.checks, strict=strict):
+        origin = f" (of {others.origins[item.code]})" if item.code in others.origins else ""
+        put(f"{item.code}  {item.severity:7}  {item.title}{origin}")
+    for crash in others.crashes:
+        put(f"{crash.code}  {crash.outcome:7}  {crash.reason}")
+    for name, package in plugins.offered():
+        put(f"--checks {name}  of {package}")
+    return int(bool(others.crashes))
+
+
 def _see_meant(options: Namespace) -> None:
     """See that nothing is asked of a saved look that only this machine can answer.
 
@@ -187,7 +196,7 @@ def _policy(options: Namespace) -> Policy:
 
     if options.saved is not None:
         return policy.Policy()
-    return policy.read(ReadOnly(Local()), options.project)
+    return policy.read(ReadOnly(Local()), options.project, options.checks)
 
 
 def _baseline(path: str | None) -> Baseline | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from llmdoctor.cli.arguments import Parser, nearest
+from llmdoctor.cli.arguments import Parser
 from llmdoctor.cli.declared import Command, Option, commands
 from llmdoctor.cli.output import put
+from llmdoctor.errors import nearest
 
 _SHELLS = ("bash", "zsh", "fish", "powershell")
 

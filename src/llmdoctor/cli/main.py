@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from llmdoctor import __version__
 from llmdoctor.cli.output import ended, put
-from llmdoctor.errors import LlmdoctorError, UsageError
+from llmdoctor.errors import LlmdoctorError, UsageError, nearest
 
 # name: (module, summary), in the order of `--help`
 COMMANDS = {
@@ -43,8 +43,6 @@ def run(words: Sequence[str]) -> int:
         put(f"llmdoctor {__version__}")
         return 0
     if name not in COMMANDS:
-        from llmdoctor.cli.arguments import nearest
-
         what = "option" if name.startswith("-") else "command"
         raise UsageError(
             f"there is no {what} {name!r}{nearest(name, [*COMMANDS, '--help', '--version'])}",

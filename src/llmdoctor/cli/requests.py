@@ -6,8 +6,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llmdoctor.cli.arguments import Parser, nearest
-from llmdoctor.errors import UsageError
+from llmdoctor.cli.arguments import Parser
+from llmdoctor.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from llmdoctor.install import Request

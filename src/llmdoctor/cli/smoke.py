@@ -8,9 +8,9 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from llmdoctor.cli.arguments import Parser, nearest
+from llmdoctor.cli.arguments import Parser
 from llmdoctor.cli.output import Progress, emit, put, say
-from llmdoctor.errors import UsageError
+from llmdoctor.errors import UsageError, nearest
 
 OLDEST = (3, 8)  # what `inside/smoke` is written in
 

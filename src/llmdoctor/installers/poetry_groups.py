@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llmdoctor import project_table
+from llmdoctor.errors import ProfileError
 from llmdoctor.probe import manifest as said
 from llmdoctor.probe.toml import get
 from llmdoctor.profile import Profile
@@ -56,7 +58,7 @@ def carriers(manifest: Mapping[str, Any], profiles: Sequence[Profile]) -> Carrie
 def _of(manifest: dict[str, Any], profile: Profile) -> Carriers:
     groups = {_normal(name): name for name in said.groups(manifest) if name != "main"}
     extras = {_normal(name): name for name in said.extras(manifest)}
-    declared = get(manifest, "tool", "llmdoctor", "groups", profile.name)
+    declared = _groups(manifest).get(profile.name)
     if declared is not None:
         return _declared(declared, profile.name, groups, extras)
     own = _normal(profile.name)
@@ -77,6 +79,14 @@ def _of(manifest: dict[str, Any], profile: Profile) -> Carriers:
             + (f", and the extras {', '.join(extras.values())}" if extras else "")
         )
     return Carriers(chosen, more)
+
+
+def _groups(manifest: dict[str, Any]) -> dict[str, Any]:
+    try:
+        mine = project_table.of_manifest(manifest, project_table.FILE)
+        return mine.tables("groups", "the profiles and their groups") if mine else {}
+    except ProfileError as error:
+        raise NotCarriedError(error.message) from None
 
 
 def _declared(

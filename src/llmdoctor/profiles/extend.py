@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Any
 
 from llmdoctor import wire
-from llmdoctor.errors import ProfileError
+from llmdoctor.errors import ProfileError, nearest
 from llmdoctor.profile import SCHEMA, Profile
 from llmdoctor.profiles.places import Entry, locate, unknown
 from llmdoctor.profiles.rules import check_keys, check_pins
@@ -109,8 +108,7 @@ def _check_own(entry: Entry, parent: Data, ancestors: tuple[str, ...]) -> None:
     known = [*(item.name for item in fields(Profile) if item.name != "origin"), *_OWN]
     for key in data:  # as `wire` does it, but with the keys that stand in a file
         if key not in known:
-            near = get_close_matches(key, known, n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+            meant = nearest(key, known) or f"; known: {', '.join(known)}"
             raise WireError("$", f"unknown key {key!r}{meant}")
     if entry.name is not None and data.get("name", entry.name) != entry.name:
         raise WireError("$.name", f"expected {entry.name!r}, got {data['name']!r}")
@@ -152,8 +150,7 @@ def _without(packages: list[Data], remove: tuple[str, ...]) -> list[Data]:
     names = [row["name"] for row in packages]
     for number, name in enumerate(remove):
         if _normal(name) not in names:
-            near = get_close_matches(name, names, n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(names)}"
+            meant = nearest(name, names) or f"; it has {', '.join(names)}"
             text = f"what is extended asks for no {name!r}{meant}"
             raise WireError(f"$.remove[{number}]", text)
     gone = set(map(_normal, remove))

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from llmdoctor import project_table
 from llmdoctor.errors import ProfileError
 from llmdoctor.paths import profiles_dir
-from llmdoctor.probe.toml import get, parse_toml
+from llmdoctor.probe.toml import parse_toml
 from llmdoctor.profile import Origin
 
 MOST_BYTES = 1024 * 1024  # a profile has some kilobytes, a project's manifest some more
@@ -129,37 +130,30 @@ def listed(project: str) -> Iterator[Listed]:
 def nearest_project(folder: str) -> Project | None:
     """The pyproject.toml with a [tool.llmdoctor] table, in the folder or the nearest above it.
 
-    One without that table is passed over, as uv and Ruff do with theirs: so the members of a
-    workspace share what stands in its root.
-
     Raises:
         ProfileError: one that names llmdoctor cannot be read.
     """
     start = Path(folder).absolute()
-    for place in (start, *start.parents):
-        path = place / "pyproject.toml"
-        try:
-            if not stat.S_ISREG(path.stat().st_mode):
-                continue
-            text = _bytes(path, str(path), "llmdoctor profiles").decode(errors="replace")
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            raise _unreadable(str(path), error) from None
-        if "llmdoctor" not in text:
-            continue
-        data, problem = parse_toml(text, str(path))
-        if problem:
-            raise ProfileError(problem, next_command="llmdoctor check")
-        mine = get(data, "tool", "llmdoctor")
-        if mine is None:
-            continue
-        tables = get(mine, "profiles")
-        if not isinstance(mine, dict) or not isinstance(tables or {}, dict):
-            what = "[tool.llmdoctor.profiles]: expected a table for each profile"
-            raise ProfileError(f"{path}: {what}", next_command="llmdoctor profiles")
-        return Project(path, dict(tables) if isinstance(tables, dict) else {})
-    return None
+    files = (str(place / project_table.FILE) for place in (start, *start.parents))
+    found = project_table.nearest(files, _manifest)
+    if found is None:
+        return None
+    if found.problem:
+        raise ProfileError(found.problem, next_command="llmdoctor check")
+    return Project(Path(found.path), found.tables("profiles", "each profile"))
+
+
+def _manifest(name: str) -> str | None:
+    """The text of a pyproject.toml; None where none is, or where it is no file."""
+    path = Path(name)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
+        return _bytes(path, name, "llmdoctor profiles").decode(errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unreadable(name, error) from None
 
 
 def ours(name: str) -> Entry:
