@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import accumulate
 
 from llmdoctor.explain.template import Template
@@ -75,7 +76,7 @@ class Scanner:
     """Feed it lines, then ask what was seen."""
 
     def __init__(self, templates: Iterable[Template]) -> None:
-        self._groups = _grouped(dict.fromkeys(templates))
+        self._groups = _grouped(tuple(dict.fromkeys(templates)))
         self._seen: dict[Template, list[Sighting]] = {}
         self._numbers: list[int] = []
         self._texts: list[str] = []
@@ -134,10 +135,12 @@ class Scanner:
             del self._seen[template]
 
 
-def _grouped(templates: Iterable[Template]) -> dict[str, list[Template]]:
+@cache
+def _grouped(templates: tuple[Template, ...]) -> Mapping[str, Sequence[Template]]:
     """Templates by a few characters that they share: where those are not, none of them is.
 
-    There are many more templates than such groups, and most blocks of a log have none.
+    There are many more templates than such groups, and most blocks of a log have none. To find the
+    groups takes longer than to search a usual log, hence the cache.
     """
     parts = {template: _pieces(template.literal) for template in templates}
     common = Counter(piece for pieces in parts.values() for piece in pieces)
