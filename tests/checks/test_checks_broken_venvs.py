@@ -110,13 +110,13 @@ FLASH = (
 BNB_FILES = ("bitsandbytes/__init__.py", "bitsandbytes/libbitsandbytes_cuda118.so")
 
 DEFECTS = [
-    Defect("leftover", lambda env: venvs.leave_dangling(env, "tqdm", "4.67"), "PKG001"),
+    Defect("leftover", lambda env: venvs.leave_dangling(env, "tqdm", "4.67"), "PKG008"),
     Defect(
         "leftover of an old pip",
         lambda env: venvs.leave_dangling(env, "tqdm", "4.67", prefix="-"),
-        "PKG001",
+        "PKG008",
     ),
-    Defect("duplicate", lambda env: install_fake_dist(env, "safetensors", "0.6.2"), "PKG001"),
+    Defect("duplicate", lambda env: install_fake_dist(env, "safetensors", "0.6.2"), "PKG009"),
     Defect(
         "no RECORD", lambda env: without_file(dist_info(env, "peft", "0.18.0"), "RECORD"), "PKG001"
     ),

@@ -32,6 +32,7 @@ FAMILIES = {
     "around": ("PY",),
     "torch": ("TORCH",),
     "packages": ("PKG",),
+    "records": ("PKG",),
     "misfits": ("PKG",),
     "network": ("NET",),
     "extensions": ("EXT",),

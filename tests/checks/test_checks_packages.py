@@ -21,14 +21,14 @@ def on(*packages: Package, **changes: object) -> Machine:
 def test_leftovers_are_moved_out_of_site_packages() -> None:
     machine = on(leftovers=("/e/sp2/~orch-2.9.1.dist-info",))
     there = replace(machine.environment, path="/e", site_packages=("/e/sp", "/e/sp2"))
-    finding = only(judge("PKG001", replace(machine, environment=there)))
+    finding = only(judge("PKG008", replace(machine, environment=there)))
     assert finding.evidence == ("/e/sp2/~orch-2.9.1.dist-info",)
     assert remedy(finding).commands == (("mv", "/e/sp2/~orch-2.9.1.dist-info", "/e"),)
 
 
 def test_leftovers_are_moved_on_windows_by_a_program_that_is_there() -> None:
     environment = replace(venv(), path="C:\\e", leftovers=("C:\\e\\Lib\\~orch-2.9.1.dist-info",))
-    finding = only(judge("PKG001", Machine(host=WINDOWS, environment=environment)))
+    finding = only(judge("PKG008", Machine(host=WINDOWS, environment=environment)))
     assert remedy(finding).commands == (
         ("cmd", "/c", "move", "C:\\e\\Lib\\~orch-2.9.1.dist-info", "C:\\e"),
     )
@@ -36,12 +36,12 @@ def test_leftovers_are_moved_on_windows_by_a_program_that_is_there() -> None:
 
 def test_a_package_recorded_twice_in_one_version_harms_nobody() -> None:
     machine = on(Package("idna", "3.4"), Package("idna", "3.4"))
-    assert judge("PKG001", machine).outcome == "pass"
+    assert judge("PKG009", machine).outcome == "pass"
 
 
 def test_a_package_recorded_twice_names_both_versions() -> None:
     machine = on(Package("idna", "3.4"), Package("idna", "3.20"))
-    assert only(judge("PKG001", machine)).evidence == ("idna 3.4 and 3.20",)
+    assert only(judge("PKG009", machine)).evidence == ("idna 3.4 and 3.20",)
 
 
 def test_a_package_without_record_is_reinstalled_in_the_same_version() -> None:

@@ -62,7 +62,7 @@ def blocking_keyring(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "breaks"), [("PKG001", leftover), ("POETRY006", blocking_keyring)]
+    ("code", "breaks"), [("PKG008", leftover), ("POETRY006", blocking_keyring)]
 )
 def test_a_project_on_a_read_only_disk(
     desk: Desk, read_only: Callable[[], None], code: str, breaks: Callable[[Desk], None]
@@ -89,7 +89,7 @@ def test_a_project_that_may_not_be_written(desk: Desk) -> None:
     before = snapshot(desk.project)
     desk.project.chmod(0o555)
     try:
-        done = denied(desk, "fix", "--select", "PKG001", "--yes")
+        done = denied(desk, "fix", "--select", "PKG008", "--yes")
     finally:
         desk.project.chmod(0o755)
     assert done.returncode == 4, done.stderr
@@ -103,7 +103,7 @@ def test_an_environment_that_may_not_be_read_is_left_alone(desk: Desk) -> None:
     before = snapshot(desk.project)
     site.chmod(0)
     try:
-        done = denied(desk, "fix", "--select", "PKG001", "--yes")
+        done = denied(desk, "fix", "--select", "PKG008", "--yes")
     finally:
         site.chmod(0o755)
     assert done.returncode == 3, done.stderr

@@ -135,9 +135,9 @@ ATTRS_0_9 = {
 }
 
 TROUBLE: dict[str, tuple[str, Callable[[Path], object], Callable[[Path], object]]] = {
-    "leftover": ("PKG001", lambda env: venvs.leave_dangling(env, "tqdm", "4.67"), no_leftovers),
+    "leftover": ("PKG008", lambda env: venvs.leave_dangling(env, "tqdm", "4.67"), no_leftovers),
     "leftover of an old pip": (
-        "PKG001",
+        "PKG008",
         lambda env: venvs.leave_dangling(env, "tqdm", "4.67", prefix="-"),
         no_leftovers,
     ),
@@ -151,8 +151,8 @@ TROUBLE: dict[str, tuple[str, Callable[[Path], object], Callable[[Path], object]
         lambda env: venvs.without_file(venvs.install_fake_dist(env, "attrs", "1.0"), "METADATA"),
         whole_again,
     ),
-    "recorded twice": ("PKG001", twice, one_attrs),
-    "recorded twice, and cut off": ("PKG001", twice_and_cut_off, one_attrs),
+    "recorded twice": ("PKG009", twice, one_attrs),
+    "recorded twice, and cut off": ("PKG009", twice_and_cut_off, one_attrs),
     "a module is gone": ("PKG001", without_a_module, imports_all),
     "a module is cut short": ("PKG001", cut_short, imports_all),
     "zeros for a RECORD": ("PKG001", zeros_for_a_record, imports_all),
@@ -200,7 +200,7 @@ def test_without_an_answer_nothing_is_changed(served: Desk) -> None:
     env = served.environment()
     venvs.leave_dangling(env, "tqdm", "4.67")
     before = snapshot(served.project)
-    told = served.run("fix", "--select", "PKG001", code=1)
+    told = served.run("fix", "--select", "PKG008", code=1)
     assert "--yes" in told.stderr
     assert "Half-removed packages" in told.stdout
     assert_same_tree(before, snapshot(served.project))
@@ -208,8 +208,8 @@ def test_without_an_answer_nothing_is_changed(served: Desk) -> None:
 
 def test_every_step_is_shown_where_everything_is_asked_for(served: Desk) -> None:
     venvs.leave_dangling(served.environment(), "tqdm", "4.67")
-    short = served.run("fix", "--select", "PKG001", code=1).stdout
-    long = served.run("fix", "--select", "PKG001", "--verbose", code=1).stdout
+    short = served.run("fix", "--select", "PKG008", code=1).stdout
+    long = served.run("fix", "--select", "PKG008", "--verbose", code=1).stdout
     assert "1. take a snapshot of" in long
     assert "take a snapshot of" not in short
 
@@ -246,7 +246,7 @@ def test_two_versions_that_are_both_there_are_left_to_their_reader(served: Desk)
     venvs.install_fake_dist(env, "attrs", "0.9", files={"attrs.py": "__version__ = '0.9'\n"})
     venvs.install_fake_dist(env, "attrs", "1.0", files=ATTRS)
     before = snapshot(served.project)
-    told = served.json("fix", "--select", "PKG001", "--yes", code=1)
+    told = served.json("fix", "--select", "PKG009", "--yes", code=1)
     assert "cannot be told" in told["repairs"][0]["details"][0]
     assert_same_tree(before, snapshot(served.project))
 
@@ -263,7 +263,7 @@ def test_a_reviewed_plan_is_carried_out_exactly(served: Desk) -> None:
     venvs.leave_dangling(env, "tqdm", "4.67")
     before = snapshot(served.project)
     plan = served.folder / "fix.json"
-    served.run("fix", "--select", "PKG001", "--plan-out", str(plan))
+    served.run("fix", "--select", "PKG008", "--plan-out", str(plan))
     assert_same_tree(before, snapshot(served.project))
     done = served.json("fix", "--plan", str(plan), "--yes", code=[0, 1])
     assert done["outcome"] == "kept"
@@ -275,7 +275,7 @@ def test_a_reviewed_plan_that_no_longer_holds_is_refused(served: Desk) -> None:
     env = served.environment()
     venvs.leave_dangling(env, "tqdm", "4.67")
     plan = served.folder / "fix.json"
-    served.run("fix", "--select", "PKG001", "--plan-out", str(plan))
+    served.run("fix", "--select", "PKG008", "--plan-out", str(plan))
     venvs.install_fake_dist(env, "new", "1.0")
     assert "has changed since" in served.refused("fix", "--plan", str(plan), "--yes")
 
@@ -302,7 +302,7 @@ def test_leftovers_of_the_base_interpreter_are_left_alone(served: Desk) -> None:
     env = served.environment()
     venvs.set_cfg(env, "include-system-site-packages", "true")
     venvs.set_cfg(env, "home", str(base / "bin"))
-    told = served.json("fix", "--select", "PKG001", "--yes", code=1)
+    told = served.json("fix", "--select", "PKG008", "--yes", code=1)
     assert [item["safety"] for item in told["repairs"]] == ["manual"]
     assert leftover.is_dir()
 

@@ -1,17 +1,13 @@
-"""PKG: installed packages, each on its own and against each other."""
+"""PKG: what installed packages ask of each other, and what the wanted profile asks for."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-
 from llmdoctor.checks._facts import parts
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
-from llmdoctor.checks._remedies import install, reinstall
+from llmdoctor.checks._remedies import install
 from llmdoctor.checks._requirements import CORE, JUDGED, Unmet, unmet
 from llmdoctor.checks._versions import allows
-from llmdoctor.finding import Finding, Remedy, Severity
-from llmdoctor.machine import Environment, Machine
+from llmdoctor.finding import Finding, Severity
 
 # The cause by (package, dependency); "*" is any package.
 _CAUSES = {
@@ -24,106 +20,6 @@ _CAUSES = {
     ("xformers", "torch"): "xformers-torch-mismatch",
     ("vllm", "torch"): "ext-abi-mismatch",
 }
-
-
-@check("PKG001", cause=None, severity="warning", readers=("environment", "files"))
-def damaged_packages(case: Case) -> Iterator[Finding]:
-    """Some installed packages are damaged.
-
-    What: Looks for half-removed distributions (folders that start with ~ or -), distributions
-    that are recorded twice, such without a RECORD or METADATA, and such whose files are gone.
-
-    Why: pip and uv then disagree about what is installed, and neither can uninstall or upgrade
-    it cleanly. uv does not even list an environment with a "-" leftover. What an install that was
-    cut off left in part fails on import, or later.
-
-    Remedy: Move leftovers out of site-packages; reinstall what is named.
-
-    Known problems: Conda and distribution packages have no RECORD by design; they are left out.
-    Whether the files are there is looked at for the packages of an LLM stack only; every file of
-    every package is looked for by `fix` and `check --deep`.
-    """
-    environment = case.machine.environment
-    if environment.leftovers:
-        yield finding(
-            damaged_packages,
-            "An interrupted uninstall left them; Python may still take them for packages.",
-            title="Half-removed packages lie in the environment",
-            evidence=environment.leftovers,
-            remedy=Remedy(
-                "Move them out of site-packages; nothing imports them.",
-                "ask",
-                _move_out(case.machine, environment.leftovers),
-            ),
-        )
-    versions = {(package.name, package.version) for package in environment.packages}
-    counts = Counter(name for name, _ in versions)
-    twice = tuple(sorted(name for name, count in counts.items() if count > 1))
-    if twice:
-        yield finding(
-            damaged_packages,
-            "Which version is imported depends on the file order; pip and uv disagree about it.",
-            title="Packages are recorded twice",
-            evidence=tuple(_versions(environment, name) for name in twice),
-            remedy=Remedy(
-                "Move the dist-info folder of the version that is not really there out of "
-                "site-packages, then reinstall the other. `llmdoctor fix` tells them apart by the "
-                "digests of their files."
-            ),
-        )
-    if environment.kind in ("venv", "conda"):
-        yield from _without_files(environment, twice)
-
-
-def _without_files(environment: Environment, twice: tuple[str, ...]) -> Iterator[Finding]:
-    """Packages that have lost files; of what is recorded `twice` one half always has."""
-    own = [p for p in environment.packages if p.installer != "conda" and not p.borrowed]
-    gone = [f"{package.name} {package.version}" for package in own if not package.present]
-    if gone:
-        yield finding(
-            damaged_packages,
-            "Package tools list them, and Python cannot import them.",
-            title="Packages are recorded, and their files are gone",
-            severity="error",
-            evidence=gone,
-            where=environment.path,
-            remedy=reinstall(environment, [p.replace(" ", "==") for p in gone]),
-        )
-    seen = {*twice, *(p.name for p in own if not (p.present and p.record and p.metadata))}
-    parts_of = [p for p in own if p.lost and p.name not in seen]
-    if parts_of:
-        yield finding(
-            damaged_packages,
-            "An install that was cut off, or somebody's clean-up, left them without some of their "
-            "files: importing them fails, or what needs those files does.",
-            title="Packages are there in part",
-            evidence=tuple(f"{p.name} {p.version}: {', '.join(p.lost or ())}" for p in parts_of),
-            where=environment.path,
-            remedy=reinstall(environment, [f"{p.name}=={p.version}" for p in parts_of]),
-        )
-    bare = [package for package in own if not package.record or not package.metadata]
-    if bare and environment.kind == "venv":
-        yield finding(
-            damaged_packages,
-            "Without a RECORD no tool can uninstall or upgrade them; without METADATA uv refuses "
-            "the environment, and what they ask for is unknown.",
-            title="Packages have lost their list of files or their metadata",
-            evidence=tuple(
-                f"{package.name} {package.version}: no {'METADATA' if package.record else 'RECORD'}"
-                for package in bare
-            ),
-            remedy=reinstall(environment, [f"{p.name}=={p.version}" for p in bare]),
-        )
-
-
-def _move_out(machine: Machine, paths: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Commands that move folders from their site-packages to the environment's own folder."""
-    environment = machine.environment
-    if environment.path is None:
-        return ()
-    # On Windows `move` is a word of the shell, not a program.
-    move = ("cmd", "/c", "move") if machine.host.system == "windows" else ("mv",)
-    return tuple((*move, path, environment.path) for path in paths)
 
 
 @check(
@@ -247,7 +143,3 @@ def wanted_packages_missing(case: Case) -> Answer:
         where=environment.path,
         remedy=install(case, "Install the profile."),
     )
-
-
-def _versions(environment: Environment, name: str) -> str:
-    return f"{name} " + " and ".join(p.version for p in environment.packages if p.name == name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -101,6 +102,19 @@ def manual(found: Finding, why: str | None = None) -> Repair:
         details=(why,) if why else (),
         commands=remedy.commands if remedy else (),
     )
+
+
+def in_a_venv(repairer: Callable[[Bench, Finding], Repair]) -> Callable[[Bench, Finding], Repair]:
+    """A repairer that leaves conda's and the system's packages to their own tools."""
+
+    @functools.wraps(repairer)
+    def mend(bench: Bench, found: Finding) -> Repair:
+        kind = bench.machine.environment.kind
+        if kind != "venv":
+            return manual(found, f"a {kind} environment is left to its own tools")
+        return repairer(bench, found)
+
+    return mend
 
 
 def paths(steps: Iterable[Step]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from llmdoctor.fix.repair import Repairer
 from llmdoctor.fix.repairs import (
     base_packages,
     conflicts,
+    duplicates,
     interpreter,
     keyring,
     lock,
@@ -36,6 +37,8 @@ REPAIRERS: Mapping[str, Repairer] = {
     "PKG001": packages.mend,
     "PKG002": conflicts.mend,
     "PKG003": packages.for_this_platform,
+    "PKG008": packages.without_leftovers,
+    "PKG009": duplicates.mend,
     "EXT003": conflicts.mend,
 }
 # What mends every finding of its kind at once.

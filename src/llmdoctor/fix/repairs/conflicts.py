@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from llmdoctor import pip_config
 from llmdoctor.checks import Unmet, unmet
 from llmdoctor.finding import Finding
-from llmdoctor.fix.repair import Bench, Repair, manual
+from llmdoctor.fix.repair import Bench, Repair, in_a_venv, manual
 from llmdoctor.install.plans import find_uv
 from llmdoctor.installers import uv as uv_installer
 from llmdoctor.machine import Environment
@@ -29,12 +29,13 @@ _HELD = re.compile(r"torch|triton|nvidia-.*")
 _SECONDS = 120.0
 
 
+@in_a_venv
 def mend(bench: Bench, found: Finding) -> Repair:
     """The smallest set of other versions with which every judged requirement is met."""
     environment = bench.machine.environment
     wrong = tuple(unmet(bench.machine))
-    if environment.kind != "venv" or environment.executable is None or environment.path is None:
-        return manual(found, f"a {environment.kind} environment is left to its own tools")
+    if environment.executable is None or environment.path is None:
+        return manual(found, "the environment's interpreter was not found")
     if not wrong:
         return manual(found, "no metadata says what would fit: name the profile with --profile")
     pip = pip_config.read(bench.system, (environment.path,))

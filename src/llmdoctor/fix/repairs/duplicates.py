@@ -1,4 +1,4 @@
-"""PKG001: a package that is recorded twice. The record whose files are there stays, the other goes.
+"""PKG009: a package that is recorded twice. The record whose files are there stays, the other goes.
 
 Two records come about when an install goes over another one without uninstalling it, or is cut off
 between the two. Each lists the digest of every file, so the files say whose they are.
@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from llmdoctor.finding import Finding
-from llmdoctor.fix.repair import Bench, Repair, manual
+from llmdoctor.fix.repair import Bench, Repair, in_a_venv, manual
 from llmdoctor.fix.repairs.anew import own, reinstalled
 from llmdoctor.machine import Environment
 from llmdoctor.plan import Remove, Step
@@ -38,6 +38,7 @@ class _Record:
         return bool(self.rows) and len(self.there) == len({row.path for row in self.rows})
 
 
+@in_a_venv
 def mend(bench: Bench, found: Finding) -> Repair:
     """Take the other record out, with the files that only it lists; reinstall where none is whole.
 

@@ -1,51 +1,28 @@
-"""PKG001, PKG003: leftovers, packages that have lost files, wheels of another platform."""
+"""PKG001, PKG003, PKG008: packages that have lost files, wheels of another platform, leftovers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from llmdoctor.finding import Finding
-from llmdoctor.fix.repair import Bench, Repair, manual
-from llmdoctor.fix.repairs import duplicates
+from llmdoctor.fix.repair import Bench, Repair, in_a_venv, manual
 from llmdoctor.fix.repairs.anew import own, reinstalled
-from llmdoctor.machine import Environment, Package
+from llmdoctor.machine import Package
 from llmdoctor.plan import Remove, Step
 from llmdoctor.probe.record import dist_infos
-from llmdoctor.system import System
 
 
+@in_a_venv
 def mend(bench: Bench, found: Finding) -> Repair:
-    """Remove leftovers; install anew, in the same version, what is damaged and nothing else."""
+    """Install anew, in the same version, what is damaged and nothing else."""
     environment = bench.machine.environment
-    if environment.kind != "venv":
-        return manual(found, f"a {environment.kind} environment is left to its own tools")
-    if "Half-removed" in found.title:
-        return _without_leftovers(bench.system, found, environment)
-    if "twice" in found.title:
-        return duplicates.mend(bench, found)
     return _anew(bench, found, [p for p in environment.packages if _named(found, p)])
 
 
-def for_this_platform(bench: Bench, found: Finding) -> Repair:
-    """The wheels of this platform and Python, in the same versions."""
-    environment = bench.machine.environment
-    if environment.kind != "venv":
-        return manual(found, f"a {environment.kind} environment is left to its own tools")
-    wrong = [package for package in environment.packages if _named(found, package)]
-    if any(package.borrowed for package in wrong):
-        return manual(found, "some lie in the Python that the environment was made from")
-    return _anew(bench, found, wrong, anywhere=True)
-
-
-def _named(found: Finding, package: Package) -> bool:
-    """Whether the finding's evidence is about that package."""
-    words = f"{package.name} {package.version}"
-    return any(
-        line == words or line.startswith((f"{words}:", f"{words} ")) for line in found.evidence
-    )
-
-
-def _without_leftovers(system: System, found: Finding, environment: Environment) -> Repair:
+@in_a_venv
+def without_leftovers(bench: Bench, found: Finding) -> Repair:
+    """Take the remains of half-removed packages out."""
+    system, environment = bench.system, bench.machine.environment
     mine = [path for path in environment.leftovers if own(system, environment, path)]
     if len(mine) < len(environment.leftovers):
         return manual(found, "some lie in the Python that the environment was made from")
@@ -58,6 +35,24 @@ def _without_leftovers(system: System, found: Finding, environment: Environment)
         tuple(steps),
         inside=True,
         details=environment.leftovers,
+    )
+
+
+@in_a_venv
+def for_this_platform(bench: Bench, found: Finding) -> Repair:
+    """The wheels of this platform and Python, in the same versions."""
+    environment = bench.machine.environment
+    wrong = [package for package in environment.packages if _named(found, package)]
+    if any(package.borrowed for package in wrong):
+        return manual(found, "some lie in the Python that the environment was made from")
+    return _anew(bench, found, wrong, anywhere=True)
+
+
+def _named(found: Finding, package: Package) -> bool:
+    """Whether the finding's evidence is about that package."""
+    words = f"{package.name} {package.version}"
+    return any(
+        line == words or line.startswith((f"{words}:", f"{words} ")) for line in found.evidence
     )
 
 
