@@ -66,6 +66,7 @@ FLOORS = {
         "wheel_tags",
     ),
     "hands": (
+        "bundle",
         "closure",
         "execute",
         "failure",

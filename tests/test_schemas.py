@@ -52,6 +52,7 @@ def test_the_check_of_a_saved_machine(case: str, desk: Desk) -> None:
         ("check", "--profile", "mainline", "--deep"),
         ("plan", "--profile", "flashattn", "--assume", RTX),
         ("plan", "--profile", "mainline", "--assume", "os=linux,gpu=RTX 4090,driver=470.1"),
+        ("bundle", "--profile", "mainline", "--assume", "gpu=RTX 4090,driver=470.1", "out"),
         ("profiles",),
         ("profiles", "mamba"),
         ("smoke",),

@@ -151,6 +151,15 @@ def documents() -> dict[str, Schema]:
             "install", "What came of an install", **plan, outcome=TEXT, run=maybe(TEXT),
             backup=maybe(TEXT), smoke=maybe(table(**smoke)), **failure,
         ),
+        "bundle": document(
+            "bundle", "What was brought for a machine without a network",
+            **{key: plan[key] for key in ("feasible", "profiles", "target", "torch", "source")},
+            **reasons, tables=tables, outcome=TEXT, folder=TEXT,
+            files=listed(
+                table(name=TEXT, version=TEXT, file=TEXT, url=TEXT, sha256=TEXT, size=WHOLE)
+            ),
+            size=WHOLE, fetched=WHOLE, error=maybe(TEXT),
+        ),
         "smoke": document("smoke", "The proof of an environment", **smoke),
         "profiles": document(
             "profiles", "Profiles and whether they fit", profiles=listed(profile),

@@ -146,11 +146,14 @@ class Resolved:
     size: int | None = None
 
     @property
+    def file(self) -> str:
+        """The name of its file; "" where its address is not known."""
+        return file_name(self.url or "")
+
+    @property
     def wheel(self) -> str | None:
         """The file name of a wheel from an address outside every index."""
-        if self.source != "wheel" or not self.url:
-            return None
-        return file_name(self.url) or None
+        return (self.file or None) if self.source == "wheel" else None
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,11 @@ class Located:
     asked: tuple[Rejected, ...] = ()
 
 
+def local_path(url: str) -> str:
+    """The path that a file address names."""
+    return url2pathname(urlsplit(url).path)
+
+
 def torch_index(variant: str) -> str:
     """The PyTorch index of a build."""
     return f"https://download.pytorch.org/whl/{variant}"
@@ -168,10 +173,8 @@ class _Asker:
         name = without_credentials(place)
         if place.startswith(("http://", "https://")):
             return self._page(name, place)
-        if place.startswith("file:"):
-            folder = url2pathname(urlsplit(place).path)
-        else:
-            folder = absolute(self._system, place)
+        near = place.startswith("file:")
+        folder = local_path(place) if near else absolute(self._system, place)
         try:
             found = self._system.names(folder)
         except UnreadableError as error:

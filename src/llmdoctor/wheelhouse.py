@@ -10,16 +10,16 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import parse_qs, urlsplit
 
-from llmdoctor import tags
+from llmdoctor import sources, tags
 from llmdoctor.addresses import file_name
 from llmdoctor.errors import LlmdoctorError
 from llmdoctor.pip_config import PipConfig
-from llmdoctor.plan import Requirement, Target
-from llmdoctor.system import System
+from llmdoctor.plan import Requirement, Resolved, Target
+from llmdoctor.system import Downloaded, System
 
 OnBytes = Callable[[str, int, "int | None"], None]
 
@@ -41,6 +41,7 @@ class Wheelhouse:
     """Where wheels are fetched to, and how.
 
     `mirrors` are beginnings of addresses that the user has named: of these, http will do.
+    `indexes` are those that packages come from, with their credentials.
     `on_bytes` is told the file, how many bytes have come, and of how many.
     """
 
@@ -48,6 +49,7 @@ class Wheelhouse:
     pip: PipConfig
     mirrors: Collection[str] = ()
     on_bytes: OnBytes | None = None
+    indexes: Collection[str] = ()
 
     def fetch(self, item: Requirement, target: Target) -> str:
         """The path of a requirement's wheel, fetched unless it lies here whole.
@@ -63,8 +65,18 @@ class Wheelhouse:
             raise WheelRefusedError(file, "its name says that it is for another platform or Python")
         path = self._place(url, file)
         known = meant or self._remembered().get(url)
-        if known is None or self._digest(path) != known:
-            known = self._download(url, file, path, known)
+        if known is None or sha256_of(self.system, path) != known:
+            got = self._download(url, file, path)
+            if known is not None and got.sha256 != known:
+                self.system.remove(path)
+                raise WheelRefusedError(
+                    file,
+                    f"{got.url} is another file than before: sha256 {got.sha256}, and {known} was "
+                    "meant. If its publisher has replaced it, take its line out of "
+                    f"{self._ledger}",
+                    another=False,
+                )
+            known = got.sha256
         if problem := misfit(self.system, path, item.name):
             self.system.remove(path)
             raise WheelRefusedError(file, problem)
@@ -74,7 +86,43 @@ class Wheelhouse:
             self.system.append_line(self._ledger, line)
         return path
 
-    def _download(self, url: str, file: str, path: str, known: str | None) -> str:
+    def collect(self, package: Resolved, folder: str) -> tuple[Resolved, bool]:
+        """Bring an index's file into a folder under its own name, unless it lies there whole.
+
+        Gives the package with the size and the hash that the file has, and whether it had to come.
+
+        Raises:
+            WheelRefusedError: it does not come, or is another file than the index says.
+            OSError: it cannot be written (a full disk).
+        """
+        system, file, known = self.system, package.file, package.sha256
+        path = str(system.flavour(folder, file))
+        found = sha256_of(system, path)
+        there = found is not None and found == known
+        if not there:
+            if str(package.url).startswith("file:"):
+                bring(system, sources.local_path(str(package.url)), path)
+            else:
+                self._download(self._with_credentials(str(package.url)), file, path)
+            found = sha256_of(system, path)
+        if known is not None and found != known:
+            system.remove(path)
+            raise WheelRefusedError(
+                file, f"its sha256 is {found}, and the index says {known}", another=False
+            )
+        return replace(package, sha256=found, size=system.size(path)), not there
+
+    def _with_credentials(self, url: str) -> str:
+        """An index hands out addresses without the password that it was asked with."""
+        parts = urlsplit(url)
+        for index in self.indexes:
+            of_index = urlsplit(index)
+            user, at, host = of_index.netloc.rpartition("@")
+            if at and (of_index.scheme, host) == (parts.scheme, parts.netloc):
+                return parts._replace(netloc=f"{user}@{host}").geturl()
+        return url
+
+    def _download(self, url: str, file: str, path: str) -> Downloaded:
         system, told = self.system, self.on_bytes
         system.make_dir(str(system.flavour(path).parent))
         parts = urlsplit(url)
@@ -91,15 +139,7 @@ class Wheelhouse:
             # only what a server says of this one file makes another one worth trying
             gone = re.match(r"HTTP (403|404|410)\b", str(got.problem)) is not None
             raise WheelRefusedError(file, f"{got.url}: {got.problem}", another=gone)
-        if known is not None and got.sha256 != known:
-            system.remove(path)
-            raise WheelRefusedError(
-                file,
-                f"{got.url} is another file than before: sha256 {got.sha256}, and {known} was "
-                f"meant. If its publisher has replaced it, take its line out of {self._ledger}",
-                another=False,
-            )
-        return got.sha256
+        return got
 
     def _see_scheme(self, file: str, url: str) -> None:
         if url.startswith("https://"):
@@ -130,13 +170,23 @@ class Wheelhouse:
                 continue  # a line that was cut off: the wheel is seen for the first time again
         return found
 
-    def _digest(self, path: str) -> str | None:
-        if self.system.kind(path) != "file":
-            return None
-        digest = hashlib.sha256()
-        for chunk in self.system.read_chunks(path):
-            digest.update(chunk)
-        return digest.hexdigest()
+
+def sha256_of(system: System, path: str) -> str | None:
+    """The SHA-256 of a file, however long; None where none lies."""
+    if system.kind(path) != "file":
+        return None
+    digest = hashlib.sha256()
+    for chunk in system.read_chunks(path):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def bring(system: System, path: str, to: str) -> None:
+    """Give a file a second place, which it has whole or not at all."""
+    system.link(system.real_path(path), f"{to}.part")
+    if system.kind(to) is not None:
+        system.remove(to)
+    system.rename(f"{to}.part", to)
 
 
 def misfit(system: System, path: str, project: str) -> str | None:

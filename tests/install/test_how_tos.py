@@ -96,8 +96,13 @@ def test_the_commands_of_a_page_do_what_it_says(page: Path, world: World, fake_n
         if words == ["explain", "-"]:  # what the page pipes into it
             words = ["explain", "build.log"]
         ran += 1
-        if words[0] == "install":
-            offered(world, [words[n + 1] for n, word in enumerate(words) if word == "--profile"])
+        profiles = [words[n + 1] for n, word in enumerate(words) if word == "--profile"]
+        if words[0] == "bundle":
+            world.run(*words)
+            assert (world.project / words[-1] / "pylock.toml").is_file()
+        elif words[0] == "install":
+            if profiles:
+                offered(world, profiles)
             world.run(*words)
             env = words[words.index("--env") + 1] if "--env" in words else ".venv"
             assert (world.project / env / "pyvenv.cfg").is_file()

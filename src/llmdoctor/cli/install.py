@@ -14,7 +14,7 @@ from llmdoctor import export
 from llmdoctor.cli.arguments import Parser
 from llmdoctor.cli.failures import tell
 from llmdoctor.cli.output import Progress, afterwards, ask, deliver, emit, say
-from llmdoctor.cli.requests import declare, read_request
+from llmdoctor.cli.requests import declare, declare_assume, read_request
 from llmdoctor.errors import LlmdoctorError, RolledBackError, UsageError
 
 if TYPE_CHECKING:
@@ -29,12 +29,7 @@ if TYPE_CHECKING:
 def plan(parser: Parser, words: Sequence[str]) -> int:
     """Show what `install` would do, here or on an assumed machine, and why."""
     declare(parser)
-    parser.repeatable(
-        "--assume",
-        "KEY=VALUE",
-        "For that machine: os, arch (on macos arm64, else x86_64), glibc, python, driver, gpu, cc, "
-        "ram, wsl.",
-    )
+    declare_assume(parser)
     parser.flag(
         "--resolve",
         text="Ask the indexes and list every package with --assume too, as is done without it.",
@@ -99,6 +94,7 @@ def install(parser: Parser, words: Sequence[str]) -> int:
         "llmdoctor install --profile cpu --yes",
         "llmdoctor install --profile flashattn --env .venv",
         "llmdoctor install --profile cpu --find-links ~/wheels --installer pip",
+        "llmdoctor install --bundle ~/bundle",
     )
     options = parser.read(words)
 
@@ -153,6 +149,7 @@ def _asked(request: Request, options: Namespace) -> Asked:
 
     assumed = getattr(options, "assume", ())  # what fits that machine is no install for this one
     kept = [("--assume", value) for value in assumed]
+    kept += [("--bundle", options.bundle)] if options.bundle else []
     kept += [("--env", options.env)] if options.env != ".venv" else []
     kept += [("--python", options.python)] if options.python else []
     kept += [("--installer", options.installer)] if options.installer != "auto" else []

@@ -15,6 +15,7 @@ COMMANDS = {
     "profiles": ("profiles", "List every profile: fits this machine, or why not."),
     "plan": ("install", "Show what `install` would do, here or elsewhere, and why."),
     "install": ("install", "Install a stack, prove that it works, or leave all as it was."),
+    "bundle": ("bundle", "Gather all that a machine without a network needs, in a folder."),
     "smoke": ("smoke", "Run every attention backend forward and backward; check numbers."),
     "fix": ("fix", "Repair lock, keyring and environment trouble; `undo` takes it back."),
     "explain": ("explain", "Name the root cause of a failing log, and the way out."),

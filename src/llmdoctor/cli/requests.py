@@ -1,9 +1,10 @@
-"""What `plan` and `install` are asked for: their common options, and the request they make."""
+"""What `plan`, `install` and `bundle` are asked for: their options, and the request they make."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
@@ -14,20 +15,36 @@ if TYPE_CHECKING:
     from llmdoctor.profile import Profile
 
 
-def declare(parser: Parser) -> None:
-    """Declare the options that both commands have."""
+def declare_wish(parser: Parser) -> None:
+    """Declare what is wished for, and where it may come from."""
     parser.repeatable("--profile", "P", "A stack, or add-ons; repeatable. See `profiles`.")
-    parser.add_argument("--env", metavar="DIR", help="The environment (.venv).")
-    parser.add_argument("--python", metavar="X.Y|EXE", help="The Python of a new environment.")
     parser.add_argument("--project", metavar="DIR", default=".", help="The project it is for.")
-    parser.choice("--installer", ("auto", "uv", "pip", "poetry"), "The tool that installs.")
-    parser.flag("--sync", text="With Poetry: remove what the lock does not list, too.")
     parser.add_argument(
         "--variant", metavar="auto|cpu|cuXXX", default="auto", help="The build of torch."
     )
     parser.add_argument("--index-url", metavar="URL", help="The index to take torch from.")
     parser.repeatable("--find-links", "DIR|URL", "Where wheels lie as well; repeatable.")
     parser.repeatable("--allow", "CODE", "Override this exclusion; repeatable.")
+
+
+def declare_assume(parser: Parser) -> None:
+    """Declare the machine that is meant instead of this one."""
+    parser.repeatable(
+        "--assume",
+        "KEY=VALUE",
+        "For that machine: os, arch (on macos arm64, else x86_64), glibc, python, driver, gpu, cc, "
+        "ram, wsl.",
+    )
+
+
+def declare(parser: Parser) -> None:
+    """Declare the options that `plan` and `install` have."""
+    declare_wish(parser)
+    parser.add_argument("--bundle", metavar="DIR", help="Take everything from there: no network.")
+    parser.add_argument("--env", metavar="DIR", help="The environment (.venv).")
+    parser.add_argument("--python", metavar="X.Y|EXE", help="The Python of a new environment.")
+    parser.choice("--installer", ("auto", "uv", "pip", "poetry"), "The tool that installs.")
+    parser.flag("--sync", text="With Poetry: remove what the lock does not list, too.")
     parser.flag("--no-smoke", text="Do not run the smoke test.")
     parser.flag("--smoke", text="Run it also where there is nothing to change.")
     parser.flag("--fresh", text="Set the environment aside and build it anew.")
@@ -41,35 +58,71 @@ def read_request(options: Namespace) -> Request:
         UsageError: options that cannot be meant together, or name what does not exist.
         ProfileError: a profile that is not there or cannot be read.
     """
-    from llmdoctor import profiles
-    from llmdoctor.install import Request
-
-    if not options.profile:
-        raise UsageError("which profile? give --profile", next_command="llmdoctor profiles")
+    if options.bundle:
+        _with_bundle(options)
     if options.sync and options.installer not in ("auto", "poetry"):
         raise UsageError(f"--sync is Poetry's, and --installer {options.installer} was given")
     if options.smoke and options.no_smoke:
         raise UsageError("--smoke and --no-smoke: which of the two?")
     if options.env is None:
         options.env = _usual_environment(options)
+    return replace(
+        read_wish(options),
+        environment=options.env,
+        python=options.python,
+        installer=options.installer,
+        smoke=not options.no_smoke,
+        reprove=options.smoke,
+        fresh=options.fresh,
+        sync=options.sync,
+        bundle=options.bundle,
+    )
+
+
+def read_wish(options: Namespace) -> Request:
+    """What is wished for, of an environment that nobody has named.
+
+    Raises:
+        UsageError: no profile, or an exclusion that does not exist.
+        ProfileError: a profile that is not there or cannot be read.
+    """
+    from llmdoctor import profiles
+    from llmdoctor.install import Request
+
+    if not options.profile:
+        raise UsageError("which profile? give --profile", next_command="llmdoctor profiles")
     wish = profiles.wish(options.profile, options.project)
     _known_codes(options.allow, wish.known)
     return Request(
         profiles=wish.wanted,
         known=wish.known,
-        environment=options.env,
-        python=options.python,
-        installer=options.installer,
         variant=options.variant,
         index_url=options.index_url,
         find_links=tuple(options.find_links),
         allow=tuple(options.allow),
-        smoke=not options.no_smoke,
-        reprove=options.smoke,
-        fresh=options.fresh,
         project=options.project,
-        sync=options.sync,
     )
+
+
+def _with_bundle(options: Namespace) -> None:
+    """Fill in what a bundle says, and refuse what it leaves no choice about."""
+    from llmdoctor import bundle
+    from llmdoctor.probe.paths import absolute
+    from llmdoctor.system.local import Local
+
+    others = {
+        "--index-url": options.index_url,
+        "--find-links": options.find_links,
+        "--variant": options.variant != "auto",
+        "--installer poetry": options.installer == "poetry",
+        "--assume": getattr(options, "assume", ()),
+    }
+    for name, given in others.items():
+        if given:
+            raise UsageError(f"--bundle holds all that there is to choose from: leave out {name}")
+    system = Local()
+    found = bundle.read(system, absolute(system, options.bundle))
+    options.profile = options.profile or list(found.purpose.profiles)
 
 
 def _usual_environment(options: Namespace) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from llmdoctor import closure, interpreters, pip_config, profiles, resolve, sources, tables, target
@@ -36,13 +36,27 @@ def assumed(request: Request, machine: Target) -> Plan:
 
 def resolved(system: System, request: Request, machine: Target) -> Plan:
     """The same with every package that it would install: asks the indexes, reads nothing else."""
+    return gathered(system, request, machine, lambda _: {})[0]
+
+
+def gathered(
+    system: System,
+    request: Request,
+    machine: Target,
+    fetch: Callable[[Found], dict[str, str]],
+) -> tuple[Plan, Found | None]:
+    """The plan for another machine with every package, and where they come from.
+
+    `fetch` gives the paths of wheels that have an address of their own, by that address; of those
+    that it does not give, uv reads what it needs from afar.
+    """
     request = patient.with_absolute_places(system, request)
     made = assumed(request, machine)
     if not made.choice.feasible:
-        return made
+        return made, None
     found = find(system, request, made.choice, pip_config.read(system))
     if isinstance(found, Choice):
-        return replace(made, choice=found, source=None)
+        return replace(made, choice=found, source=None), None
     closed = closure.close(
         system,
         find_uv(system),
@@ -55,10 +69,10 @@ def resolved(system: System, request: Request, machine: Target) -> Plan:
         },
         builds=found.builds,
         options=(*uv_installer.platform_options(machine), *found.index_options(system)),
+        fetched=fetch(found),
     )
-    return replace(
-        made, source=found.source, changes=closure.changes(closed.packages, ()), choice=found.choice
-    )
+    packages = closure.changes(closed.packages, ())
+    return replace(made, source=found.source, changes=packages, choice=found.choice), found
 
 
 def fits(system: System, wishes: Sequence[Wish]) -> list[tuple[Profile, Plan]]:

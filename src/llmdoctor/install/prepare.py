@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from llmdoctor import closure, pip_config, resolve, sources, target, verify
+from llmdoctor import bundle as bundles
+from llmdoctor import closure, resolve, sources, target, verify
 from llmdoctor.checks import Case, gates
 from llmdoctor.errors import LlmdoctorError, RolledBackError
 from llmdoctor.finding import Finding
 from llmdoctor.install import patient, with_poetry
 from llmdoctor.install.occupied import CODE as IN_USE
 from llmdoctor.install.occupied import occupied
-from llmdoctor.install.plans import Found, choose, find, find_uv
+from llmdoctor.install.plans import choose, find_uv
 from llmdoctor.install.request import Request
 from llmdoctor.install.settled import settled
-from llmdoctor.installers import Installer, Job, manifest
-from llmdoctor.installers import uv as uv_installer
+from llmdoctor.install.supply import Supply, choose_from, from_bundle, from_indexes
+from llmdoctor.installers import Installer, Job
 from llmdoctor.installers.pip import Pip
 from llmdoctor.installers.uv import Uv
 from llmdoctor.journal import Journal, new_id
@@ -24,8 +25,9 @@ from llmdoctor.machine import Environment, Machine
 from llmdoctor.plan import Choice, Plan, Smoke
 from llmdoctor.prescribe import prescribe
 from llmdoctor.probe import Subject, look
+from llmdoctor.probe.paths import absolute
 from llmdoctor.system import System
-from llmdoctor.wheelhouse import OnBytes, Wheelhouse, WheelRefusedError
+from llmdoctor.wheelhouse import OnBytes, WheelRefusedError
 
 
 @dataclass(frozen=True)
@@ -96,68 +98,64 @@ def _prepared(
 ) -> Prepared:
     request = patient.with_absolute_places(system, request)
     path = patient.absolute(system, request.environment)
+    of = None
+    if request.bundle is not None:
+        of = bundles.read(system, absolute(system, request.bundle))
     subject = Subject(environment=path, python=None, project=request.project)
     machine = look(system, subject)
     there = patient.usable(system, machine.environment, path, request)
+    if of and request.python is None and (there.kind == "missing" or request.fresh):
+        request = replace(request, python=of.purpose.python)
     python = patient.interpreter(system, request, there)
     facts = replace(target.of_machine(machine, python.version), avoid=request.avoid)
-    choice = choose(request, facts)
+    choice = choose_from(request, facts, of) if of else choose(request, facts)
     journal = Journal(system, request.run or new_id(system))
     empty = Prepared(machine, Plan(choice, path, request.tool), journal, request)
     if not choice.feasible:
         return empty
-    if carried := with_poetry.carried(system, request, machine, say):
+    if of is None and (carried := with_poetry.carried(system, request, machine, say)):
         bench = with_poetry.Bench(system, request, machine, there, python, choice, journal)
         made, blocked = with_poetry.plan(bench, path, carried, say)
         blocked = (*blocked, *_occupied(system, request, made))
         return Prepared(machine, made, journal, request, blocked)
     if right := _already_right(system, request, there, choice, python.executable):
         return replace(empty, plan=right)
-    say(f"asking where torch {choice.torch}+{choice.variant} can be had")
-    found = find(system, request, choice, pip_config.read(system, patient.prefixes(system, there)))
-    if isinstance(found, Choice):
-        return replace(empty, plan=replace(empty.plan, choice=found))
-    choice = found.choice
+    installed = there.packages if there.kind != "missing" and not request.fresh else ()
+    if of:
+        supply: Supply | Choice = from_bundle(system, choice, of, say)
+    else:
+        supply = from_indexes(system, request, choice, there, python, installed, say, on_bytes)
+    if isinstance(supply, Choice):
+        return replace(empty, plan=replace(empty.plan, choice=supply))
+    choice, closed = supply.choice, supply.closed
     blocked = tuple(
         finding
         for finding in gates(Case(machine, request.profiles, choice))
         if finding.code not in request.allow
-    )
-    fetched = _fetched(system, found, on_bytes)
-    installed = there.packages if there.kind != "missing" and not request.fresh else ()
-    say("resolving packages")
-    uv = find_uv(system)
-    closed = closure.close(
-        system,
-        uv,
-        manifest(found.requirements, found.source, python.minor),
-        python.executable,
-        installed,
-        uv_installer.environment(found.pip, system.environ, request.find_links),
-        builds=found.builds,
-        options=found.index_options(system),
-        fetched=fetched,
     )
     names = {package.name for package in closed.packages}
     damaged = verify.damaged(system, there, names, choice.variant) if installed else frozenset()
     changes = closure.changes(closed.packages, installed, damaged)
     markers = resolve.marker_environment(choice.target)
     conflicts = closure.conflicts(installed, changes, markers)
-    installer: Installer = Pip() if request.tool == "pip" else Uv(uv, system.environ)
+    installer: Installer = Pip()
+    if request.tool != "pip":
+        installer = Uv(find_uv(system), system.environ)
     job = Job(
         environment=path,
         python=python.executable,
         target_python=patient.python_in(system, path),
         folder=journal.folder,
-        source=found.source,
+        source=supply.source,
         changes=changes,
         lock=closure.only(closed.lock, [change.package.name for change in changes]),
-        pip=found.pip,
+        pip=supply.pip,
         find_links=request.find_links,
         has_pip=there.package("pip") is not None or there.kind == "missing" or request.fresh,
-        builds=found.builds,
-        from_torch_index=tuple(item.name for item in found.requirements if item.source == "torch"),
-        fetched={url: system.flavour(place).as_uri() for url, place in fetched.items()},
+        builds=supply.builds,
+        from_torch_index=supply.from_torch_index,
+        fetched={url: system.flavour(place).as_uri() for url, place in supply.fetched.items()},
+        wheels=supply.wheels,
     )
     steps = prescribe(
         choice,
@@ -175,7 +173,7 @@ def _prepared(
         choice=choice,
         environment=path,
         installer=installer.name,
-        source=found.source,
+        source=supply.source,
         changes=changes,
         kept=len(installed) - sum(change.before is not None for change in changes),
         conflicts=conflicts,
@@ -211,13 +209,3 @@ def _already_right(
         kept=len(there.packages),
         steps=smoke if request.reprove else (),
     )
-
-
-def _fetched(system: System, found: Found, on_bytes: OnBytes | None) -> dict[str, str]:
-    """The path of every wheel that has an address of its own, by that address."""
-    house = Wheelhouse(system, found.pip, sources.mirrors(system.environ), on_bytes)
-    return {
-        item.url: house.fetch(item, found.choice.target)
-        for item in found.requirements
-        if item.source == "wheel" and item.url
-    }

@@ -27,6 +27,7 @@ class Request:
     project: str = "."
     avoid: tuple[str, ...] = ()  # wheel files that did not come or load
     sync: bool = False  # Poetry: remove what the lock does not list
+    bundle: str | None = None  # take everything from this folder, and ask nobody
     run: str | None = None  # the run that it is a part of; None: one of its own
 
     @property
@@ -37,6 +38,8 @@ class Request:
     def again(self, *more: str) -> str:
         """The same install, typed differently: for the next command of an error."""
         words = [word for profile in self.profiles for word in ("--profile", profile.spelled)]
+        if self.bundle is not None:
+            words += ["--bundle", self.bundle]
         if self.project != Request.project:
             words += ["--project", self.project]
         if self.environment != Request.environment and "--env" not in more:

@@ -17,6 +17,7 @@ from llmdoctor.finding import Finding
 from llmdoctor.install import patient
 from llmdoctor.install.plans import find_uv
 from llmdoctor.install.request import Request
+from llmdoctor.install.supply import unmet
 from llmdoctor.installers import CLEARED, Job
 from llmdoctor.installers.poetry import QUIET, Operations, Poetry, parse_operations, pinned_to
 from llmdoctor.installers.poetry_groups import Carriers, NotCarriedError, carriers
@@ -277,19 +278,7 @@ def answer(
 
 def _unfit(choice: Choice, operations: Operations, after: dict[str, str]) -> tuple[Reason, ...]:
     """Why what the lock gives is not the profiles, or cannot be installed here."""
-    from packaging.requirements import Requirement
-
-    found = []
-    for item in choice.requirements:
-        version = after.get(item.name)
-        wanted = Requirement(item.text).specifier
-        if version is None:
-            found.append(f"the lock gives no {item.name} ({item.text} is wanted)")
-        elif not wanted.contains(version, prereleases=True):
-            found.append(f"the lock gives {item.name} {version}, and {item.text} is wanted")
-    local = after.get("torch", "").partition("+")[2]
-    if local and local != choice.variant:
-        found.append(f"the lock gives the {local} build of torch, and {choice.variant} is wanted")
+    found = unmet(choice, after, "the lock gives")
     reasons = [Reason("not-in-lock", text) for text in found]
     for change in operations.changes:
         name = file_name(change.package.url or "")

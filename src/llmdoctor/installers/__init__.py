@@ -45,6 +45,7 @@ class Job:
     builds: tuple[str, ...] = ()  # packages that may be built from source
     from_torch_index: tuple[str, ...] = ("torch",)
     fetched: Mapping[str, str] = field(default_factory=dict)
+    wheels: str | None = None  # the folder that alone is asked for packages, as an address
 
 
 class Installer(Protocol):

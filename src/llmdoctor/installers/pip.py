@@ -6,8 +6,6 @@ then the rest from the default one. Every version is exact and nothing is resolv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from llmdoctor.installers import CLEARED, Job
 from llmdoctor.installers.uv import wheels_only
 from llmdoctor.plan import Change, Run, Step, Write
@@ -33,7 +31,7 @@ class Pip:
         if not job.has_pip:
             argv = (job.target_python, "-m", "ensurepip")
             steps.append(Run("add pip to the environment", argv, dict(CLEARED), 300.0))
-        named = job.from_torch_index
+        named = () if job.wheels else job.from_torch_index
         torch = [change for change in job.changes if change.package.name in named]
         rest = [change for change in job.changes if change.package.name not in named]
         for name, changes, index in (("torch", torch, job.source.url), ("packages", rest, None)):
@@ -45,7 +43,7 @@ class Pip:
 def _phase(job: Job, name: str, changes: list[Change], index: str | None) -> tuple[Step, Step]:
     """Addresses go into variables: they may carry credentials, and anybody can read arguments."""
     path = f"{job.folder}/{name}.txt"
-    lines = [_line(change, job.fetched) for change in changes]
+    lines = [_line(change, job) for change in changes]
     web = [place for place in job.find_links if "://" in place]
     folders = [place for place in job.find_links if "://" not in place]
     links = [word for place in folders for word in ("--find-links", place)]
@@ -58,7 +56,11 @@ def _phase(job: Job, name: str, changes: list[Change], index: str | None) -> tup
         "--requirement", path,
     )  # fmt: skip
     env = dict(CLEARED)
-    if index is not None:
+    if job.wheels:
+        # a variable replaces what a configuration file says, and an option is added to it
+        argv = (*argv, "--no-index")
+        env["PIP_FIND_LINKS"] = job.wheels
+    elif index is not None:
         env |= {"PIP_INDEX_URL": index, "PIP_EXTRA_INDEX_URL": None}
     if web:
         env["PIP_FIND_LINKS"] = " ".join([*web, *job.pip.find_links])
@@ -70,8 +72,9 @@ def _phase(job: Job, name: str, changes: list[Change], index: str | None) -> tup
     )
 
 
-def _line(change: Change, fetched: Mapping[str, str]) -> str:
+def _line(change: Change, job: Job) -> str:
     package = change.package
+    text = f"{package.name}=={package.version}"
     if package.source == "wheel" and package.url:
-        return f"{package.name} @ {fetched.get(package.url, package.url)}"
-    return f"{package.name}=={package.version}"
+        text = f"{package.name} @ {job.fetched.get(package.url, package.url)}"
+    return f"{text} --hash=sha256:{package.sha256}" if job.wheels else text

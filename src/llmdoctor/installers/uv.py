@@ -134,7 +134,7 @@ class Uv:
             # packages were resolved without it. The user's own uv.toml counts as it did there.
             "--project",
             job.folder,
-            *index_options(job.pip, self._environ),
+            *(("--offline",) if job.wheels else index_options(job.pip, self._environ)),
         ]
         for change in job.changes:
             if change.before is not None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # a check's document needs none of the others' words
     from llmdoctor.explain import Explanation
     from llmdoctor.finding import Finding, Report
     from llmdoctor.fix import FixPlan
+    from llmdoctor.install import Made
     from llmdoctor.journal import Entry
     from llmdoctor.plan import Plan, Requirement, Source, Step
     from llmdoctor.profile import Profile
@@ -170,6 +171,43 @@ def install(document: Mapping[str, Any], outcome: str, **more: object) -> Docume
     """An install: its plan's document, and what came of it."""
     nothing = dict.fromkeys(("run", "backup", "smoke", "error", "log", "cause"))
     return {**document, **_head("install"), "outcome": outcome, **nothing, **more}
+
+
+def bundle(
+    document: Mapping[str, Any],
+    outcome: str,
+    folder: str,
+    made: Made | None = None,
+    error: str | None = None,
+) -> Document:
+    """A bundle (complete, not feasible, incomplete): what its plan's document says, and its files.
+
+    `fetched` says how many of the files had to come: the others lay there already.
+    """
+    from llmdoctor.addresses import without_credentials
+
+    plan_alone = ("environment", "installer", "packages", "kept", "removals", "conflicts", "steps")
+    files = made.bundle.packages if made and made.bundle else ()
+    return {
+        **{key: value for key, value in document.items() if key not in plan_alone},
+        **_head("bundle"),
+        "outcome": outcome,
+        "folder": folder,
+        "files": [
+            {
+                "name": item.name,
+                "version": item.version,
+                "file": item.file,
+                "url": without_credentials(str(item.url)),
+                "sha256": item.sha256,
+                "size": item.size,
+            }
+            for item in files
+        ],
+        "size": sum(item.size or 0 for item in files),
+        "fetched": made.came if made else 0,
+        "error": error,
+    }
 
 
 def smoke(proof: Proof) -> Document:

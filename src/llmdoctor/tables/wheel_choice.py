@@ -69,9 +69,9 @@ def find_wheel(
     cuda = cuda_of_variant(variant)
     demands = (
         _Demand(
-            "a file that came and loads",
+            "a file that is at hand and loads",
             lambda w: w.filename not in avoid,
-            lambda w: f"{w.filename} did not",
+            lambda w: f"{w.filename} is not",
         ),
         *_libc_demands(os, glibc),
         *_kernel_demands(release, cuda, capabilities),
