@@ -1,7 +1,8 @@
 """Name the root cause of a failing log: rules are data, the search is one bounded pass.
 
 `text` cleans what terminals and services left in the log, `scan` finds the templates of messages
-(`template`), `facts` gathers what is said in passing, and `judge` ranks the `causes`.
+(`template`), `cut` those that are there in part, `facts` gathers what is said in passing, and
+`judge` ranks the `causes`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from llmdoctor.errors import UsageError
 from llmdoctor.explain.causes import Cause, causes
+from llmdoctor.explain.cut import CutLines, cut_messages
 from llmdoctor.explain.facts import gather, known_facts
 from llmdoctor.explain.judge import Evidence, Named, judge
 from llmdoctor.explain.scan import Scanner
@@ -47,15 +49,17 @@ def explain(
     ]
     scanner = Scanner([*signs, *(item for fact in known_facts() for item in fact.templates)])
     meter = _Meter(chunks, limit)
+    cut = CutLines()
     for number, text in lines(meter.chunks()):
         if text and not text.isspace():
             scanner.feed(number, text)
+            cut.feed(number, text)
             meter.filled = True
     if not meter.filled:
         raise UsageError(
             "the log is empty", next_command="pip install PACKAGE 2>&1 | llmdoctor explain -"
         )
-    seen = scanner.sightings()
+    seen = {**cut_messages(cut, known), **scanner.sightings()}
     return Explanation(judge(seen, gather(seen), known), scanner.lines, meter.cut)
 
 

@@ -12,6 +12,7 @@ from llmdoctor.explain.template import Template
 from llmdoctor.finding import Remedy
 
 SHOWN = 4  # lines of evidence for one cause
+_CUT = "Of the message the log holds only the beginning: see the whole line to be sure."
 
 Seen = Mapping[Template, Sequence[Sighting]]
 Facts = Mapping[str, Sequence[str]]
@@ -69,6 +70,15 @@ class _Match:
     sign: Sign
     sightings: tuple[Sighting, ...]  # of `text` first
 
+    @property
+    def cut(self) -> bool:
+        return any(sighting.cut for sighting in self.sightings)
+
+    @property
+    def confidence(self) -> Confidence:
+        """A message that is not there to its end makes its cause possible, no more."""
+        return "possible" if self.cut else self.sign.confidence
+
 
 def _match(sign: Sign, seen: Seen, facts: Facts) -> _Match | None:
     """Where a sign shows, if it does."""
@@ -91,7 +101,7 @@ def _match(sign: Sign, seen: Seen, facts: Facts) -> _Match | None:
 def _named(slug: str, cause: Cause, shown: Sequence[_Match], facts: Facts) -> Named:
     best = sorted(
         shown,
-        key=lambda match: (CONFIDENCES.index(match.sign.confidence), match.sightings[0].line),
+        key=lambda match: (CONFIDENCES.index(match.confidence), match.sightings[0].line),
     )
     values = {name: said[0] for name, said in facts.items() if said}
     for match in reversed(best):
@@ -105,9 +115,9 @@ def _named(slug: str, cause: Cause, shown: Sequence[_Match], facts: Facts) -> Na
     return Named(
         cause=slug,
         title=said.title,
-        confidence=best[0].sign.confidence,
+        confidence=best[0].confidence,
         evidence=tuple(evidence),
-        explanation=said.explanation,
+        explanation=f"{said.explanation} {_CUT}" if best[0].cut else said.explanation,
         remedy=said.remedy,
         url=cause.url,
     )

@@ -34,12 +34,14 @@ _PACKAGES = ("site-packages/", "site-packages\\", "dist-packages/")
 class Sighting:
     """A message where it stands. `captures` has the variable parts as they are written there.
 
-    `frame` is captured besides: the package of the last traceback line before the message.
+    `frame` is captured besides: the package of the last traceback line before the message. `cut`:
+    the log holds no more than its beginning.
     """
 
     line: int
     text: str
     captures: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
 
 
 @dataclass

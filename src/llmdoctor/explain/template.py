@@ -8,6 +8,7 @@ so that a message is recognised however it was wrapped. ``{*}`` is a gap of up t
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -28,6 +29,15 @@ _KINDS = {
     "gpu": "",  # a name of the GPU table, see `_gpu`
 }
 _WORDS = ("number", "version", "word")
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The first part of a message: how many of its fixed characters, what share of them."""
+
+    length: int
+    share: float
+    captures: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,11 @@ class Template:
         return max((squeezed(part) for part in _fixed(self.text)), key=len)
 
     @cached_property
+    def head(self) -> str:
+        """The first fixed part, squeezed."""
+        return next(filter(None, map(squeezed, _fixed(self.text))))
+
+    @cached_property
     def words(self) -> frozenset[str]:
         """The names of holes that hold one word: it ends where white space is, in the log."""
         holes = _HOLE.finditer(self.text)
@@ -75,6 +90,31 @@ class Template:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """What finds the message in squeezed text; a group for each name."""
+        return re.compile("".join(self._parts), re.DOTALL)
+
+    def begins_at_the_end_of(self, text: str) -> Beginning | None:
+        """Its beginning, where squeezed text ends within one of its fixed parts.
+
+        Of the holes before that only those of one word are captured: white space is gone.
+        """
+        fixed = [squeezed(part) for part in _fixed(self.text)]
+        first = 0 if fixed[0] else 1  # what varies and opens the message is left aside
+        length = sum(map(len, fixed))
+        for number in range(len(fixed) - 1, first - 1, -1):
+            before = "".join(self._parts[2 * first : 2 * number]) + r"\Z"
+            whole = len(fixed[number]) if number < len(fixed) - 1 else len(fixed[number]) - 1
+            for size in range(whole, 0, -1):
+                if not text.endswith(fixed[number][:size]):
+                    continue
+                if match := re.search(before, text[: len(text) - size], re.DOTALL):
+                    kept = sum(map(len, fixed[:number])) + size
+                    captures = {n: v for n, v in match.groupdict().items() if n in self.words}
+                    return Beginning(kept, kept / length, captures)
+        return None
+
+    @cached_property
+    def _parts(self) -> list[str]:
+        """The pattern in pieces: a fixed part, a hole, a fixed part, and so on."""
         parts: list[str] = []
         place = 0
         seen: set[str] = set()
@@ -91,7 +131,7 @@ class Template:
                 kind = hole["kind"] or "any"
                 parts.append(f"(?P<{name}>{_gpu() if kind == 'gpu' else _KINDS[kind]})")
         parts.append(re.escape(squeezed(self.text[place:])))
-        return re.compile("".join(parts), re.DOTALL)
+        return parts
 
 
 @cache
