@@ -23,7 +23,7 @@ TEST = (
 OLDEST = ("packaging==24.0", "platformdirs==4.0.0", "rich==13.7.0", "tomlkit==0.12.0", "uv==0.9.0")
 
 # A torch of each generation before the newest, with the Transformers of its time.
-ROWS_TESTS = ("rows", "defects", "flash_attn", "imports")
+ROWS_TESTS = ("rows", "defects", "flash_attn", "imports", "full")
 STACKS = {"2.9.1": "5.0.*", "2.6.0": "4.53.1"}
 
 # One Poetry of each line whose lock, hash or commands differ (profiles/tables/poetry.toml).

@@ -27,8 +27,8 @@ too, so a program that reads the results should give ``--out``. In the order the
     ``seconds`` wall time, ``peak_bytes`` null on a CPU, where no peak per row can be observed;
     ``error`` and ``tolerance``, the measured number closest to (or beyond) its gate and that gate,
     null when nothing was measured; ``ran_as``, the attention kernels that the profiler saw, such
-    as "FLASH_ATTENTION", "eager" or "eager+MATH", null when none was seen; ``detail``, why the
-    row failed or was skipped, then every number measured.
+    as "FLASH_ATTENTION", "eager" or "eager+MATH", null when none was seen, "paged …" one on a
+    paged cache; ``detail``, why the row failed or was skipped, then every number measured.
 ``{"type": "done", "rows", "seconds", "cpu_seconds"}``
     the protocol was completed. seconds and cpu_seconds count from the start of this program.
 

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .needs import Gpu, Package, unknown_to_transformers
+from .needs import Compiler, Gpu, Package, unknown_to_transformers
 from .rows import Row, Trial
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ class Backend:
     the same form. ``attention`` is the name transformers knows it by (``attn_implementation``),
     ``may_run`` the kernels that are not a fallback, ``forced`` a context manager under which it
     runs. ``package`` is what has to be installed beyond torch and transformers, ``gpu`` the GPU it
-    needs; ``proof`` the module of its proofs, which then needs ``packages`` alone. ``batches`` says
-    where it cannot take them all, by type of device; ``families`` which models it is tried on;
-    ``refusals`` the words in which it says that the device does not have it.
+    needs, ``compiler`` what compiles it; ``proof`` the module of its proofs, which then needs
+    ``packages`` alone. ``batches`` says where it cannot take them all, by type of device;
+    ``families`` which models it is tried on; ``refusals`` the words in which it says that the
+    device does not have it.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Backend:
     full: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     package: Package | None = None
     gpu: Gpu | None = None
+    compiler: Compiler | None = None
     proof: str | None = None
     packages: tuple[str, ...] = ("torch", "transformers")
     batches: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -96,7 +98,9 @@ class Backend:
         if package is not None and package[0] == "fail":
             return package
         gpu = self.gpu.lacking(row.device) if self.gpu else None
-        reasons = [reason for reason in (gpu, package[1] if package else None) if reason]
+        compiler = self.compiler.lacking(row.device) if self.compiler else None
+        found = (gpu, package[1] if package else None, compiler)
+        reasons = [reason for reason in found if reason]
         return ("skip", "; ".join(reasons)) if reasons else None
 
     def prove(self, lab: Lab, row: Row) -> Trial:
@@ -151,6 +155,21 @@ def uncompiled() -> Iterator[None]:
             os.environ["TORCHDYNAMO_DISABLE"] = before
 
 
+@contextmanager
+def compiled() -> Iterator[None]:
+    """flex_attention as transformers has it, compiled anew: a row owes nothing to those before."""
+    import torch
+    from transformers.integrations.flex_attention import WrappedFlexAttention as Kept
+
+    torch.compiler.reset()
+    Kept._is_flex_compiled = False  # noqa: SLF001 - what was kept before this block, and in it
+    try:
+        yield
+    finally:
+        Kept._is_flex_compiled = False  # noqa: SLF001
+        torch.compiler.reset()
+
+
 def _modes(*dtypes: str) -> dict[str, tuple[str, ...]]:
     return dict.fromkeys(PROOFS, dtypes)
 
@@ -198,6 +217,20 @@ def _flash(version: int, name: str, module: str, gpu: Gpu) -> Backend:
     )
 
 
+def _paged(name: str, kernels: frozenset[str]) -> Backend:
+    """Continuous batching with this attention; it can but generate, and compares in fp32 alone."""
+    rows: dict[str, tuple[str, ...]] = {"generate": ("fp32",)}
+    return Backend(
+        name,
+        "paged",
+        {},
+        frozenset(f"paged {kernel}" for kernel in kernels),
+        name,
+        full={"cpu": rows, "cuda": rows},
+        proof="paged_rows",
+    )
+
+
 BACKENDS = (
     Backend(
         "eager",
@@ -224,6 +257,19 @@ BACKENDS = (
         {"cpu": _modes("bf16", "fp16")},
         refusals=NO_BACKWARD,
     ),
+    Backend(
+        "flex_attention",
+        "compiled",
+        {},
+        frozenset({"compiled flex"}),
+        "flex_attention",
+        compiled,
+        {"cpu": _modes("fp32"), "cuda": ALL},
+        compiler=Compiler(),
+        refusals=NO_BACKWARD,
+    ),
+    _paged("eager", frozenset({"eager"})),
+    _paged("sdpa", SDPA_KERNELS),
     _flash(2, "flash-attn", "flash_attn", Gpu((8, 0))),
     _flash(3, "flash-attn-3", "flash_attn_interface", Gpu((9, 0), (9, 0))),
     _flash(4, "flash-attn-4", "flash_attn.cute", Gpu((9, 0))),

@@ -6,6 +6,7 @@ import importlib
 import os
 import platform
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,6 +24,8 @@ OFFLINE = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
+    # compiles in this process, without a pool of others that import torch as well
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
 }
 
 
@@ -62,9 +65,11 @@ class Imported:
 
 
 def keep_offline(folder: str) -> None:
-    """Set the process's environment before the first import; caches go to ``folder``."""
-    caches = dict.fromkeys(("HF_HOME", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"), folder)
-    os.environ.update(OFFLINE, **caches)
+    """Set the process's environment before the first import; all files go to ``folder``."""
+    caches = ("HF_HOME", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "TMPDIR", "TEMP", "TMP")
+    os.environ.update(OFFLINE, **dict.fromkeys(caches, folder))
+    os.environ.pop("TORCH_INDUCTOR_INSTALL_GXX", None)  # downloads a compiler
+    tempfile.tempdir = folder  # compiled headers go there, wherever the cache is
 
 
 def import_package(package: Package) -> Imported:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import platform
+import sysconfig
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,27 @@ class Gpu:
         if capability < self.least or (self.most is not None and capability > self.most):
             name = torch.cuda.get_device_name(device)
             return f"{wanted}; {name} has {_dotted(capability)}"
+        return None
+
+
+class Compiler:
+    """What torch.compile needs beyond torch: for a GPU Triton, for the processor C++."""
+
+    def lacking(self, device: str) -> str | None:
+        """Why nothing can be compiled for this device ("cpu", "cuda:0")."""
+        if device != "cpu":
+            triton = Package("triton", "triton").lacking()
+            return triton[1] if triton else None
+        from torch._inductor.cpp_builder import get_cpp_compiler
+
+        try:
+            get_cpp_compiler()
+        except RuntimeError as error:
+            return f"torch.compile needs a C++ compiler: {error}"
+        header = Path(sysconfig.get_paths()["include"], "Python.h")
+        if not header.is_file():
+            version = ".".join(platform.python_version_tuple()[:2])
+            return f"torch.compile needs the headers of Python {version}: there is no {header}"
         return None
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from torch.profiler import ProfilerActivity, profile
+from torch.profiler import ProfilerActivity, profile, record_function
 
 # Beginnings of operator names, longest match first. The backward operators begin like the forward
 # ones, except that of MATH, which is made of ordinary operators.
@@ -29,47 +29,91 @@ SOFTMAX = "aten::_softmax"
 # FlashAttention 4 is written in Python and registers no operator: its autograd functions, which
 # the versions before it have as well.
 FLASH_FUNCTIONS = ("FlashAttnFunc", "FlashAttnVarlenFunc")
+# A call of flex_attention as we mark it, and the call of a graph that Inductor has compiled.
+FLEX_CALL = "llmdoctor::flex_attention"
+COMPILED_GRAPH = "## Call CompiledFxGraph"
+
+
+@contextmanager
+def _replaced(module: Any, name: str, wrap: Callable[[Any], Any]) -> Iterator[None]:  # noqa: ANN401
+    """A function of a module, where both are there, in what ``wrap`` makes of it."""
+    original = getattr(module, name, None)
+    if original is None:
+        yield
+        return
+    setattr(module, name, wrap(original))
+    try:
+        yield
+    finally:
+        setattr(module, name, original)
 
 
 @contextmanager
 def _flex_calls(kernels: Counter[str]) -> Iterator[None]:
-    """Count the calls of what flex_attention runs where it is not compiled."""
+    """Count what flex_attention runs where it is not compiled, and mark its calls as FLEX_CALL."""
+
+    def counted(original: Callable[..., object]) -> Callable[..., object]:
+        def count(*arguments: object, **named: object) -> object:
+            kernels["flex"] += 1
+            return original(*arguments, **named)
+
+        return count
+
+    def marked(original: Callable[..., object]) -> Callable[..., object]:
+        def mark(*arguments: object, **named: object) -> object:
+            with record_function(FLEX_CALL):
+                return original(*arguments, **named)
+
+        return mark
+
     # torch has a function of the same name in its place, so the module is found here alone
-    module: Any = sys.modules.get("torch._higher_order_ops.flex_attention")
-    original = getattr(module, "math_attention", None)
-    if original is None:
+    torchs = sys.modules.get("torch._higher_order_ops.flex_attention")
+    theirs = sys.modules.get("transformers.integrations.flex_attention")
+    in_torch = _replaced(torchs, "math_attention", counted)
+    with in_torch, _replaced(theirs, "compile_friendly_flex_attention", marked):
         yield
-        return
 
-    def counted(*arguments: object, **named: object) -> object:
-        kernels["flex"] += 1
-        return original(*arguments, **named)
 
-    module.math_attention = counted
-    try:
-        yield
-    finally:
-        module.math_attention = original
+@contextmanager
+def _profiled() -> Iterator[list[Any]]:
+    """The events of the profiler, there when the block has ended."""
+    events: list[Any] = []
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        yield events
+    # The raw events, since building profiler.events() takes forty times as long and costs more
+    # than all the models together.
+    events += profiler.profiler.kineto_results.events()
 
 
 @contextmanager
 def operators(calls: Counter[str]) -> Iterator[None]:
     """Count the operators of torch called in this block into ``calls``, by their names."""
-    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+    with _profiled() as events:
         yield
-    # The raw events, since building profiler.events() takes forty times as long and costs more
-    # than all the models together.
-    calls.update(event.name() for event in profiler.profiler.kineto_results.events())
+    calls.update(event.name() for event in events)
 
 
 @contextmanager
 def observed(kernels: Counter[str]) -> Iterator[None]:
     """Count the attention kernels called in this block into ``kernels``, forward and backward."""
-    seen: Counter[str] = Counter()
     flex: Counter[str] = Counter()
-    with operators(seen), _flex_calls(flex):
+    with _profiled() as events, _flex_calls(flex):
         yield
+    seen = Counter(event.name() for event in events)
+    compiled = _compiled_calls(events) if FLEX_CALL in seen else 0
     kernels.update(attention_kernels(seen, flex["flex"]) + flex)
+    kernels.update(+Counter({"compiled flex": compiled}))
+
+
+def _compiled_calls(events: Sequence[Any]) -> int:
+    """How many calls of flex_attention ran a graph that Inductor has compiled, within the call."""
+    graphs = [event.start_ns() for event in events if event.name().startswith(COMPILED_GRAPH)]
+    calls = [
+        (event.start_ns(), event.start_ns() + event.duration_ns())
+        for event in events
+        if event.name() == FLEX_CALL
+    ]
+    return sum(any(start <= graph <= end for graph in graphs) for start, end in calls)
 
 
 def attention_kernels(seen: Counter[str], flex: int = 0) -> Counter[str]:
