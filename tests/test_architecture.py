@@ -51,6 +51,7 @@ FLOORS = {
         "inside",
         "interpreters",
         "known",
+        "mirrors",
         "pip_config",
         "plugins",
         "policy",

@@ -24,9 +24,9 @@ from llmdoctor.closure import (
 from llmdoctor.installers import manifest
 from llmdoctor.installers.uv import platform_options
 from llmdoctor.machine import Package
+from llmdoctor.mirrors import mirrored
 from llmdoctor.plan import Change, Conflict, Requirement, Resolved, Source, Target
 from llmdoctor.resolve import marker_environment, resolve
-from llmdoctor.sources import mirrored
 from llmdoctor.system.local import Local
 from llmdoctor.target import assume
 from support.environment import hermetic_env

@@ -93,16 +93,6 @@ def test_what_the_tables_expect_is_the_index_of_the_build() -> None:
     assert (macos.kind, macos.pin, macos.url) == ("default", "2.9.1", None)
 
 
-def test_a_mirror_replaces_the_host_and_keeps_the_path() -> None:
-    environ = {"LLMDOCTOR_GITHUB": "https://mirror.example/gh/", "HF_ENDPOINT": ""}
-    wheel = "https://github.com/a/b/releases/download/v1/x-1.whl"
-    assert sources.mirrored(wheel, environ) == (
-        "https://mirror.example/gh/a/b/releases/download/v1/x-1.whl"
-    )
-    assert sources.mirrored("https://github.community/x", environ) == "https://github.community/x"
-    assert sources.mirrored("https://huggingface.co/m", environ) == "https://huggingface.co/m"
-
-
 def test_an_index_that_refuses_connections_is_named_at_once(nobody: Local) -> None:
     began = time.monotonic()
     located = locate(nobody, CU126, PipConfig())

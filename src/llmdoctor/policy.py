@@ -17,7 +17,8 @@ from llmdoctor.system import System
 
 FailOn = Literal["error", "warning", "never"]
 _OURS = ("profile", "select", "checks", "fail-on", "ignore")
-_OTHERS = ("profiles", "groups")  # see `profiles.places` and `installers.poetry_groups`
+# See `profiles.places`, `installers.poetry_groups` and `mirrors`.
+_OTHERS = ("profiles", "groups", "mirrors")
 
 
 @dataclass(frozen=True)

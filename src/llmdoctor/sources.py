@@ -16,18 +16,13 @@ from urllib.request import url2pathname
 from llmdoctor import tables, tags
 from llmdoctor.addresses import file_name, without_credentials
 from llmdoctor.errors import CannotFinishError, UnreadableError
+from llmdoctor.mirrors import mirrored
 from llmdoctor.pip_config import PipConfig
 from llmdoctor.plan import Choice, Rejected, Source
 from llmdoctor.probe.paths import absolute
 from llmdoctor.system import System
 from llmdoctor.tables.read import numbers
 
-# What stands for what where the original cannot be reached: a mirror that the user names.
-_MIRRORS = {
-    "https://download.pytorch.org/whl": "LLMDOCTOR_TORCH_INDEX",
-    "https://github.com": "LLMDOCTOR_GITHUB",
-    "https://huggingface.co": "HF_ENDPOINT",
-}
 _SECONDS = 5.0
 
 
@@ -58,28 +53,6 @@ def expected(choice: Choice) -> Source:
     return Source(
         "torch-index", f"{choice.torch}+{choice.variant}", f"the PyTorch index {url}", url
     )
-
-
-def mirrored(url: str, environ: Mapping[str, str]) -> str:
-    """The address to ask instead, where the user's environment names a mirror."""
-    if variable := mirror_of(url, environ):
-        original = next(place for place, name in _MIRRORS.items() if name == variable)
-        return environ[variable].rstrip("/") + url[len(original) :]
-    return url
-
-
-def mirror_of(url: str, environ: Mapping[str, str]) -> str | None:
-    """The variable that names a mirror of that address in the user's environment."""
-    for original, variable in _MIRRORS.items():
-        if url.startswith(original + "/") and environ.get(variable):
-            return variable
-    return None
-
-
-def mirrors(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The beginnings of addresses that the user's environment names as mirrors."""
-    named = (environ.get(variable) for variable in _MIRRORS.values())
-    return tuple(place.rstrip("/") + "/" for place in named if place)
 
 
 def locate(

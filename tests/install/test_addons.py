@@ -13,7 +13,7 @@ import pytest
 
 from install.conftest import World
 from llmdoctor import tables
-from llmdoctor.sources import mirrored
+from llmdoctor.mirrors import mirrored
 from support.index import closed_port
 from support.nvml import RTX_4090, nvml_env
 from support.wheels import build_wheel, fake_torch

@@ -9,6 +9,8 @@ import pytest
 
 from install.conftest import World
 from install.test_private_index import SECRET, guarded
+from llmdoctor.install.occupied import occupied
+from llmdoctor.system.local import Local
 from support.index import closed_port
 from support.tree import assert_same_tree, snapshot
 from support.venvs import make_venv
@@ -64,6 +66,39 @@ def test_an_environment_from_which_a_program_runs_is_left_alone(
     finally:
         child.communicate("end")
     assert lived_in.versions()["peft"] == "0.21.2"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who runs is seen on Linux alone")
+def test_somebody_elses_program_whose_folder_may_not_be_read_stops_nothing(lived_in: World) -> None:
+    """Its command line can be read by all, and where it was started by nobody else."""
+
+    class Guarded(Local):
+        def real_path(self, path: str) -> str:
+            if path.endswith("/cwd"):
+                raise PermissionError(13, "Permission denied", path)
+            return super().real_path(path)
+
+    own = str(lived_in.venv / "bin" / "python")
+    words = ["-c", "print('up', flush=True); input()"]
+    started = [
+        subprocess.Popen(
+            [word, *words],
+            cwd=lived_in.project,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for word in (own, ".venv/bin/python")
+    ]
+    try:
+        for child in started:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "up\n"
+        (found,) = occupied(Guarded(), str(lived_in.venv))
+        assert found.evidence == (f"{started[0].pid}: python -c",)
+    finally:
+        for child in started:
+            child.communicate("\n")
 
 
 @posix

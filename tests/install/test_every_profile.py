@@ -17,9 +17,9 @@ from packaging.version import Version
 
 from install.conftest import World
 from llmdoctor import profiles
+from llmdoctor.mirrors import mirrored
 from llmdoctor.plan import Choice, Requirement
 from llmdoctor.resolve import resolve
-from llmdoctor.sources import mirrored
 from llmdoctor.target import assume
 from support.index import LoopbackIndex
 from support.nvml import RTX_4090, nvml_env

@@ -21,7 +21,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from install.conftest import World
-from llmdoctor.sources import mirrored
+from llmdoctor.mirrors import mirrored
 from support.nvml import RTX_4090, nvml_env
 from support.wheels import build_wheel, fake_torch
 from test_docs import ROOT, commands

@@ -278,7 +278,7 @@ def _ways_out(failed: list[Place], *, nothing: bool, proxied: bool) -> Iterable[
     }
     mirrors = [variables[place.role] for place in failed if place.role in variables]
     if mirrors:
-        yield f"A mirror is named by {', '.join(mirrors)}."
+        yield f"A mirror is named by {', '.join(mirrors)}, or in [tool.llmdoctor.mirrors]."
 
 
 def _names(places: Iterable[Place]) -> str:

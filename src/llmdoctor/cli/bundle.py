@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
 from llmdoctor.cli.output import Progress, emit, say
-from llmdoctor.cli.requests import declare_assume, declare_wish, read_wish
+from llmdoctor.cli.requests import declare_assume, declare_wish, door, read_wish
 from llmdoctor.errors import LlmdoctorError
 
 if TYPE_CHECKING:
@@ -37,10 +37,9 @@ def bundle(parser: Parser, words: Sequence[str]) -> int:
 
     from llmdoctor import install as road
     from llmdoctor.addresses import without_credentials
-    from llmdoctor.system.local import Local
     from llmdoctor.target import assume
 
-    system = Local()
+    system = door(options)
     request = replace(read_wish(options), python=options.python)
     machine = assume(options.assume) if options.assume else road.here(system, request)
     progress = Progress(quiet=options.quiet)

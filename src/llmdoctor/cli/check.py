@@ -184,7 +184,7 @@ def _further(options: Namespace) -> list[Callable[[Machine], Machine]]:
     if options.deep:
         looks.append(partial(_from_inside, project=options.project, tell=tell))
     if options.network:
-        looks.append(partial(_at_the_network, tell=tell))
+        looks.append(partial(_at_the_network, options=options, tell=tell))
     return looks
 
 
@@ -283,12 +283,18 @@ def _from_inside(machine: Machine, *, project: str, tell: Callable[[str], None])
     return replace(look_closer(system, machine), deep=seen)
 
 
-def _at_the_network(machine: Machine, *, tell: Callable[[str], None]) -> Machine:
+def _at_the_network(
+    machine: Machine, *, options: Namespace, tell: Callable[[str], None]
+) -> Machine:
     """The machine with what the places that packages come from answer."""
     from dataclasses import replace
 
+    from llmdoctor.cli.requests import door, project_mirrors
     from llmdoctor.probe.network import look_at_network
     from llmdoctor.system.local import Local
     from llmdoctor.system.readonly import ReadOnly
 
-    return replace(machine, network=look_at_network(ReadOnly(Local(), network=True), machine, tell))
+    places = look_at_network(ReadOnly(door(options), network=True), machine, tell)
+    written = dict.fromkeys(project_mirrors(Local(), options.project), "[tool.llmdoctor.mirrors]")
+    told = (replace(item, named_by=written.get(item.named_by, item.named_by)) for item in places)
+    return replace(machine, network=tuple(told))

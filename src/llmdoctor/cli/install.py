@@ -14,7 +14,7 @@ from llmdoctor import export
 from llmdoctor.cli.arguments import Parser
 from llmdoctor.cli.failures import tell
 from llmdoctor.cli.output import Progress, afterwards, ask, deliver, emit, say
-from llmdoctor.cli.requests import declare, declare_assume, read_request
+from llmdoctor.cli.requests import declare, declare_assume, door, read_request
 from llmdoctor.errors import LlmdoctorError, RolledBackError, UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
     from llmdoctor import install as road
     from llmdoctor import tables
     from llmdoctor.render import documents, github
-    from llmdoctor.system.local import Local
     from llmdoctor.target import assume as assumed_target
 
     request = read_request(options)
@@ -61,12 +60,12 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
     blocked: tuple[Finding, ...] = ()
     with _told_in_json(request, options):
         if options.assume and options.resolve:
-            made = road.resolved(Local(), request, assumed_target(options.assume))
+            made = road.resolved(door(options), request, assumed_target(options.assume))
         elif options.assume:
             made = road.assumed(request, assumed_target(options.assume))
         else:
             progress = Progress(quiet=options.quiet)
-            prepared = road.prepare(Local(), request, _say(options), progress.bytes)
+            prepared = road.prepare(door(options), request, _say(options), progress.bytes)
             progress.clear()
             made, blocked = prepared.plan, prepared.blocked
     feasible = made.choice.feasible and not blocked
@@ -99,12 +98,11 @@ def install(parser: Parser, words: Sequence[str]) -> int:
     options = parser.read(words)
 
     from llmdoctor import install as road
-    from llmdoctor.system.local import Local
 
     request = read_request(options)
     from llmdoctor.rollback import unclear
 
-    system = Local()
+    system = door(options)
     with road.hold(system, request.environment):
         for entry in road.recover_cut_off(system, request.environment):
             what = (
@@ -155,6 +153,7 @@ def _asked(request: Request, options: Namespace) -> Asked:
     kept += [("--installer", options.installer)] if options.installer != "auto" else []
     places = [("--index-url", options.index_url)] if options.index_url else []
     places += [("--find-links", value) for value in options.find_links]
+    places += [("--mirror", value) for value in options.mirror]
     kept += [(flag, without_credentials(place)) for flag, place in places]  # a report is shown
     kept += [("--allow", value) for value in options.allow]
     kept += [("--project", options.project)] if options.project != "." else []

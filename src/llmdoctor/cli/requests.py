@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.errors import UsageError, nearest
+from llmdoctor.errors import ProfileError, UsageError, nearest
 
 if TYPE_CHECKING:
     from llmdoctor.install import Request
     from llmdoctor.profile import Profile
+    from llmdoctor.system import System
 
 
 def declare_wish(parser: Parser) -> None:
@@ -24,7 +25,44 @@ def declare_wish(parser: Parser) -> None:
     )
     parser.add_argument("--index-url", metavar="URL", help="The index to take torch from.")
     parser.repeatable("--find-links", "DIR|URL", "Where wheels lie as well; repeatable.")
+    parser.repeatable(
+        "--mirror", "NAME=URL", "What stands for torch-index, github, huggingface; repeatable."
+    )
     parser.repeatable("--allow", "CODE", "Override this exclusion; repeatable.")
+
+
+def door(options: Namespace) -> System:
+    """This machine, with mirrors: the command line's, else its variables', else the project's.
+
+    Raises:
+        UsageError: a mirror that cannot be meant.
+    """
+    from llmdoctor import mirrors
+    from llmdoctor.system.local import Local
+
+    system = Local()
+    named = mirrors.of_words(getattr(options, "mirror", ()))
+    return Local({**system.environ, **project_mirrors(system, options.project), **named})
+
+
+def project_mirrors(system: System, project: str) -> dict[str, str]:
+    """The variables that the project's mirrors stand for, but for those that are set.
+
+    Raises:
+        UsageError: a mirror that cannot be meant.
+    """
+    from llmdoctor import mirrors
+    from llmdoctor.profiles.places import nearest_table
+
+    try:
+        found = nearest_table(project)
+    except ProfileError:  # a broken file is a finding of `check`
+        return {}
+    if found is None:
+        return {}
+    written = found.tables(mirrors.KEY, "mirrors")
+    named = mirrors.variables(written, f"{found.path} [tool.llmdoctor.{mirrors.KEY}]")
+    return {name: url for name, url in named.items() if not system.environ.get(name)}
 
 
 def declare_assume(parser: Parser) -> None:
@@ -113,6 +151,7 @@ def _with_bundle(options: Namespace) -> None:
     others = {
         "--index-url": options.index_url,
         "--find-links": options.find_links,
+        "--mirror": options.mirror,
         "--variant": options.variant != "auto",
         "--installer poetry": options.installer == "poetry",
         "--assume": getattr(options, "assume", ()),

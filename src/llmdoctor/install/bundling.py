@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from llmdoctor import bundle as bundles
-from llmdoctor import interpreters, resolve, sources, target
+from llmdoctor import interpreters, mirrors, resolve, target
 from llmdoctor.addresses import without_credentials
 from llmdoctor.bundle import MANIFEST, WHEELS, Bundle
 from llmdoctor.errors import CannotFinishError, UsageError
@@ -69,8 +69,8 @@ def bundle(
         if found is None or not made.choice.feasible:
             return Made(made)
         _see_files(system, place, [change.package for change in made.changes])
-        mirrors = sources.mirrors(system.environ)
-        house = Wheelhouse(system, found.pip, mirrors, on_bytes, _indexes(system, found))
+        named = mirrors.places(system.environ)
+        house = Wheelhouse(system, found.pip, named, on_bytes, _indexes(system, found))
         say(f"bringing {len(made.changes)} files into {place}")
         packages, came = _gather(system, made, join(system, place, WHEELS), house, paths)
         choice = made.choice

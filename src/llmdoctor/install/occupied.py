@@ -46,7 +46,7 @@ def _running(system: System, environment: str) -> Iterator[str]:
             words = _words(system, f"/proc/{number}/cmdline")
             if words and _python(system, f"/proc/{number}", words[0]) == f"{environment}/bin":
                 yield f"{number}: {_what(words)}"
-        except UnreadableError:
+        except (UnreadableError, PermissionError):
             continue  # somebody else's, or it has ended
 
 
@@ -62,7 +62,9 @@ def _python(system: System, process: str, word: str) -> str | None:
     if not PurePosixPath(word).name.startswith("python"):
         return None
     if "/" in word:
-        place = PurePosixPath(system.real_path(f"{process}/cwd"), word)
+        place = PurePosixPath(word)
+        if not place.is_absolute():
+            place = PurePosixPath(system.real_path(f"{process}/cwd"), word)
         return system.real_path(str(place.parent))
     for entry in _words(system, f"{process}/environ"):
         if entry.startswith("PATH="):

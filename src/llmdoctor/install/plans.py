@@ -11,6 +11,7 @@ from llmdoctor.install import patient
 from llmdoctor.install.request import Request
 from llmdoctor.installers import manifest
 from llmdoctor.installers import uv as uv_installer
+from llmdoctor.mirrors import mirrored
 from llmdoctor.pip_config import PipConfig
 from llmdoctor.plan import Alternative, Choice, Plan, Reason, Rejected, Requirement, Source, Target
 from llmdoctor.probe import Subject, look
@@ -127,7 +128,7 @@ def find(system: System, request: Request, choice: Choice, pip: PipConfig) -> Fo
         return _nowhere(request, choice, located)
     requirements = tuple(
         replace(item, text=f"{item.name} @ {url}", url=url)
-        if item.url and (url := sources.mirrored(item.url, system.environ)) != item.url
+        if item.url and (url := mirrored(item.url, system.environ)) != item.url
         else item
         for item in choice.requirements
     )

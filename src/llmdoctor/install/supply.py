@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmdoctor import bundle as bundles
-from llmdoctor import closure, pip_config, sources
+from llmdoctor import closure, mirrors, pip_config
 from llmdoctor.bundle import Bundle
 from llmdoctor.closure import Closure
 from llmdoctor.install import patient
@@ -81,7 +81,7 @@ def from_indexes(
 
 def fetched(system: System, found: Found, on_bytes: OnBytes | None) -> dict[str, str]:
     """The path of every wheel that has an address of its own, by that address."""
-    house = Wheelhouse(system, found.pip, sources.mirrors(system.environ), on_bytes)
+    house = Wheelhouse(system, found.pip, mirrors.places(system.environ), on_bytes)
     return {
         item.url: house.fetch(item, found.choice.target)
         for item in found.requirements

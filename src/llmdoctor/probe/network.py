@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from llmdoctor import pip_config
 from llmdoctor.addresses import without_credentials
 from llmdoctor.machine import Machine
+from llmdoctor.mirrors import mirror_of, mirrored
 from llmdoctor.network import Place
 from llmdoctor.pip_config import PipConfig
 from llmdoctor.probe.paths import is_folder
-from llmdoctor.sources import mirror_of, mirrored, torch_index
+from llmdoctor.sources import torch_index
 from llmdoctor.system import System
 
 SECONDS = 4.0

@@ -133,14 +133,24 @@ def nearest_project(folder: str) -> Project | None:
     Raises:
         ProfileError: one that names llmdoctor cannot be read.
     """
+    found = nearest_table(folder)
+    if found is None:
+        return None
+    return Project(Path(found.path), found.tables("profiles", "each profile"))
+
+
+def nearest_table(folder: str) -> project_table.Table | None:
+    """The [tool.llmdoctor] table of that pyproject.toml.
+
+    Raises:
+        ProfileError: one that names llmdoctor cannot be read.
+    """
     start = Path(folder).absolute()
     files = (str(place / project_table.FILE) for place in (start, *start.parents))
     found = project_table.nearest(files, _manifest)
-    if found is None:
-        return None
-    if found.problem:
+    if found is not None and found.problem:
         raise ProfileError(found.problem, next_command="llmdoctor check")
-    return Project(Path(found.path), found.tables("profiles", "each profile"))
+    return found
 
 
 def _manifest(name: str) -> str | None:
