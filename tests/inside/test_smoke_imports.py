@@ -23,8 +23,7 @@ def test_without_torch_every_row_fails_and_says_so(env: Path, tmp_path: Path) ->
     run = run_smoke(python_of(env), tmp_path / "r.jsonl")
     message = "No module named 'torch'"
     assert imports(run) == [("torch", "missing", "ModuleNotFoundError", message)]
-    why = f"torch is not installed: ModuleNotFoundError: {message}"
-    assert outcome_and_detail(run) == {("fail", why)}
+    assert outcome_and_detail(run) == {("fail", "torch is not installed")}
     assert run.status == 0
     assert run.of("environment")[0]["packages"] == dict.fromkeys(
         ("torch", "transformers", "peft", "numpy")
@@ -60,18 +59,6 @@ def test_a_torch_that_ends_the_process_is_named_by_the_last_record(
     run = run_smoke(python_of(env), tmp_path / "r.jsonl")
     assert run.status != 0
     assert run.records == [{"type": "importing", "package": "torch"}]
-
-
-def test_without_peft_only_the_lora_rows_are_skipped(patient: Path, tmp_path: Path) -> None:
-    # None in sys.modules is how Python itself spells "there is no such module".
-    with (site_packages(patient) / REAL).open("a") as lines:
-        lines.write("import sys; sys.modules['peft'] = None\n")
-    run = run_smoke(python_of(patient), tmp_path / "r.jsonl", "--only", "sdpa/MATH/*/fp32")
-    assert imports(run)[2][:3] == ("peft", "missing", "ModuleNotFoundError")
-    for row in run.rows.values():
-        assert row["outcome"] == ("skip" if row["mode"] == "lora" else "pass"), row["detail"]
-        if row["mode"] == "lora":
-            assert row["detail"].startswith("peft is not installed: ModuleNotFoundError: ")
 
 
 def test_a_transformers_older_than_attention_functions_is_named_with_its_version(

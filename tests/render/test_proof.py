@@ -82,6 +82,14 @@ def test_a_reason_that_rows_share_is_said_once() -> None:
     assert "skip x/default/infer/bf16: no x" in text
 
 
+def test_a_reason_that_backends_share_is_said_once_with_their_rows() -> None:
+    why = {"detail": "peft is not installed", "outcome": "skip"}
+    names = ("eager/default/lora/fp32", "sdpa/MATH/lora/fp32", "sdpa/MATH/lora/bf16")
+    lacking = tuple(row(name, **why) for name in names)
+    text = " ".join(shown(Proof((row("eager/default/infer/fp32"), *lacking))).split())
+    assert "skip eager/default/lora/fp32, sdpa/MATH/*: peft is not installed" in text
+
+
 def test_only_what_passed_counts_in_the_times() -> None:
     proof = Proof((*rows("eager"), *rows("sdpa", infer="fail")))
     assert times(proof) == {
@@ -90,11 +98,28 @@ def test_only_what_passed_counts_in_the_times() -> None:
     }
 
 
+@pytest.mark.parametrize("outcome", ["pass", "skip", "timeout"])
+def test_the_matrix_of_all_dtypes_fits_a_terminal_and_no_cell_runs_into_the_next(
+    outcome: str,
+) -> None:
+    dtypes = ("fp32", "bf16", "fp16")
+    every = [
+        row(f"flex_attention/uncompiled/{mode}/{dtype}", outcome, ran_as="flex")
+        for mode in ("infer", "generate", "train", "lora")
+        for dtype in dtypes
+    ]
+    matrix = shown(Proof(tuple(every))).split("\n\n")[0].splitlines()
+    assert max(map(len, matrix)) <= 80
+    words = " ".join(matrix).split()
+    for dtype in dtypes:
+        assert words.count(dtype if outcome == "pass" else f"{dtype}:{outcome}") == 4
+
+
 def test_the_matrix_fits_and_every_reason_is_given() -> None:
     bad = row("sdpa/default/infer/bf16", "skip", detail="bf16 is not there")
     text = shown(Proof((*rows("sdpa"), bad)))
     assert max(map(len, text.splitlines())) <= 80
-    assert "fp32 bf16:skip" in text
+    assert text.splitlines()[2].split() == ["bf16:skip"]
     assert "skip sdpa/default/infer/bf16: bf16 is not there" in text
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from llmdoctor import advice
 from llmdoctor.proof import Proof, SmokeRow
 from llmdoctor.render.terminal import STYLES, Paper
 
 _MODES = {"infer": "infer", "generate": "generate", "train": "train", "lora": "LoRA"}
-_NAME, _CELL = 28, 16
+# columns of a terminal: a name and four cells are 80 at most
+_NAME, _CELL = 27, 13
 
 
 def smoke(proof: Proof, paper: Paper, *, verbose: bool) -> None:
@@ -39,15 +42,25 @@ def verdict(proof: Proof) -> str:
 
 
 def _reasons(proof: Proof, paper: Paper) -> None:
-    """Why rows did not pass; what all of a backend's rows have in common is said once."""
-    alike: dict[tuple[str, str, str], list[SmokeRow]] = {}
+    """Why rows did not pass; what rows have in common is said once."""
+    alike: dict[tuple[str, str], list[SmokeRow]] = {}
     for row in proof.rows:
         if row.outcome != "pass" and row.detail:
-            backend = f"{row.backend}/{row.kernel}"
-            alike.setdefault((backend, row.outcome, row.detail), []).append(row)
-    for (backend, outcome, detail), rows in alike.items():
-        name = rows[0].name if len(rows) == 1 else f"{backend}/*"
-        paper.line(f"{outcome} {name}: {detail}", STYLES[outcome])
+            alike.setdefault((row.outcome, row.detail), []).append(row)
+    for (outcome, detail), rows in alike.items():
+        names = ", ".join(_named(rows, proof.rows))
+        paper.line(f"{outcome} {names}: {detail}", STYLES[outcome])
+
+
+def _named(rows: Sequence[SmokeRow], every: Sequence[SmokeRow]) -> list[str]:
+    """The names of these rows; all the rows of a backend, where they are several, as one glob."""
+    found = []
+    for _, whole in backends(every):
+        names = dict.fromkeys(row.name for row in whole)
+        own = [name for name in names if any(row.name == name for row in rows)]
+        glob = f"{whole[0].backend}/{whole[0].kernel}/*"
+        found += [glob] if len(own) == len(names) > 1 else own
+    return found
 
 
 def proven(proof: Proof) -> str:
@@ -60,13 +73,23 @@ def proven(proof: Proof) -> str:
 def _matrix(device: str, rows: list[SmokeRow], paper: Paper) -> None:
     """Backends down, modes across, the dtypes in each cell; one that did not pass says so."""
     known = modes(rows)
-    heads = "".join(f"{head:{_CELL}}" for head in known.values())
-    paper.verbatim(f"{device:{_NAME}}{heads}".rstrip(), "bold")
+    _across([device, *known.values()], paper, "bold")
     for name, own in backends(rows):
         cells = [" ".join(_cell(row) for row in own if row.mode == mode) for mode in known]
-        text = f"{name:{_NAME}}" + "".join(f"{cell:{_CELL}}" for cell in cells)
         worst = next((row.outcome for row in own if row.bad), "pass")
-        paper.verbatim(text.rstrip(), STYLES[worst])
+        _across([name, *cells], paper, STYLES[worst])
+
+
+def _across(cells: Sequence[str], paper: Paper, style: str) -> None:
+    """A line of the matrix, and as many below it as its longest cell needs."""
+    widths = [_NAME, *[_CELL] * (len(cells) - 1)]
+    wrapped = [
+        textwrap.wrap(cell, width - 1, break_long_words=False, break_on_hyphens=False)
+        for cell, width in zip(cells, widths, strict=True)
+    ]
+    for parts in zip_longest(*wrapped, fillvalue=""):
+        text = "".join(f"{part:{width}}" for part, width in zip(parts, widths, strict=True))
+        paper.verbatim(text.rstrip(), style)
 
 
 def modes(rows: Sequence[SmokeRow]) -> dict[str, str]:

@@ -60,8 +60,9 @@ class Imported:
     @property
     def reason(self) -> str:
         """What went wrong, in one sentence."""
-        what = "is not installed" if self.outcome == "missing" else "does not import"
-        return f"{self.package} {what}: {self.error}: {self.message}"
+        if self.outcome == "missing":
+            return f"{self.package} is not installed"
+        return f"{self.package} does not import: {self.error}: {self.message}"
 
 
 def keep_offline(folder: str) -> None:

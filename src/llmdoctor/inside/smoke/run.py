@@ -71,7 +71,8 @@ def main(arguments: list[str], backends: Sequence[Backend] = ALL) -> int:
         for backend, row in chosen:
             stream.write("start", row=row.identity())
             lacking = imports.obstacle(imported, backend.imports(row.mode))
-            lacking = lacking or nowhere or backend.lacks(row)
+            if lacking is None or lacking[0] == "skip":  # what no package would mend goes first
+                lacking = nowhere or backend.lacks(row) or lacking
             result = Result(lacking[0], 0.0, lacking[1]) if lacking else run(lab, backend, row)
             name = backend.attention
             stream.write("row", **row.identity(), attention=name, **asdict(result))
