@@ -65,6 +65,10 @@ def tests(session: nox.Session) -> None:
     install = ("llmdoctor", "install", "--profile", "cpu", "--env", proven, "--yes", "--no-smoke")
     session.run(*install, env=state)
     python = os.path.join(proven, "Scripts" if os.name == "nt" else "bin", "python")  # noqa: PTH118
+    # uv writes no bytecode, and the tests' children do not either: without this run each of them
+    # compiles torch's sources, which costs it as much again as the imports (-I: whatever is set)
+    report = os.path.join(session.create_tmp(), "rows.jsonl")  # noqa: PTH118
+    session.run(python, "-I", "src/llmdoctor/inside/smoke", "--out", report, external=True)
     proof = {
         "LLMDOCTOR_TEST_SMOKE_PYTHON": python,
         "LLMDOCTOR_TEST_POETRY": install_poetry(session, POETRIES[-1]),
