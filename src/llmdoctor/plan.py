@@ -225,12 +225,15 @@ class Snapshot:
     """Clone an environment beside itself, to be put back if anything fails.
 
     By hard links, or (`copy`) byte by byte: for an installer that writes into files that are there.
+    `in_place`: the environment cannot be renamed, so `to` lies in it, and its files are put back
+    one by one.
     """
 
     text: str
     path: str
     to: str
     copy: bool = False
+    in_place: bool = False
     kind: Literal["snapshot"] = "snapshot"
 
 

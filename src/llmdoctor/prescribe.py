@@ -20,6 +20,7 @@ def prescribe(
     fresh: bool,
     smoke: bool,
     expect: dict[str, str],
+    in_place: bool = False,
     wheels: dict[str, str] | None = None,
 ) -> tuple[Step, ...]:
     """The steps of an install.
@@ -33,6 +34,7 @@ def prescribe(
         aside: where the former environment goes.
         fresh: set aside what lies there, were it an empty folder, and build anew.
         smoke: prove the result by running it.
+        in_place: it cannot be renamed; `aside` lies in it.
         expect: every package of the closed set with its version.
         wheels: file names of those that come from an address of their own.
     """
@@ -41,8 +43,15 @@ def prescribe(
     if fresh:
         steps.append(SetAside(f"set {job.environment} aside", job.environment, aside))
     elif there and (job.changes or job.removals):
+        if in_place:
+            there_is = "".join(f"{item.name}=={item.version}\n" for item in environment.packages)
+            steps.append(
+                Write("write down what is installed", f"{job.folder}/before.txt", there_is)
+            )
         text = f"take a snapshot of {job.environment}"
-        steps.append(Snapshot(text, job.environment, aside, copy=installer.overwrites))
+        steps.append(
+            Snapshot(text, job.environment, aside, copy=installer.overwrites, in_place=in_place)
+        )
     if fresh or not there:
         steps += installer.create(job)
     if steps:  # so that a later run never takes somebody else's environment for this one's

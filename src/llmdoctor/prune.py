@@ -60,8 +60,9 @@ def remove(system: System, backup: Backup) -> None:
 def _kept(entry: Entry) -> str:
     """Where the run's steps put the former environment; nothing else is ever removed."""
     own = f"{entry.environment}.llmdoctor-{entry.id}"
+    within = f"{entry.environment}/.llmdoctor-{entry.id}"
     steps = (step for step in entry.begun if isinstance(step, (Snapshot, SetAside)))
-    return next((step.to for step in steps if step.to == own), own)
+    return next((step.to for step in steps if step.to in (own, within)), own)
 
 
 def _leaving(path: str) -> str:

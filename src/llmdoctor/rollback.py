@@ -91,6 +91,8 @@ def take_back(system: System, entry: Entry, whose: Owner = "run") -> tuple[str, 
         try:
             if isinstance(step, Snapshot) and (number >= entry.finished or whose == "unknown"):
                 _remove(system, step.to)  # a clone of what was not changed yet: the mark is first
+            elif isinstance(step, Snapshot) and step.in_place and whose != "somebody":
+                _restore(system, step)
             elif isinstance(step, (Snapshot, SetAside)) and whose != "somebody":
                 _put_back(system, entry, step.path, step.to, whose)
             elif isinstance(step, Write) and not inside(system, entry.environment, step.path):
@@ -183,6 +185,20 @@ def _put_back(system: System, entry: Entry, path: str, kept: str, whose: Owner) 
         raise _NotUndoneError(
             f"the former {path} is at {kept}, the changed one at {changed}: {error}"
         ) from None
+
+
+def _restore(system: System, step: Snapshot) -> None:
+    """Put the files back one by one. The clone leaves its path before half of it can be gone."""
+    leaving = f"{step.to}-restored"
+    if system.kind(step.to) is not None:
+        try:
+            system.restore_tree(step.to, step.path)
+            system.rename(step.to, leaving)
+        except OSError as error:
+            raise _NotUndoneError(
+                f"{step.path} is put back in part, and its former files are at {step.to}: {error}"
+            ) from None
+    _remove(system, leaving)
 
 
 def _clear(system: System, entry: Entry, path: str, whose: Owner) -> None:

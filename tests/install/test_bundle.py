@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +30,26 @@ else:
 __all__ = ["with_gpu", "workstation"]
 INSTALLERS = pytest.mark.parametrize("installer", ["uv", "pip"])
 HERE = "{}.{}".format(*sys.version_info[:2])
+
+
+SIZE = 200_000
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of some kilobytes."""
+    if sys.platform != "linux" or os.getuid() != 0:
+        pytest.skip("only root can mount a file system")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"cannot mount a file system: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 class Bundler:
@@ -289,6 +311,19 @@ def test_an_interrupted_bundle_ends_as_one(bundler: Bundler) -> None:
     assert child.returncode == 130
     assert "interrupted" in err
     assert not bundler.manifest.exists()
+
+
+def test_a_bundle_that_does_not_fit_on_the_disk_says_so_and_goes_on_where_there_is_room(
+    bundler: Bundler, small: Path
+) -> None:
+    bundler.folder = small / "bundle"
+    usage = os.statvfs(small)
+    (small / "filling").write_bytes(bytes(usage.f_bavail * usage.f_frsize - 12_288))
+    done = bundler.world.run("bundle", "--profile", "cpu", str(bundler.folder), code=3)
+    assert "no space left on device" in done.stderr
+    assert not bundler.manifest.exists()
+    (small / "filling").unlink()
+    assert bundler.make()["outcome"] == "complete"
 
 
 # --- folders that are somebody's

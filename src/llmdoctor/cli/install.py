@@ -157,7 +157,7 @@ def _asked(request: Request, options: Namespace) -> Asked:
     kept += [(flag, without_credentials(place)) for flag, place in places]  # a report is shown
     kept += [("--allow", value) for value in options.allow]
     kept += [("--project", options.project)] if options.project != "." else []
-    flags = [flag for flag in ("no_smoke", "fresh", "sync") if getattr(options, flag)]
+    flags = [flag for flag in ("no_smoke", "fresh", "sync", "in_place") if getattr(options, flag)]
     words = [word for pair in kept for word in pair]
     words += [f"--{flag.replace('_', '-')}" for flag in flags]
     return Asked(
@@ -277,6 +277,12 @@ def _act(
         emit(planned, write_plan, format="terminal", output=None)
     gone = ", ".join(f"{item.name} {item.version}" for item in made.removals)
     more = f", and remove {gone}" if gone else ""
+    if prepared.request.in_place:
+        say(
+            f"{made.environment} is changed in place: a program that runs from it sees some files "
+            "of before and some of after. `llmdoctor undo` puts every file back as it was, one by "
+            "one, and takes away what came into it since; conda's own history knows of neither."
+        )
     if not ask(f"make these changes to {made.environment}{more}?", yes=options.yes):
         if options.format != "terminal":
             report(write_plan, "declined", f"declined: {names}")

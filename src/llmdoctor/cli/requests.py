@@ -86,6 +86,7 @@ def declare(parser: Parser) -> None:
     parser.flag("--no-smoke", text="Do not run the smoke test.")
     parser.flag("--smoke", text="Run it also where there is nothing to change.")
     parser.flag("--fresh", text="Set the environment aside and build it anew.")
+    parser.flag("--in-place", text="Change an environment that cannot be swapped: conda, a mount.")
     parser.report()
 
 
@@ -100,6 +101,9 @@ def read_request(options: Namespace) -> Request:
         _with_bundle(options)
     if options.sync and options.installer not in ("auto", "poetry"):
         raise UsageError(f"--sync is Poetry's, and --installer {options.installer} was given")
+    if options.in_place and (options.fresh or options.installer == "poetry"):
+        other = "--fresh" if options.fresh else "--installer poetry"
+        raise UsageError(f"--in-place and {other}: which of the two?")
     if options.smoke and options.no_smoke:
         raise UsageError("--smoke and --no-smoke: which of the two?")
     if options.env is None:
@@ -113,6 +117,7 @@ def read_request(options: Namespace) -> Request:
         reprove=options.smoke,
         fresh=options.fresh,
         sync=options.sync,
+        in_place=options.in_place,
         bundle=options.bundle,
     )
 

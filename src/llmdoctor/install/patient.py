@@ -73,9 +73,21 @@ def usable(system: System, environment: Environment, path: str, request: Request
             next_command=request.again("--env", ".venv-llm"),
         )
     problem = environment.problem
+    if environment.kind == "missing" and system.is_mount(path):
+        raise UsageError(
+            f"{path} is an empty mount point: what is made there could not be taken away again",
+            next_command=f"python3 -m venv {path}",
+        )
+    if environment.kind == "venv" and system.is_mount(path) and not request.in_place:
+        raise UsageError(
+            f"{path} is a mount point: it cannot be renamed, so no copy of it could take its place",
+            next_command=request.again("--in-place"),
+        )
     if environment.kind == "missing" or (
         environment.kind == "venv" and (request.fresh or not problem)
     ):
+        return environment
+    if environment.kind == "conda" and request.in_place and not problem:
         return environment
     if environment.kind in ("venv", "broken"):
         no_environment = "not a Python environment" in (problem or "")
@@ -83,8 +95,10 @@ def usable(system: System, environment: Environment, path: str, request: Request
             return environment
         way_out = ("--env", ".venv") if no_environment else ("--env", path, "--fresh")
         raise UsageError(f"{path}: {problem}", next_command=request.again(*way_out))
+    asked = "without --in-place " if environment.kind == "conda" else ""
     raise UsageError(
-        f"{path} is a {environment.kind} environment; llmdoctor changes virtual environments only",
+        f"{path} is a {environment.kind} environment; {asked}llmdoctor changes "
+        "virtual environments only",
         next_command=request.again("--env", ".venv"),
     )
 
@@ -99,7 +113,7 @@ def interpreter(system: System, request: Request, there: Environment) -> interpr
     python = request.python
     if python is not None and paths.is_path(system, python):
         python = paths.absolute(system, python)
-    if there.kind == "venv" and not request.fresh:
+    if there.kind in ("venv", "conda") and not request.fresh:
         if there.executable is None or there.version is None:
             raise CannotFinishError(f"{there.path}: the version of its Python is not known")
         minor = minor_of(there.version)

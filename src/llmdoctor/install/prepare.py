@@ -144,7 +144,7 @@ def _prepared(
     job = Job(
         environment=path,
         python=python.executable,
-        target_python=patient.python_in(system, path),
+        target_python=(request.in_place and there.executable) or patient.python_in(system, path),
         folder=journal.folder,
         source=supply.source,
         changes=changes,
@@ -163,7 +163,8 @@ def _prepared(
         installer,
         there,
         run=journal.id,
-        aside=f"{path}.llmdoctor-{journal.id}",
+        aside=f"{path}{'/' if request.in_place else ''}.llmdoctor-{journal.id}",
+        in_place=request.in_place,
         fresh=request.fresh or (there.kind == "missing" and system.kind(path) is not None),
         smoke=request.smoke,
         expect={package.name: package.version for package in closed.packages},

@@ -27,6 +27,7 @@ class Request:
     project: str = "."
     avoid: tuple[str, ...] = ()  # wheel files that did not come or load
     sync: bool = False  # Poetry: remove what the lock does not list
+    in_place: bool = False  # change an environment that cannot be swapped
     bundle: str | None = None  # take everything from this folder, and ask nobody
     run: str | None = None  # the run that it is a part of; None: one of its own
 

@@ -184,6 +184,9 @@ class System(Protocol):
             FileNotFoundError: nothing lies there.
         """
 
+    def is_mount(self, path: str) -> bool:
+        """Whether another file system is mounted there: such a folder cannot be renamed."""
+
     def size(self, path: str) -> int | None:
         """A file's length in bytes, links followed."""
 
@@ -283,7 +286,16 @@ class System(Protocol):
         """Remove a file, a link or a whole folder; links are never followed."""
 
     def clone_tree(self, path: str, to: str, *, copy: bool = False) -> Cloned:
-        """Clone a folder by hard links; what cannot be linked, or all (`copy`), is copied."""
+        """Clone a folder by hard links; what cannot be linked, or all (`copy`), is copied.
+
+        `to` may lie in the folder itself: no clone in it is cloned then.
+        """
+
+    def restore_tree(self, kept: str, path: str) -> None:
+        """Make a folder what its clone is, file by file, and leave clones in it alone.
+
+        Each file has its old content or its new one at any time. It may be called again.
+        """
 
     def link(self, path: str, to: str) -> None:
         """Give a file a second name by a hard link; a copy where that is impossible."""

@@ -134,6 +134,9 @@ class Local:
         except OSError as error:
             raise UnreadableError(path, _why(error)) from None
 
+    def is_mount(self, path: str) -> bool:
+        return os.path.ismount(path)
+
     def size(self, path: str) -> int | None:
         with _looking(path):
             return os.stat(path).st_size
@@ -278,17 +281,14 @@ class Local:
             place.unlink(missing_ok=True)
 
     def clone_tree(self, path: str, to: str, *, copy: bool = False) -> Cloned:
-        counts = {"linked": 0, "copied": 0}
-        trees.clone(path, to, counts, link=not copy)
-        return Cloned(**counts)
+        return Cloned(**trees.clone(path, to, link=not copy))
+
+    def restore_tree(self, kept: str, path: str) -> None:
+        trees.restore(kept, path)
 
     def link(self, path: str, to: str) -> None:
         self.make_dir(str(Path(to).parent))
-        Path(to).unlink(missing_ok=True)
-        try:
-            os.link(path, to)
-        except (OSError, NotImplementedError):  # other device, no hard links, too many links
-            shutil.copy2(path, to)
+        trees.lay(path, to)
 
     def end_marked(self, variable: str, value: str) -> None:
         children.end_marked(variable, value)

@@ -11,6 +11,7 @@ _LOOKING = frozenset({
     "flavour", "environ", "uname", "confstr", "cpu_count", "cwd", "home", "state_dir",
     "cache_dir", "interpreter", "now", "kind", "exists", "real_path", "names", "read_bytes",
     "read_text", "read_chunks", "archive", "size", "frees", "which", "space", "has_library", "run",
+    "is_mount",
 })  # fmt: skip
 
 

@@ -8,6 +8,8 @@ import stat
 import sys
 from pathlib import Path
 
+CLONE = ".llmdoctor-"  # begins the name of a clone that lies in the folder itself
+
 
 def remove(place: Path) -> None:
     """Remove a folder, also where read-only folders (unpacked caches) stand in the way."""
@@ -31,14 +33,28 @@ def _open_up(place: Path) -> None:
                 os.chmod(path, stat.S_IRWXU)
 
 
-def clone(source: str, target: str, counts: dict[str, int], *, link: bool = True) -> None:
-    """Clone a folder, by hard links where they are wanted and can be made. Counts both."""
+def clone(source: str, target: str, *, link: bool = True) -> dict[str, int]:
+    """Clone a folder, by hard links where they are wanted and can be made; gives the counts.
+
+    A clone may lie in the folder itself: then none of those in it is cloned.
+    """
+    counts = {"linked": 0, "copied": 0}
+    leave = CLONE if Path(source) in Path(target).parents else None
+    _clone(source, target, counts, link, leave)
+    return counts
+
+
+def _clone(
+    source: str, target: str, counts: dict[str, int], link: bool, leave: str | None = None
+) -> None:
     os.mkdir(target)
     with os.scandir(source) as entries:
         for entry in entries:
+            if leave is not None and entry.name.startswith(leave):
+                continue
             to = target + os.sep + entry.name
             if entry.is_dir(follow_symlinks=False):
-                clone(entry.path, to, counts, link=link)
+                _clone(entry.path, to, counts, link)
                 continue
             if link and _linked(entry.path, to):
                 counts["linked"] += 1
@@ -48,12 +64,64 @@ def clone(source: str, target: str, counts: dict[str, int], *, link: bool = True
     shutil.copystat(source, target)
 
 
+def lay(path: str, to: str) -> None:
+    """Give a file another name by a hard link, or by a copy; what had that name is gone."""
+    Path(to).unlink(missing_ok=True)
+    if not _linked(path, to):
+        shutil.copy2(path, to, follow_symlinks=False)
+
+
 def _linked(path: str, to: str) -> bool:
     try:
         os.link(path, to, follow_symlinks=False)
     except (OSError, NotImplementedError):  # other device, no hard links, too many links
         return False
     return True
+
+
+def restore(kept: str, place: str) -> None:
+    """Make a folder what its clone is, each file by one rename; clones at its top stay."""
+    for name in os.listdir(place):
+        if name not in os.listdir(kept) and not name.startswith(CLONE):
+            _clear(f"{place}{os.sep}{name}")
+    _restore(kept, place)
+
+
+def _restore(kept: str, place: str) -> None:
+    with os.scandir(kept) as entries:
+        wanted = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
+    for name, is_folder in wanted.items():
+        source, to = f"{kept}{os.sep}{name}", f"{place}{os.sep}{name}"
+        if is_folder:
+            if os.path.islink(to) or not os.path.isdir(to):
+                _clear(to)
+                os.mkdir(to)
+            for gone in set(os.listdir(to)) - set(os.listdir(source)):
+                _clear(f"{to}{os.sep}{gone}")
+            _restore(source, to)
+        elif not _is_one(source, to):
+            fresh = f"{place}{os.sep}{CLONE}{name}"
+            lay(source, fresh)
+            if os.path.isdir(to) and not os.path.islink(to):
+                _clear(to)
+            os.replace(fresh, to)
+    shutil.copystat(kept, place)
+
+
+def _clear(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        remove(Path(path))
+    else:
+        Path(path).unlink(missing_ok=True)
+
+
+def _is_one(one: str, other: str) -> bool:
+    """Whether two names are those of one file."""
+    try:
+        a, b = os.lstat(one), os.lstat(other)
+    except FileNotFoundError:
+        return False
+    return (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
 
 
 def frees(place: str) -> int:
