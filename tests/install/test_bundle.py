@@ -253,6 +253,18 @@ def test_an_environment_of_another_making_is_told_by_its_versions(carried: Bundl
     assert "the bundle holds torch 2.12.0+cpu, and torch==2.13.0 is wanted" in json.dumps(refused)
 
 
+def test_a_profile_of_ones_own_is_named_on_both_machines(bundler: Bundler) -> None:
+    own = bundler.world.project / "own.toml"
+    own.write_text('name = "own"\nextends = "cpu"\n')
+    bundler.world.run("bundle", "--profile", str(own), str(bundler.folder))
+    with closed_port() as nowhere:
+        bundler.carry(nowhere)
+        said = bundler.refused(2)
+        assert "no profile is called 'own'" in said
+        assert "name it by --profile" in said
+        assert bundler.install("--profile", str(own))["outcome"] == "kept"
+
+
 @pytest.mark.parametrize("words", [("--find-links", "x"), ("--variant", "cu126")])
 def test_a_bundle_leaves_nothing_to_choose(carried: Bundler, words: tuple[str, str]) -> None:
     done = carried.world.run("install", "--bundle", str(carried.folder), *words, code=2)

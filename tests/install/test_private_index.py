@@ -83,3 +83,20 @@ def test_its_password_is_used_and_is_in_no_output_and_no_file(
         if path.is_file() and not path.is_symlink() and SECRET.encode() in path.read_bytes()
     ]
     assert holding == []
+
+
+def test_it_is_used_for_a_bundle_too_and_not_carried_along(world: World) -> None:
+    """An index hands out addresses without the password that it was asked with."""
+    folder = world.project / "bundle"
+    with guarded(world.index.url()) as private:
+        world.environ["PIP_INDEX_URL"] = f"{private}/simple/"
+        words = ("--profile", "cpu", "--index-url", f"{private}/whl/cpu", str(folder))
+        world.index.fail("/simple/*peft-0.21.2*.whl", "404")
+        failed = world.run("bundle", *words, code=1)
+        world.index.heal()
+        done = world.run("bundle", *words, "--format", "json")
+    assert len(list((folder / "wheels").iterdir())) == 6
+    for child in (failed, done):
+        assert SECRET not in child.stdout + child.stderr
+    for path in (*folder.rglob("*"), *(world.folder / "state").rglob("*")):
+        assert not path.is_file() or SECRET.encode() not in path.read_bytes()

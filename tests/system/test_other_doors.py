@@ -25,6 +25,7 @@ ACTING = {
     "rename": ("file", "new"),
     "remove": ("file",),
     "clone_tree": (".", "new"),
+    "restore_tree": (".", "new"),
     "lock": ("new", 0.0),
     "link": ("file", "new"),
     "end_marked": ("LLMDOCTOR_TEST", "1"),
@@ -39,7 +40,12 @@ LOOKING = {
     "run": ((sys.executable, "-c", "print(1)"),),
 }  # fmt: skip
 
-NOT_RECORDED = {"read_chunks", "archive", "cache_dir"}  # looks that no saved machine answers
+NOT_RECORDED = {
+    "read_chunks",
+    "archive",
+    "cache_dir",
+    "is_mount",
+}  # looks that no saved machine answers
 
 
 @pytest.fixture

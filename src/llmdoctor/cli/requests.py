@@ -149,7 +149,7 @@ def read_wish(options: Namespace) -> Request:
 
 def _with_bundle(options: Namespace) -> None:
     """Fill in what a bundle says, and refuse what it leaves no choice about."""
-    from llmdoctor import bundle
+    from llmdoctor import bundle, profiles
     from llmdoctor.probe.paths import absolute
     from llmdoctor.system.local import Local
 
@@ -166,7 +166,15 @@ def _with_bundle(options: Namespace) -> None:
             raise UsageError(f"--bundle holds all that there is to choose from: leave out {name}")
     system = Local()
     found = bundle.read(system, absolute(system, options.bundle))
-    options.profile = options.profile or list(found.purpose.profiles)
+    if not options.profile:
+        options.profile = list(found.purpose.profiles)
+        try:
+            profiles.wish(options.profile, options.project)
+        except UsageError as error:  # one of somebody's own, who is not here
+            raise UsageError(
+                f"{error.message}; the bundle was made for it: name it by --profile",
+                next_command="llmdoctor profiles",
+            ) from None
 
 
 def _usual_environment(options: Namespace) -> str:
