@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,13 +10,13 @@ import pytest
 
 from inside.smoke_runs import SMOKE, Run, run_smoke
 
-ROWS = ("*/paged/*", "flex_attention/compiled/*")
+ROWS = ("*/paged/*", "*/compiled/*")
 
 
 @pytest.fixture(scope="module")
 def full(smoke_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The rows and the defects in one run, in which no compiler is found."""
-    driver = Path(__file__).with_name("broken_pages.py")
+    driver = Path(__file__).with_name("broken_full.py")
     out = tmp_path_factory.mktemp("full") / "report.jsonl"
     only = [word for glob in ROWS for word in ("--only", glob)]
     without = {"CXX": "no-such-compiler"}
@@ -72,6 +73,33 @@ def test_without_a_compiler_compiled_flex_attention_is_skipped_in_torchs_words(
     said = "torch.compile needs a C++ compiler: No working C++ compiler found"
     assert row["detail"].startswith(said)
     assert "no-such-compiler" in row["detail"]
+
+
+def test_flex_attention_that_is_not_compiled_is_a_fallback_though_its_numbers_are_right(
+    full: Run,
+) -> None:
+    row = full.rows["as_uncompiled/compiled/infer/fp32"]
+    assert (row["outcome"], row["ran_as"]) == ("fail", "flex")
+    assert row["detail"].startswith("silent fallback: flex ran, asked for as_uncompiled/compiled")
+    assert row["error"] <= row["tolerance"]
+
+
+@pytest.mark.skipif(
+    not os.environ.get("LLMDOCTOR_TEST_SMOKE_FULL"), reason="compiles for minutes: nox -s stacks"
+)
+def test_compiled_flex_attention_is_seen_to_run_compiled_or_its_compilers_error_is_told(
+    smoke_python: Path, tmp_path: Path
+) -> None:
+    only = ("--only", "flex_attention/compiled/[it]*/*")
+    run = run_smoke(smoke_python, tmp_path / "r.jsonl", "--full", *only)
+    for row in run.rows.values():
+        if row["outcome"] == "skip":
+            assert row["detail"].startswith(("torch.compile needs", "NotImplementedError: Flex"))
+        elif "error:" in row["detail"]:
+            assert row["outcome"] == "fail"
+            assert len(row["detail"]) < 1200  # and not the kernel's whole source
+        else:
+            assert row["ran_as"] == "compiled flex", row["detail"]
 
 
 def test_it_ends_as_the_protocol_says(full: Run) -> None:

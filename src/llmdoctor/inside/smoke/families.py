@@ -82,6 +82,7 @@ class Subject:
             else torch.randn(weight.shape, generator=draw) * (1.0 if "embed" in name else 0.2)
             for name, weight in shapes.items()
         }
+        self._references: dict[str, torch.nn.Module] = {}
         self._logits: dict[tuple[str, str], torch.Tensor] = {}
         self._gradients: dict[tuple[str, str], dict[str, torch.Tensor]] = {}
 
@@ -95,8 +96,10 @@ class Subject:
         return model
 
     def reference(self, dtype: str) -> torch.nn.Module:
-        """The same weights, rounded to ``dtype``, in float64 and on our own attention."""
-        return self._loaded(reference.NAME, dtype, torch.float64)
+        """The same weights, rounded to ``dtype``, in float64 and on our own attention; kept."""
+        if dtype not in self._references:
+            self._references[dtype] = self._loaded(reference.NAME, dtype, torch.float64)
+        return self._references[dtype]
 
     def _loaded(self, attention: str, rounded_to: str, held_in: torch.dtype) -> torch.nn.Module:
         model = self._new(attention)
@@ -140,9 +143,9 @@ class Subject:
     def _gradients_of(self, batch: Batch, dtype: str) -> dict[str, torch.Tensor]:
         key = (batch.name, dtype)
         if key not in self._gradients:
-            model = self.reference(dtype)
-            batch.loss(model).backward()
-            self._gradients[key] = {
-                name: parameter.grad for name, parameter in model.named_parameters()
-            }
+            parameters = dict(self.reference(dtype).named_parameters())
+            gradients = torch.autograd.grad(
+                batch.loss(self.reference(dtype)), list(parameters.values())
+            )
+            self._gradients[key] = dict(zip(parameters, gradients))  # noqa: B905 - of Python 3.10
         return self._gradients[key]

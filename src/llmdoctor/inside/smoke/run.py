@@ -23,6 +23,8 @@ from .rows import Result, Row, Trial, Unsupported
 from .stream import Stream
 
 ALL = (*BACKENDS, *DIRECT)
+# Characters of an exception in the report; torch.compile has the whole source of a kernel in it.
+LONGEST = 1000
 
 
 def main(arguments: list[str], backends: Sequence[Backend] = ALL) -> int:
@@ -104,9 +106,19 @@ def run(lab: Lab, backend: Backend, row: Row) -> Result:
             return Result("skip", time.perf_counter() - began, str(reason))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this row's result
             outcome = "skip" if backend.refuses(error) else "fail"
-            detail = "; ".join([f"{type(error).__name__}: {error}", *_reasons(warned)])
+            detail = "; ".join([_words(error), *_reasons(warned)])
             return Result(outcome, time.perf_counter() - began, detail)
     return judge(backend, trial, time.perf_counter() - began, peak)
+
+
+def _words(error: Exception) -> str:
+    """What an exception says; of a compiler's pages, the lines that say what is wrong."""
+    text = f"{type(error).__name__}: {error}"
+    if len(text) <= LONGEST:
+        return text
+    first, *lines = text.splitlines()
+    wrong = [line.strip() for line in lines if "error:" in line]
+    return "; ".join([first, *wrong])[:LONGEST]
 
 
 def _reasons(warned: Sequence[warnings.WarningMessage]) -> list[str]:

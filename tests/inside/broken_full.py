@@ -1,7 +1,8 @@
-"""Runs the smoke test's rows of paged attention, and the same with defects in the attention.
+"""Runs the smoke test's rows of `--full`, and paged attention with defects, compiled flex without.
 
-A program for the interpreter under test: `python broken_pages.py SMOKE-DIRECTORY ARGUMENT...`. The
-defects go into transformers' own function, for continuous batching takes no other.
+A program for the interpreter under test: `python broken_full.py SMOKE-DIRECTORY ARGUMENT...`. The
+defects of paged attention go into transformers' own function, for continuous batching takes no
+other; flex_attention asked for as compiled runs without being compiled.
 """
 
 from __future__ import annotations
@@ -119,6 +120,14 @@ def main(smoke: Path, arguments: list[str]) -> int:
     planted = [
         dataclasses.replace(paged, name=name, forced=forced) for name, forced in DEFECTS.items()
     ]
+    flex = next(one for one in run.ALL if one.kernel == "compiled")
+    uncompiled = {
+        "name": "as_uncompiled",
+        "forced": program.load("backends").uncompiled,
+        "compiler": None,
+        "full": {"cpu": {"infer": ("fp32",)}},
+    }
+    planted.append(dataclasses.replace(flex, **uncompiled))
     status: int = run.main(arguments, [*run.ALL, *planted])
     return status
 
