@@ -51,12 +51,14 @@ def close(
     builds: Sequence[str] = (),
     options: Sequence[str] = (),
     fetched: Mapping[str, str] | None = None,
+    compiled: Sequence[Resolved] = (),
 ) -> Closure:
     """Resolve a manifest for the interpreter `python`. Reads the package index, installs nothing.
 
     `builds` may be built from source. `options` go to uv: those of `uv_installer.platform_options`
     resolve for another machine. `fetched` are paths of wheels that the manifest names by address:
-    uv is given the file, and the packages keep the address.
+    uv is given the file, and the packages keep the address. `compiled` come besides: what they ask
+    for is in the manifest, and they are no part of the lock.
 
     Raises:
         NoSolutionError: with the resolver's own words, which name the packages or the index.
@@ -85,7 +87,7 @@ def close(
         replace(package, url=addresses.get(package.wheel or "", package.url))
         for package in parse_lock(text)
     )
-    return Closure(packages, text)
+    return Closure((*packages, *compiled), text)
 
 
 def preferences(installed: Sequence[Package]) -> str:

@@ -69,6 +69,26 @@ class Alternative:
 
 
 @dataclass(frozen=True)
+class SourceBuild:
+    """How one release of a package is compiled.
+
+    `requires` are its own requirements, `tools` what a build without isolation needs in the
+    environment besides. `force` is the variable that keeps setup.py from fetching a wheel.
+    `architectures` is the variable that names GPUs ("80;90"), `known` the ones that may stand
+    there; both are empty where setup.py decides. `core_minutes` is None where nobody measured it.
+    """
+
+    name: str
+    version: str
+    requires: tuple[str, ...]
+    tools: tuple[str, ...]
+    force: str
+    architectures: str = ""
+    known: tuple[str, ...] = ()
+    core_minutes: int | None = None
+
+
+@dataclass(frozen=True)
 class Requirement:
     """One requirement in installer terms: `text` is PEP 508, `url` a wheel's address.
 
@@ -81,6 +101,7 @@ class Requirement:
     url: str | None = None
     reason: str = ""
     build: bool = False  # may be built from source
+    compiled: SourceBuild | None = None  # against the installed torch, after everything else
 
     @property
     def wheel(self) -> str | None:

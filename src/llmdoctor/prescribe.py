@@ -42,7 +42,7 @@ def prescribe(
     there = environment.kind != "missing"
     if fresh:
         steps.append(SetAside(f"set {job.environment} aside", job.environment, aside))
-    elif there and (job.changes or job.removals):
+    elif there and (job.changes or job.compilations or job.removals):
         if in_place:
             there_is = "".join(f"{item.name}=={item.version}\n" for item in environment.packages)
             steps.append(
@@ -57,7 +57,7 @@ def prescribe(
     if steps:  # so that a later run never takes somebody else's environment for this one's
         mark = Write("mark the environment as this run's", f"{job.environment}/{MARK}", f"{run}\n")
         steps.append(mark)
-    if job.changes or job.removals:
+    if job.changes or job.compilations or job.removals:
         steps += installer.install(job)
     imports = tuple(name for name in choice.imports if not (smoke and name in _PROVEN_BY_SMOKE))
     steps.append(

@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import tarfile
+import textwrap
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -153,6 +154,8 @@ def get_requires_for_build_wheel(config_settings=None):
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+{imports}
+{code}
 {failure}
     coded = next((HERE / "prebuilt").glob("*.whl.base64"))
     Path(wheel_directory, coded.stem).write_bytes(base64.b64decode(coded.read_bytes()))
@@ -169,13 +172,14 @@ def build_sdist(
     build_requires: Sequence[str] = (),
     build_imports: Sequence[str] = (),
     build_error: str | None = None,
+    build_code: str = "",
     modules: Contents | None = None,
 ) -> Path:
     """Write `<name>-<version>.tar.gz`, which builds by its own backend: no setuptools, no network.
 
     *build_requires* is what it declares. *build_imports* is what it really needs and imports when
     asked for its build requirements (flash-attn: `torch`, undeclared). *build_error* is the text of
-    the RuntimeError which its build ends with.
+    the RuntimeError which its build ends with, *build_code* is what it does before.
     """
     stem = file_stem(name, version)
     scratch = folder / f".{stem}"
@@ -189,6 +193,7 @@ def build_sdist(
         ).encode(),
         "backend.py": _BACKEND.format(
             imports="\n".join(f"    import {module}" for module in build_imports),
+            code=textwrap.indent(build_code, "    "),
             failure="" if build_error is None else f"    raise RuntimeError({build_error!r})",
         ).encode(),
         # coded: a zip at the end of a file that is not compressed makes pip take all of it for one

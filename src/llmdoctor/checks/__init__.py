@@ -56,6 +56,7 @@ __all__ = [
     "Check",
     "Skip",
     "Unmet",
+    "build_gates",
     "capabilities",
     "check",
     "finding",
@@ -288,6 +289,19 @@ def gates(case: Case) -> tuple[Finding, ...]:
     checks = _GATES if for_cpu else (*_GATES, *_GPU_GATES)
     found = (finding for check in checks for finding in check.run(case).findings)
     return tuple(finding for finding in found if finding.severity == "error")
+
+
+def build_gates(case: Case) -> tuple[Finding, ...]:
+    """What a compilation in the environment would stop at, however it is rated otherwise."""
+    checks = (
+        cuda.nvcc_missing,
+        cuda.toolkit_of_another_cuda,
+        cuda.toolkit_without_gpu,
+        cuda.gcc_too_new,
+        compilers.headers_missing,
+        compilers.msvc_missing,
+    )
+    return tuple(finding for check in checks for finding in check.run(case).findings)
 
 
 def lock_gates(case: Case) -> tuple[Finding, ...]:

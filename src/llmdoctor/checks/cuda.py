@@ -33,7 +33,7 @@ def nvcc_missing(case: Case) -> Answer:
     machine = case.machine
     home = machine.cuda.home
     wrong_home = bool(home) and not any(kit.source == "CUDA_HOME" for kit in machine.cuda.toolkits)
-    compiling = _compiling(machine)
+    compiling = _compiling(case)
     if machine.note("files") and home:
         return Skip("what lies at CUDA_HOME was not looked at")
     if not home and not compiling:
@@ -51,7 +51,7 @@ def nvcc_missing(case: Case) -> Answer:
             else f"Clear CUDA_HOME, or install the {wanted} toolkit there."
         )
     else:
-        detail = f"{', '.join(compiling)} compiles CUDA code while a model runs, without nvcc."
+        detail = f"{', '.join(compiling)}: CUDA code is compiled, and there is no nvcc."
         way = (
             f"Install the {wanted} toolkit (https://developer.nvidia.com/cuda-toolkit-archive), "
             "and set CUDA_HOME to its folder."
@@ -210,7 +210,7 @@ def build_needs_memory(case: Case) -> Answer:
     jobs = machine.variables.get("MAX_JOBS", "")
     if build_nvcc(machine) is None:
         return Skip("there is no nvcc")
-    if not jobs and not _compiling(machine):
+    if not jobs and not _compiling(case):
         return NOTHING_COMPILES
     count = int(jobs) if jobs.isascii() and jobs.isdigit() else machine.cpu.threads
     total = machine.memory.total
@@ -244,8 +244,11 @@ def _build_kit(machine: Machine) -> Toolkit | None:
     return min(kits, key=lambda kit: order.get(kit.source, 2), default=None)
 
 
-def _compiling(machine: Machine) -> list[str]:
-    return [name for name in _COMPILE if machine.environment.package(name)]
+def _compiling(case: Case) -> list[str]:
+    """What compiles while a model runs, and what the chosen profiles have compiled here."""
+    asked = case.choice.requirements if case.choice else ()
+    installed = [name for name in _COMPILE if case.machine.environment.package(name)]
+    return [*installed, *(item.name for item in asked if item.compiled)]
 
 
 def _version(machine: Machine, name: str) -> str | None:

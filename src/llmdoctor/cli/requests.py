@@ -83,6 +83,7 @@ def declare(parser: Parser) -> None:
     parser.add_argument("--python", metavar="X.Y|EXE", help="The Python of a new environment.")
     parser.choice("--installer", ("auto", "uv", "pip", "poetry"), "The tool that installs.")
     parser.flag("--sync", text="With Poetry: remove what the lock does not list, too.")
+    parser.flag("--build", text="Compile here what has no wheel: hours, and a CUDA toolkit.")
     parser.flag("--no-smoke", text="Do not run the smoke test.")
     parser.flag("--smoke", text="Run it also where there is nothing to change.")
     parser.flag("--fresh", text="Set the environment aside and build it anew.")
@@ -97,6 +98,8 @@ def read_request(options: Namespace) -> Request:
         UsageError: options that cannot be meant together, or name what does not exist.
         ProfileError: a profile that is not there or cannot be read.
     """
+    from llmdoctor.resolve import SOURCE_BUILD
+
     if options.bundle:
         _with_bundle(options)
     if options.sync and options.installer not in ("auto", "poetry"):
@@ -104,12 +107,16 @@ def read_request(options: Namespace) -> Request:
     if options.in_place and (options.fresh or options.installer == "poetry"):
         other = "--fresh" if options.fresh else "--installer poetry"
         raise UsageError(f"--in-place and {other}: which of the two?")
+    if options.build and options.installer == "poetry":
+        raise UsageError("--build compiles in an environment of uv or pip; Poetry has its own lock")
     if options.smoke and options.no_smoke:
         raise UsageError("--smoke and --no-smoke: which of the two?")
     if options.env is None:
         options.env = _usual_environment(options)
+    wish = read_wish(options)
     return replace(
-        read_wish(options),
+        wish,
+        allow=(*wish.allow, *((SOURCE_BUILD,) if options.build else ())),
         environment=options.env,
         python=options.python,
         installer=options.installer,
@@ -159,6 +166,7 @@ def _with_bundle(options: Namespace) -> None:
         "--mirror": options.mirror,
         "--variant": options.variant != "auto",
         "--installer poetry": options.installer == "poetry",
+        "--build": options.build,
         "--assume": getattr(options, "assume", ()),
     }
     for name, given in others.items():

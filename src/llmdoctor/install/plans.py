@@ -13,7 +13,17 @@ from llmdoctor.installers import manifest
 from llmdoctor.installers import uv as uv_installer
 from llmdoctor.mirrors import mirrored
 from llmdoctor.pip_config import PipConfig
-from llmdoctor.plan import Alternative, Choice, Plan, Reason, Rejected, Requirement, Source, Target
+from llmdoctor.plan import (
+    Alternative,
+    Choice,
+    Plan,
+    Reason,
+    Rejected,
+    Requirement,
+    Resolved,
+    Source,
+    Target,
+)
 from llmdoctor.probe import Subject, look
 from llmdoctor.profile import Profile
 from llmdoctor.profiles import Wish
@@ -21,10 +31,14 @@ from llmdoctor.system import System
 
 
 def choose(request: Request, machine: Target) -> Choice:
-    """What the resolver decides for that machine."""
-    choice = resolve.resolve(
-        request.profiles, request.known, machine, variant=request.variant, allow=request.allow
-    )
+    """What the resolver decides for that machine: by wheels, and only without them by compiling."""
+    wheels = tuple(code for code in request.allow if code != resolve.SOURCE_BUILD)
+    for allow in dict.fromkeys((wheels, request.allow)):
+        choice = resolve.resolve(
+            request.profiles, request.known, machine, variant=request.variant, allow=allow
+        )
+        if choice.feasible:
+            break
     return profiles.combined(choice, request.known)
 
 
@@ -69,6 +83,7 @@ def gathered(
             **uv_installer.platform_environment(machine),
         },
         builds=found.builds,
+        compiled=found.compiled,
         options=(*uv_installer.platform_options(machine), *found.index_options(system)),
         fetched=fetch(found),
     )
@@ -99,8 +114,14 @@ class Found:
 
     @property
     def builds(self) -> tuple[str, ...]:
-        """The packages that may be built from source."""
+        """The packages that may be built from source while they are resolved and installed."""
         return tuple(item.name for item in self.requirements if item.build)
+
+    @property
+    def compiled(self) -> tuple[Resolved, ...]:
+        """The packages that are compiled when all others are there."""
+        recipes = (item.compiled for item in self.requirements if item.compiled)
+        return tuple(Resolved(recipe.name, recipe.version, "sdist") for recipe in recipes)
 
     def index_options(self, system: System) -> tuple[str, ...]:
         """What tells uv to ask no index; an index that the user names for torch is asked."""

@@ -10,7 +10,7 @@ from llmdoctor import closure, resolve, sources, target, verify
 from llmdoctor.checks import Case, gates
 from llmdoctor.errors import LlmdoctorError, RolledBackError
 from llmdoctor.finding import Finding
-from llmdoctor.install import patient, with_poetry
+from llmdoctor.install import compiling, patient, with_poetry
 from llmdoctor.install.occupied import CODE as IN_USE
 from llmdoctor.install.occupied import occupied
 from llmdoctor.install.plans import choose, find_uv
@@ -128,9 +128,10 @@ def _prepared(
     if isinstance(supply, Choice):
         return replace(empty, plan=replace(empty.plan, choice=supply))
     choice, closed = supply.choice, supply.closed
+    case = Case(machine, request.profiles, choice)
     blocked = tuple(
         finding
-        for finding in gates(Case(machine, request.profiles, choice))
+        for finding in (*gates(case), *compiling.in_the_way(case))
         if finding.code not in request.allow
     )
     names = {package.name for package in closed.packages}
@@ -138,17 +139,24 @@ def _prepared(
     changes = closure.changes(closed.packages, installed, damaged)
     markers = resolve.marker_environment(choice.target)
     conflicts = closure.conflicts(installed, changes, markers)
+    target_python = (request.in_place and there.executable) or patient.python_in(system, path)
+    compiled = compiling.compilations(
+        system, machine, choice, changes, str(system.flavour(target_python).parent)
+    )
+    later = {item.change.package.name for item in compiled}
+    now = tuple(change for change in changes if change.package.name not in later)
     installer: Installer = Pip()
     if request.tool != "pip":
         installer = Uv(find_uv(system), system.environ)
     job = Job(
         environment=path,
         python=python.executable,
-        target_python=(request.in_place and there.executable) or patient.python_in(system, path),
+        target_python=target_python,
         folder=journal.folder,
         source=supply.source,
-        changes=changes,
-        lock=closure.only(closed.lock, [change.package.name for change in changes]),
+        changes=now,
+        lock=closure.only(closed.lock, [change.package.name for change in now]),
+        compilations=compiled,
         pip=supply.pip,
         find_links=request.find_links,
         has_pip=there.package("pip") is not None or there.kind == "missing" or request.fresh,

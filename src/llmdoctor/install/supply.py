@@ -67,6 +67,7 @@ def from_indexes(
         builds=found.builds,
         options=found.index_options(system),
         fetched=paths,
+        compiled=found.compiled,
     )
     return Supply(
         found.choice,

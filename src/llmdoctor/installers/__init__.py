@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from llmdoctor.pip_config import PipConfig
-from llmdoctor.plan import Change, Removal, Requirement, Source, Step
+from llmdoctor.plan import Change, Removal, Requirement, Source, Step, pinned
 
 # Variables that would turn a child towards another environment than the one it is told.
 # PIP_USER is set and not removed: a variable wins over `user = true` in a configuration file.
@@ -20,6 +20,18 @@ CLEARED: dict[str, str | None] = {
     "PIP_TARGET": None,
     "UV_PYTHON": None,
 }
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """One package that is compiled in the environment, after everything else is in it.
+
+    `env` are the variables that its setup.py reads.
+    """
+
+    change: Change
+    env: dict[str, str]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,7 @@ class Job:
     target_python: str
     folder: str
     source: Source
-    changes: tuple[Change, ...]
+    changes: tuple[Change, ...]  # but those of `compilations`
     lock: str = ""  # pylock.toml text holding exactly `changes`
     pip: PipConfig = field(default_factory=PipConfig)
     find_links: tuple[str, ...] = ()
@@ -46,6 +58,7 @@ class Job:
     from_torch_index: tuple[str, ...] = ("torch",)
     fetched: Mapping[str, str] = field(default_factory=dict)
     wheels: str | None = None  # the folder that alone is asked for packages, as an address
+    compilations: tuple[Compilation, ...] = ()
 
 
 class Installer(Protocol):
@@ -70,16 +83,16 @@ def manifest(requirements: Sequence[Requirement], source: Source, python: str) -
     """A pyproject.toml that asks for the requirements, with torch from its own index.
 
     The index is explicit: nothing is taken from it but torch and what is built for torch alone, so
-    it cannot move other packages.
+    it cannot move other packages. Of what is compiled afterwards its own requirements stand there:
+    to ask itself for them would need the torch that is not installed yet.
     """
     import tomlkit
 
     document = tomlkit.document()
     project = tomlkit.table()
-    texts = [
-        f"torch=={source.pin}" if requirement.name == "torch" else requirement.text
-        for requirement in requirements
-    ]
+    texts: list[str] = []
+    for item in requirements:
+        texts += item.compiled.requires if item.compiled else (pinned(item, source),)
     project.update(
         {
             "name": "llmdoctor-install",

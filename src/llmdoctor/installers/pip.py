@@ -6,8 +6,8 @@ then the rest from the default one. Every version is exact and nothing is resolv
 
 from __future__ import annotations
 
-from llmdoctor.installers import CLEARED, Job
-from llmdoctor.installers.uv import wheels_only
+from llmdoctor.installers import CLEARED, Compilation, Job
+from llmdoctor.installers.uv import LONGEST_BUILD, wheels_only
 from llmdoctor.plan import Change, Run, Step, Write
 
 _HOUR = 3600.0
@@ -37,6 +37,7 @@ class Pip:
         for name, changes, index in (("torch", torch, job.source.url), ("packages", rest, None)):
             if changes:
                 steps += _phase(job, name, changes, index)
+        steps += [_compile(job, item) for item in job.compilations]
         return tuple(steps)
 
 
@@ -70,6 +71,16 @@ def _phase(job: Job, name: str, changes: list[Change], index: str | None) -> tup
         Write("write down exactly what is installed", path, "\n".join(lines) + "\n"),
         Run(f"install {what} with pip", argv, env, _HOUR),
     )
+
+
+def _compile(job: Job, item: Compilation) -> Run:
+    argv = (
+        job.target_python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
+        "--no-deps", "--no-build-isolation", "--no-cache-dir", "--progress-bar", "off", "--verbose",
+        *(word for place in job.find_links for word in ("--find-links", place)),
+        "--no-binary", item.change.package.name, _line(item.change, job),
+    )  # fmt: skip
+    return Run(item.text, argv, {**CLEARED, **item.env}, LONGEST_BUILD)
 
 
 def _line(change: Change, job: Job) -> str:

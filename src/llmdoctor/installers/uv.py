@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from llmdoctor.addresses import has_credentials
-from llmdoctor.installers import CLEARED, Job
+from llmdoctor.installers import CLEARED, Compilation, Job
 from llmdoctor.pip_config import PipConfig
 from llmdoctor.plan import Change, Run, Step, Target, Write
 from llmdoctor.tags import glibc_for_uv, macos_version
 
 _HOUR = 3600.0
+LONGEST_BUILD = 24 * _HOUR
 
 
 def environment(
@@ -149,7 +150,20 @@ class Uv:
             *((self._out_of_cache(job, again, env),) if again else ()),
             Write("write down exactly what is installed", lock, job.lock),
             Run(f"install {len(job.changes)} packages with uv", tuple(argv), env, _HOUR),
+            *(self._compile(job, item) for item in job.compilations),
         )
+
+    def _compile(self, job: Job, item: Compilation) -> Run:
+        """Never from the cache: its key knows nothing of the variables that setup.py reads."""
+        package = item.change.package
+        argv = (
+            self._program, "pip", "install", "--python", job.target_python, "--project", job.folder,
+            "--no-deps", "--no-build-isolation", "--no-cache", "--no-binary", package.name,
+            *index_options(job.pip, self._environ), f"{package.name}=={package.version}",
+        )  # fmt: skip
+        env = environment(job.pip, self._environ, job.find_links)
+        env |= {**item.env, "RUST_LOG": "uv_build_frontend=debug"}  # what the compiler says
+        return Run(item.text, argv, env, LONGEST_BUILD)
 
     def _out_of_cache(self, job: Job, names: list[str], env: dict[str, str | None]) -> Run:
         """Installed files share their bytes with uv's cache: what is cut short is so in both."""

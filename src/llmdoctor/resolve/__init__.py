@@ -13,14 +13,14 @@ from collections.abc import Sequence
 
 from llmdoctor.plan import Choice, Target
 from llmdoctor.profile import Profile
-from llmdoctor.resolve.addons import marker_environment
+from llmdoctor.resolve.addons import SOURCE_BUILD, marker_environment
 from llmdoctor.resolve.alternatives import alternatives
 from llmdoctor.resolve.stacks import attempts, choice_of, python_range
 
 # Codes of `--allow` that no profile declares: they belong to the machine.
-OVERRIDES = ("memory", "no-gpu")
+OVERRIDES = ("memory", "no-gpu", SOURCE_BUILD)
 
-__all__ = ["OVERRIDES", "marker_environment", "python_range", "resolve"]
+__all__ = ["OVERRIDES", "SOURCE_BUILD", "marker_environment", "python_range", "resolve"]
 
 
 def resolve(

@@ -83,16 +83,23 @@ def _applies(exclusion: Exclusion, variant: str, target: Target) -> bool:
     )
 
 
+# What is allowed by `--build`: compile here what has no wheel.
+SOURCE_BUILD = "source-build"
+
+
 class Wishes:
     """The requirements of one combination on one build, gathered profile by profile.
 
     `why` says what was found, `rejected` which wheels were looked at and not taken.
     """
 
-    def __init__(self, torch: TorchPin, variant: str, target: Target) -> None:
+    def __init__(
+        self, torch: TorchPin, variant: str, target: Target, allow: tuple[str, ...] = ()
+    ) -> None:
         self._version = torch.version
         self._variant = variant
         self._target = target
+        self._may_build = SOURCE_BUILD in allow
         self._capabilities = tuple(
             gpu.compute_capability for gpu in target.gpus if gpu.compute_capability is not None
         )
@@ -116,6 +123,8 @@ class Wishes:
             if isinstance(item, Reason):
                 return item
             self._keep(item)
+            for tool in item.compiled.tools if item.compiled else ():
+                self._keep(Requirement(tool, tool, reason=f"{item.name} is compiled with it"))
         return None
 
     def find(self, want: Want) -> Requirement | Reason:
@@ -164,12 +173,24 @@ class Wishes:
                 f"no prebuilt {want.name} wheel for torch {version}+{variant}, Python "
                 f"{target.python}, {target.os} {target.arch}{glibc}"
             )
-            return Reason("no-wheel", text, "no-wheel-for-platform")
+            return self._compiled(want, text)
         wheel = found.best
         self.why.append(Reason("wheel", f"{wheel.filename} ({wheel.origin})"))
         self.why += [Reason("wheel", f"{want.name}: {note}") for note in found.notes if note]
         text = f"{want.name} @ {wheel.url}"
         return Requirement(want.name, text, "wheel", wheel.url, want.reason)
+
+    def _compiled(self, want: Want, no_wheel: str) -> Requirement | Reason:
+        """What is compiled here instead of a wheel, where that is allowed and can be."""
+        recipe = tables.source_build(want.name, self._version, self._target.os)
+        if recipe is None or self._variant == "cpu":
+            return Reason("no-wheel", no_wheel, "no-wheel-for-platform")
+        if not self._may_build:
+            text = f"{no_wheel}; --build compiles {recipe.version} here"
+            return Reason("no-wheel", text, "no-wheel-for-platform")
+        self.why.append(Reason(SOURCE_BUILD, f"{no_wheel}: {recipe.version} is compiled here"))
+        text = f"{want.name}=={recipe.version}"
+        return Requirement(want.name, text, reason=want.reason, compiled=recipe)
 
     def _keep(self, item: Requirement) -> None:
         """Two profiles may name one package: both of their bounds hold then."""

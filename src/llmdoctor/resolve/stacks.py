@@ -239,7 +239,7 @@ def _with_profiles(
 ) -> Candidate:
     """A build that fits by itself, with what the profiles say to it."""
     stack = profiles[0]
-    wishes = Wishes(pin_of(stack), variant, target)
+    wishes = Wishes(pin_of(stack), variant, target, allow)
     for profile in profiles:
         no = against_profile(profile, stack, variant, target, allow) or wishes.add(profile)
         if no is not None:

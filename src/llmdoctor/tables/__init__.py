@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         torch_release,
         torch_releases,
     )
+    from llmdoctor.tables.source_builds import source_build
     from llmdoctor.tables.triton_pins import NoTriton, TritonPin, triton_for
     from llmdoctor.tables.wheel_choice import WheelMatch, find_wheel
     from llmdoctor.tables.wheel_names import WheelName, parse_wheel_name
@@ -103,6 +104,7 @@ __all__ = [
     "preferred_attention",
     "pypi_default_variant",
     "runs_on",
+    "source_build",
     "table_date",
     "toolkit_driver",
     "torch_release",
@@ -156,6 +158,7 @@ _LATER = {
         "torch_release",
         "torch_releases",
     ),
+    "source_builds": ("source_build",),
     "triton_pins": ("NoTriton", "TritonPin", "triton_for"),
     "wheel_choice": ("WheelMatch", "find_wheel"),
     "wheel_names": ("WheelName", "parse_wheel_name"),
