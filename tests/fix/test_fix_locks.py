@@ -195,6 +195,20 @@ def test_a_manifest_that_does_not_parse_comes_first(desk: Desk) -> None:
     assert_same_tree(before, snapshot(desk.project))
 
 
+@real
+def test_a_release_of_poetry_without_a_file_for_here_moves_on_alone(
+    desk: Desk, poetry: Path, source: str, loopback_index: LoopbackIndex, tmp_path: Path
+) -> None:
+    loopback_index.add("simple", build_wheel(tmp_path, "narrow", "1.0", tag=TAG))
+    wants = {"alpha": ">=1.0", "narrow": ">=1.0"}
+    locked_by(desk, poetry, pyproject_text("tool.poetry", dependencies=wants, extra=source))
+    loopback_index.add("simple", build_wheel(tmp_path, "narrow", "2.0"))
+    loopback_index.add("simple", build_wheel(tmp_path, "alpha", "2.0"))
+    assert fixed(desk, "LOCK004")["details"] == ["narrow: 1.0 → 2.0"]
+    assert versions(desk) == {"alpha": "1.0", "narrow": "2.0"}
+    is_fresh(desk, poetry)
+
+
 # --- uv -------------------------------------------------------------------------------------
 
 
@@ -279,7 +293,7 @@ def test_a_uv_project_that_is_right_has_nothing_to_repair(of_uv: Desk) -> None:
 def test_uv_refuses_what_has_no_file_for_here(
     of_uv: Desk, loopback_index: LoopbackIndex, tmp_path: Path, tag: str, code: str
 ) -> None:
-    """The finding is right: uv stops at the same package. What to pin instead is the owner's."""
+    """The finding is right: uv stops at the same package. No other release has one either."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     loopback_index.add("simple", build_wheel(tmp_path, "narrow", "1.0", tag=tag))
     edit(of_uv, '"alpha>=1",', '"alpha>=1",\n    "narrow",')
@@ -291,6 +305,29 @@ def test_uv_refuses_what_has_no_file_for_here(
     uv(of_uv, "sync", "--locked", "--dry-run", code=2)
     (left,) = of_uv.json("fix", "--select", "LOCK", "--yes", code=1)["repairs"]
     assert left["safety"] == "manual"
+    assert "no release of narrow" in left["details"][0]
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"), [(TAG, "LOCK004"), ("cp314-cp314-manylinux_2_17_x86_64", "LOCK005")]
+)
+def test_a_release_of_uv_without_a_file_for_here_moves_on_alone(
+    of_uv: Desk, loopback_index: LoopbackIndex, tmp_path: Path, tag: str, code: str
+) -> None:
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    loopback_index.add("simple", build_wheel(tmp_path, "narrow", "1.0", tag=tag))
+    edit(of_uv, '"alpha>=1",', '"alpha>=1",\n    "narrow",')
+    uv(of_uv, "lock")
+    uv(of_uv, "venv", "--python", python)
+    loopback_index.add("simple", build_wheel(tmp_path, "narrow", "2.0"))
+    uv(of_uv, "sync", "--locked", "--dry-run", code=2)
+    before = snapshot(of_uv.project)
+    (repair,) = of_uv.json("fix", "--select", code, "--yes", code=0)["repairs"]
+    assert repair["details"] == ["narrow: 1.0 → 2.0"]
+    assert uv_versions(of_uv) == {"alpha": "1.0", "narrow": "2.0", "demo": "0.1.0"}
+    uv(of_uv, "sync", "--locked", "--dry-run")
+    of_uv.run("undo", "--yes")
+    assert_same_tree(before, snapshot(of_uv.project))
 
 
 # --- what lies there instead of a lock ------------------------------------------------------

@@ -8,7 +8,7 @@ taken from there, and shown before it is put in its place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,19 +33,27 @@ class Relocked:
     why: str | None = None
 
 
-def relock(bench: Bench, manifest: str, lock: str | None, *, seconds: float = _SECONDS) -> Relocked:
+def relock(
+    bench: Bench,
+    manifest: str,
+    lock: str | None,
+    *,
+    move: Sequence[str] = (),
+    seconds: float = _SECONDS,
+) -> Relocked:
     """Lock a manifest anew, keeping the versions of a lock where the manifest allows.
 
     Args:
         bench: names the project and its tools; its scratch folder takes the copy.
         manifest: the text of pyproject.toml, as it is or as it is going to be.
         lock: the text of the lock to start from; None: every version is chosen anew.
+        move: packages whose version is not kept.
         seconds: how long the tool may take.
     """
     system, project = bench.system, bench.machine.project
     if project is None or project.tool not in LOCKS:
         return Relocked(why="nothing that can lock again is known for this lock")
-    command = _command(bench, project.tool)
+    command = _command(bench, project.tool, move)
     if isinstance(command, Relocked):
         return command
     copy = str(system.flavour(bench.scratch, f"project-{len(system.names(bench.scratch) or ())}"))
@@ -99,20 +107,21 @@ def _versions(lock: str) -> dict[str, list[str]]:
     return {name: sorted(versions) for name, versions in found.items()}
 
 
-def _command(bench: Bench, name: str) -> tuple[str, ...] | Relocked:
-    """What locks again and keeps pins, in the version that is here."""
+def _command(bench: Bench, name: str, move: Sequence[str]) -> tuple[str, ...] | Relocked:
+    """What locks again and keeps pins but those of `move`, in the version that is here."""
     tool = bench.machine.tool(name)
     if name == "uv":
-        if tool is not None:
-            return (tool.path, "lock")
         from llmdoctor.install.plans import find_uv
 
-        return (find_uv(bench.system), "lock")
+        upgrades = (word for package in move for word in ("--upgrade-package", package))
+        return (tool.path if tool else find_uv(bench.system), "lock", *upgrades)
     if tool is None or tool.version is None:
         return Relocked(why="Poetry is not here, or its version is not known")
     rules = poetry_rules(tool.version)
     if rules is None:
         return Relocked(why=f"Poetry {tool.version} is not in the table")
+    if move:
+        return (tool.path, "update", "--lock", *move)
     return (tool.path, *rules.lock[1:])
 
 

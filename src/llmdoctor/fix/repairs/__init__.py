@@ -18,6 +18,7 @@ from llmdoctor.fix.repairs import (
     pip,
     poetry_itself,
     profile,
+    release,
     scripts,
 )
 
@@ -25,6 +26,8 @@ REPAIRERS: Mapping[str, Repairer] = {
     "LOCK001": lock.make_readable,
     "LOCK002": lock.lock_again,
     "LOCK003": marker.say_platform,
+    "LOCK004": release.move_on,
+    "LOCK005": release.move_on,
     "POETRY001": poetry_itself.install,
     "POETRY002": poetry_itself.update,
     "POETRY003": poetry_itself.move_out,
