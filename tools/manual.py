@@ -16,7 +16,10 @@ FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 TITLE = "a working, proven local LLM stack, and the cause when one is broken"
 CODES = (
     ("0", "clean"),
-    ("1", "findings at or above --fail-on, no feasible plan, or a failed proof"),
+    (
+        "1",
+        "findings at or above --fail-on, no feasible plan, a failed proof, no known cause in a log",
+    ),
     ("2", "usage or profile error"),
     ("3", "could not finish"),
     ("4", "failed, and everything is as it was"),

@@ -118,7 +118,10 @@ def test_the_nvcc_of_a_report_is_judged_as_well() -> None:
 def test_nvcc_knows_the_gpus_from_its_first_to_its_last_toolkit(
     version: str, gpu: Gpu, outcome: str
 ) -> None:
-    assert judge("CUDA003", machine(kit(version), gpu=gpu)).outcome == outcome
+    verdict = judge("CUDA003", machine(kit(version), gpu=gpu))
+    assert verdict.outcome == outcome
+    for found in verdict.findings:  # the next command to type
+        assert way_out(found).commands == (("llmdoctor", "check", "--select", "CUDA"),)
 
 
 def test_the_toolkits_own_header_counts_before_the_table() -> None:

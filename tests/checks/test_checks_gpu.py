@@ -196,7 +196,8 @@ def test_capabilities_without_a_gpu_without_a_look_and_with_the_cpu_profile() ->
     )
     assert capabilities(case(Machine(host=LINUX), "cpu"))[1] == ()
     denied = Machine(notes=(Note("nvidia", "denied", "no permission"),))
-    assert capabilities(case(denied)) == ((), ("GPU: unknown, it could not be looked at",))
+    can, (cannot,) = capabilities(case(denied))
+    assert (can, cannot) == ((), "GPU: unknown, nobody could look (denied): `nvidia-smi` shows it")
 
 
 def test_capabilities_say_hidden_and_unknown_gpus_as_what_they_are() -> None:
@@ -204,8 +205,26 @@ def test_capabilities_say_hidden_and_unknown_gpus_as_what_they_are() -> None:
     assert "CUDA_VISIBLE_DEVICES hides every GPU" in capabilities(case(hidden))[1][0]
     unknown = Machine(host=LINUX, nvidia=driver("550.54.14", Gpu(0, "NVIDIA Graphics Device")))
     can, cannot = capabilities(case(unknown))
-    assert (can, cannot[0]) == ((), "GPU: unknown, its compute capability is not in the table")
+    assert can == ()
+    assert "unknown, no compute capability of NVIDIA Graphics Device is known" in cannot[0]
+    assert "nvidia-smi --query-gpu=compute_cap" in cannot[0]
     assert judge("GPU005", unknown, "flashattn").outcome == "skip"
+
+
+def test_of_equal_gpus_the_same_is_said_once_with_each_of_them_as_evidence() -> None:
+    pair = driver("580.95.05", RTX_5090, replace(RTX_5090, index=1))
+    machine = replace(installed("2.9.1+cu126", RTX_5090), nvidia=pair)
+    found = only(judge("GPU003", machine))
+    assert [line for line in found.evidence if line.startswith("GPU")] == [
+        "GPU 0 NVIDIA GeForce RTX 5090: compute capability 12.0",
+        "GPU 1 NVIDIA GeForce RTX 5090: compute capability 12.0",
+    ]
+
+
+def test_different_gpus_are_told_apart() -> None:
+    pair = driver("580.95.05", T4, replace(GTX_1080_TI, index=1))
+    found = judge("GPU005", Machine(host=LINUX, nvidia=pair), "flashattn").findings
+    assert len(found) == len({item.detail for item in found}) == 2
 
 
 def test_a_feature_that_newer_gpus_lost_again_is_said_so() -> None:

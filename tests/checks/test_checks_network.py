@@ -52,6 +52,8 @@ def test_where_nobody_answers_there_is_no_network() -> None:
     machine = seen(UNASKED, lost(TORCH, "dns", "no"), lost(HUB, "dns", "no"))
     found = only(judge("NET002", machine))
     assert (found.title, found.severity) == ("The network cannot be reached", "error")
+    again = (("llmdoctor", "check", "--network", "--select", "NET"),)
+    assert remedy(found).commands == again
     assert "HTTPS_PROXY" in remedy(found).summary
     behind = replace(machine, variables={"https_proxy": "set"})
     assert "HTTPS_PROXY" not in remedy(only(judge("NET002", behind))).summary
@@ -70,6 +72,7 @@ def test_a_proxy_s_failure_is_the_proxy_s_and_not_the_host_s() -> None:
     found = only(judge("NET001", down))
     assert found.severity == "error"
     assert "pip config list" in found.detail
+    assert remedy(found).commands == (("llmdoctor", "check", "--network", "--select", "NET"),)
 
 
 @pytest.mark.parametrize(

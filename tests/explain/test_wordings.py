@@ -38,3 +38,35 @@ def test_a_module_that_secure_boot_keeps_out_is_explained_with_secure_boot() -> 
     (named, *_) = explain([text]).causes
     assert named.cause == "driver-missing"
     assert "Secure Boot" in named.explanation
+
+
+FP8 = "FP8 quantized models is only supported on GPUs with compute capability >= "
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (f"{FP8}8.9 (e.g 4090/H100), actual = `8.0`. We will default", "gpu-too-old-for-fp8"),
+        (f"ValueError: {FP8}9.0 (e.g H100)", "gpu-too-old-for-fp8"),
+        ('ValueError("type fp8e4nv not supported in this architecture.', "gpu-too-old-for-fp8"),
+        ("ModuleNotFoundError: No module named 'torch._six'", "torch-too-new-for-code"),
+        (
+            "dcn.cpp:3:10: fatal error: THC/THC.h: No such file or directory",
+            "torch-too-new-for-code",
+        ),
+        ("ModuleNotFoundError: No module named 'triton.ops'", "bnb-outdated-release"),
+        (
+            "box:1:1 [0] enqueue.cc:1085 NCCL WARN Cuda failure 'out of memory'",
+            "cuda-out-of-memory",
+        ),
+        ("Last error:\nCuda failure 2 'out of memory'", "cuda-out-of-memory"),
+        ("NCCL WARN Cuda failure 1 'invalid argument'", None),
+        (
+            "RuntimeError: package is only supported on CUDA 11.6 and above.",
+            "cuda-toolkit-torch-mismatch",
+        ),
+    ],
+)
+def test_a_program_s_own_words_are_known(text: str, cause: str | None) -> None:
+    causes = [named.cause for named in explain([text.encode()]).causes]
+    assert (causes[0] if causes else None) == cause

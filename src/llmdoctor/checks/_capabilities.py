@@ -38,8 +38,8 @@ def capabilities(
     Judged by the least capable visible GPU, because work is spread over all of them. What the GPU
     could do is no "can" while `verdicts` hold an error of its driver, of itself or of torch.
     """
-    if case.machine.note("nvidia"):
-        return (), ("GPU: unknown, it could not be looked at",)
+    if note := case.machine.note("nvidia"):
+        return (), (f"GPU: unknown, nobody could look ({note.status}): `nvidia-smi` shows it",)
     if case.machine.host.system == "unknown":
         return (), ("unknown: the report does not say what machine this is",)
     torch = case.machine.environment.torch
@@ -58,8 +58,10 @@ def capabilities(
     if not gpus:
         return on_cpu, ("CUDA: no, because CUDA_VISIBLE_DEVICES hides every GPU",)
     known = [(gpu, cc) for gpu in gpus if (cc := capability(gpu))]
-    if len(known) < len(gpus):
-        return (), ("GPU: unknown, its compute capability is not in the table",)
+    if unknown := [gpu.name for gpu in gpus if not capability(gpu)]:
+        which = ", ".join(dict.fromkeys(unknown))
+        ask = "`nvidia-smi --query-gpu=compute_cap --format=csv`"
+        return (), (f"GPU: unknown, no compute capability of {which} is known: {ask} shows it",)
     gpu, cc = min(known, key=lambda pair: parts(pair[1]))
     can, cannot = _of_gpu(gpu, cc, case.machine.host.system)
     if errors := _in_the_way(verdicts):

@@ -7,7 +7,7 @@ the first line is the title, then the sections What, Why, Remedy and Known probl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from llmdoctor.finding import Finding, Remedy, Severity, Verdict
@@ -146,4 +146,14 @@ def finding(
         remedy=remedy,
         url=url,
         line=line,
+    )
+
+
+def once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings that differ in their evidence alone are one: of equal GPUs the same is true."""
+    said: dict[Finding, list[str]] = {}
+    for item in findings:
+        said.setdefault(replace(item, evidence=()), []).extend(item.evidence)
+    return tuple(
+        replace(item, evidence=tuple(dict.fromkeys(lines))) for item, lines in said.items()
     )

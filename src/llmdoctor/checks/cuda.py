@@ -143,7 +143,12 @@ def toolkit_without_gpu(case: Case) -> Answer:
                 title=None if old else "The CUDA toolkit no longer compiles for a GPU here",
                 evidence=(f"nvcc {version}", f"GPU {gpu.index} {gpu.name}: {cc}"),
                 where=case.machine.cuda.nvcc,
-                remedy=Remedy(f"Before compiling, install a CUDA toolkit {wanted}."),
+                remedy=Remedy(
+                    f"Before compiling, install a CUDA toolkit {wanted}, set CUDA_HOME to it, and "
+                    "look again.",
+                    "manual",
+                    (("llmdoctor", "check", "--select", "CUDA"),),
+                ),
             )
     return None if known else Skip("the compute capability of the GPU is not known")
 

@@ -14,7 +14,7 @@ from llmdoctor.checks._facts import (
     requires_gpu,
     usable_torch,
 )
-from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
+from llmdoctor.checks._framework import Answer, Case, Skip, check, finding, once
 from llmdoctor.checks._remedies import install, install_profiles
 from llmdoctor.finding import Finding, Remedy
 from llmdoctor.machine import Gpu
@@ -144,7 +144,7 @@ def gpu_too_new(case: Case) -> Answer:
     fits = _fits(case)
     if isinstance(fits, Skip):
         return fits
-    return tuple(_newer(case, fit) for fit in fits if fit.how in ("newer", "above"))
+    return once(_newer(case, fit) for fit in fits if fit.how in ("newer", "above"))
 
 
 @check("GPU004", cause="gpu-dropped-by-torch", readers=("nvidia", "environment"))
@@ -166,7 +166,7 @@ def gpu_dropped(case: Case) -> Answer:
     fits = _fits(case)
     if isinstance(fits, Skip):
         return fits
-    return tuple(_older(case, fit) for fit in fits if fit.how == "older")
+    return once(_older(case, fit) for fit in fits if fit.how == "older")
 
 
 @check("GPU005", cause=None, also=("gpu-too-old-for-flash-attn",), readers=("nvidia",))
@@ -194,7 +194,7 @@ def gpu_lacks_feature(case: Case) -> Answer:
         return Skip("the compute capability of the GPU is not known")
     from llmdoctor.tables import feature
 
-    return tuple(
+    return once(
         _lacks(case, profile, needed, _Seen(gpu, cc, seen.note))
         for profile in wanted
         if (needed := feature(str(profile.feature)))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # only a look at the network needs them
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _SERVER_ERROR = 401, 403, 404, 500
 _PROXY_LOGIN = "407"
+_AGAIN = (("llmdoctor", "check", "--network", "--select", "NET"),)  # whether it helped
 
 
 def asked(case: Case) -> tuple[Place, ...] | Skip:
@@ -61,7 +62,9 @@ def proxy_fails(case: Case) -> Answer:
             "helper that logs in for you."
             if login
             else f"Correct {named_by}; clear it where no proxy is needed, and name hosts that are "
-            "reached without it in NO_PROXY."
+            "reached without it in NO_PROXY.",
+            "manual",
+            _AGAIN,
         ),
     )
 
@@ -106,7 +109,7 @@ def place_unreachable(case: Case) -> Answer:
         severity=_severity(failed, places),
         evidence=map(_line, failed),
         remedy=Remedy(
-            " ".join(_ways_out(failed, nothing=nothing, proxied=proxied)),
+            " ".join(_ways_out(failed, nothing=nothing, proxied=proxied)), "manual", _AGAIN
         ),
     )
 
