@@ -371,3 +371,5 @@ def test_the_list_of_checks_is_chosen_as_the_checks_are(desk: Desk) -> None:
     assert {"PY010", "PY011"} <= set(codes)
     assert {code[:4] for code in codes} == {"PY01"}
     assert "did you mean 'PY'" in desk.refused("check", "--list", "--select", "PYY")
+    for words in (("--format", "json"), ("--output", "list.txt")):
+        assert "--list writes plain lines" in desk.refused("check", "--list", *words)

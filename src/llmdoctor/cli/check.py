@@ -84,6 +84,11 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     options = parser.read(words)
 
     if options.list:
+        if options.format != "terminal" or options.output:
+            raise UsageError(
+                "--list writes plain lines: --format and --output are for what was found",
+                next_command="llmdoctor check --list",
+            )
         return _list(options)
 
     _see_meant(options)
