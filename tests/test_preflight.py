@@ -177,10 +177,24 @@ def test_the_container_is_built_as_its_file_says(runner: Runner) -> None:
     assert (done.returncode, done.stdout) == (0, "healthy\n")
 
 
+def blocks() -> list[str]:
+    """What ci.md shows of the files of pipelines."""
+    text = (ROOT / "docs" / "how-to" / "ci.md").read_text("utf-8")
+    return re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_step_that_is_shown_gives_the_action_its_inputs() -> None:
+    step = blocks()[0].partition("- uses: ./tools/llmdoctor\n")[2]
+    given = re.findall(r"^    ([\w-]+): ", step, re.MULTILINE)
+    assert given
+    inputs = (ROOT / "action.yml").read_text().partition("\noutputs:")[0]
+    assert all(f"\n  {name}:\n" in inputs for name in given)
+
+
 @pytest.fixture
-def hooks(tmp_path: Path) -> Path:
-    """This project as a repository of hooks."""
-    folder = tmp_path / "hooks"
+def hooks(runner: Runner) -> Path:
+    """This project as a repository of hooks, in the project where ci.md puts it."""
+    folder = runner.project / "tools" / "llmdoctor"
     for name in ("src", "profiles"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml"):
@@ -200,10 +214,14 @@ def test_the_hooks_pass_a_good_project_and_stop_a_bad_one(hooks: Path, runner: R
     if not program:
         pytest.skip("LLMDOCTOR_TEST_PRE_COMMIT names no pre-commit")
     environ = {**os.environ, "PRE_COMMIT_HOME": str(runner.folder / "pre-commit")}
+    words = ["git", "rev-parse", "HEAD"]
+    head = subprocess.run(words, cwd=hooks, check=True, capture_output=True, text=True).stdout
+    config = runner.project / ".pre-commit-config.yaml"
+    config.write_text(blocks()[1].replace("COMMIT", head.strip()))
 
     def hook(name: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [program, "try-repo", str(hooks), name, "--all-files", "--verbose"],
+            [program, "run", name, "--all-files", "--verbose"],
             cwd=runner.project,
             env=environ,
             capture_output=True,
