@@ -71,7 +71,7 @@ def _official(name: str) -> Iterator[Wheel]:
             wheel = parse_wheel_name(filename)
             yield Wheel(
                 **vars(wheel),
-                url=_address(table["url"], filename, tag=row["tag"]),
+                url=_address(table["url"], filename, tag=row.get("tag", f"v{row['version']}")),
                 origin="official",
                 built_glibc=_built_glibc(name, wheel),
                 caveat="; ".join(caveats),
