@@ -102,6 +102,7 @@ def documents() -> dict[str, Schema]:
     smoke = {
         "passed": TRUTH,
         "problem": maybe(TEXT),
+        "asked": listed(TEXT),
         "rows": listed(of(SmokeRow)),
         "environment": {"type": "object"},
     }

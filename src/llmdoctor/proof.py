@@ -73,11 +73,15 @@ class Beat:
 
 @dataclass(frozen=True)
 class Proof:
-    """All rows of one environment. `problem` says why there are none, or why some are missing."""
+    """All rows of one environment. `problem` says why there are none, or why some are missing.
+
+    `asked`: the options by which only a part of the rows was asked for, as they were typed.
+    """
 
     rows: tuple[SmokeRow, ...] = ()
     environment: dict[str, object] = field(default_factory=dict)
     problem: str | None = None
+    asked: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -100,5 +104,5 @@ def of_document(data: Mapping[str, Any]) -> Proof:
     Raises:
         WireError: it is none.
     """
-    kept = {key: data[key] for key in ("rows", "environment", "problem") if key in data}
+    kept = {key: data[key] for key in ("rows", "environment", "problem", "asked") if key in data}
     return wire.load(Proof, kept)

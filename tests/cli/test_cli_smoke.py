@@ -72,3 +72,14 @@ def test_without_torch_there_is_one_reason_and_no_row(env: Path, desk: Desk) -> 
     assert document["problem"] == "torch is not installed in this environment"
     assert document["rows"] == []
     assert "eager/" not in done.stderr  # nor any row in what it says while it runs
+
+
+def test_after_a_named_interpreter_a_new_environment_is_proposed(env: Path, desk: Desk) -> None:
+    """An interpreter that was named by itself may be the system's."""
+    words = ("smoke", "--python", ".venv/bin/python", "--backend", "eager")
+    done = desk.run(*words, code=1)
+    assert next_command(done.stderr) == "llmdoctor install --profile cpu --env .venv-llm"
+    assert next_command(desk.run(*words[:1], code=1).stderr).endswith("--env .venv")
+    desk.run("smoke", "--backend", "eager", "--format", "json", "--output", "proof.json", code=1)
+    document = json.loads((desk.project / "proof.json").read_text("utf-8"))
+    assert document["asked"] == ["--backend eager"]

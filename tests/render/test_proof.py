@@ -52,6 +52,15 @@ def test_where_nothing_is_proven_for_a_use_that_is_said() -> None:
     assert "nothing is proven for training" in shown(proof)
 
 
+def test_rows_that_were_not_asked_for_are_no_reason_to_say_that_nothing_is_proven() -> None:
+    proof = Proof((row("sdpa/default/infer/fp32"),), asked=("--only 'sdpa/*/infer/*'",))
+    text = " ".join(shown(proof).split())
+    assert "proven, of --only 'sdpa/*/infer/*' alone: 1 pass" in text
+    assert "nothing is proven" not in text
+    assert "attn_implementation" not in text, "what was not compared is no advice either"
+    assert "what to use here is told without --backend and --only" in text
+
+
 def test_inference_is_not_advised_where_the_cache_was_not_seen_to_work() -> None:
     assert advised(Proof((row("sdpa/default/infer/fp32"),))) == {}
 

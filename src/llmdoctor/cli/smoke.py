@@ -6,11 +6,17 @@ import re
 import shlex
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
 from llmdoctor.cli.output import Progress, emit, put, say
 from llmdoctor.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from llmdoctor.machine import Environment
+    from llmdoctor.system import System
 
 OLDEST = (3, 8)  # what `inside/smoke` is written in
 
@@ -54,13 +60,13 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
     if environment.executable is None or environment.kind in ("missing", "broken"):
         raise UsageError(
             f"{options.python or env}: {environment.problem or 'there is no environment'}",
-            next_command=f"llmdoctor install --profile cpu --env {shlex.quote(options.env)}",
+            next_command=_mended(system, options, environment),
         )
     if environment.version and numbers(environment.version.rstrip("t")) < OLDEST:
         raise UsageError(
             f"{environment.executable} is Python {environment.version}; the smoke test needs "
             f"{'.'.join(map(str, OLDEST))} or newer",
-            next_command=shlex.join(["llmdoctor", "install", "--profile", "cpu"]),
+            next_command=_mended(system, options, environment, anew=True),
         )
     if options.only or options.backend or options.list:
         listed = _asked(options, partial(row_names, system, environment.executable))
@@ -80,6 +86,7 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
         tell=lambda beat: progress.line(str(beat), passing=beat.passing),
     )
     progress.clear()
+    proof = replace(proof, asked=_narrowed(options))
     verdict = f"not proven: {proof.problem or 'rows failed'}"
     if proof.passed:
         verdict = shown.proven(proof)
@@ -92,9 +99,29 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
         more={name: partial(formats.smoke, name, proof) for name in formats.OF_A_PROOF},
     )
     if proof.problem and not options.quiet:
-        place = environment.path or options.env
-        say(f"next: {shlex.join(['llmdoctor', 'install', '--profile', 'cpu', '--env', place])}")
+        say(f"next: {_mended(system, options, environment)}")
     return int(not proof.passed)
+
+
+def _mended(
+    system: System, options: Namespace, environment: Environment, *, anew: bool = False
+) -> str:
+    """What to type where nothing can be proven: an install into the environment that was meant.
+
+    Or `anew` into one that is not there yet: where its Python cannot be used, or where an
+    interpreter was named by itself, which may be the system's and gets nothing installed.
+    """
+    place = options.env
+    if anew or options.python or environment.kind in ("system", "conda"):
+        free = (name for name in (".venv", ".venv-llm") if system.kind(name) is None)
+        place = next(free, ".venv-llm-2")
+    return shlex.join(["llmdoctor", "install", "--profile", "cpu", "--env", place])
+
+
+def _narrowed(options: Namespace) -> tuple[str, ...]:
+    """The options by which only a part of the rows is asked for, as one types them."""
+    backends = (f"--backend {shlex.quote(name)}" for name in options.backend)
+    return (*backends, *(f"--only {shlex.quote(glob)}" for glob in options.only))
 
 
 def _asked(options: Namespace, rows_of: Callable[..., tuple[str, ...]]) -> tuple[str, ...]:

@@ -216,6 +216,7 @@ def smoke(proof: Proof) -> Document:
         **_head("smoke"),
         "passed": proof.passed,
         "problem": proof.problem,
+        "asked": list(proof.asked),
         "rows": [wire.dump(row) for row in proof.rows],
         "environment": proof.environment,
     }

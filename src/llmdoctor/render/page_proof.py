@@ -71,7 +71,7 @@ def _rows(proof: Proof) -> Iterator[str]:
     longest = max((row.seconds or 0 for row in proof.rows), default=0) or 1
     yield '<section aria-labelledby="times"><h2 id="times">Each row, and its time</h2>'
     yield '<div class="scroll" role="region" aria-label="Rows" tabindex="0"><table>'
-    heads = ("Row", "Outcome", "Seconds", "Error / gate")
+    heads = ("Row", "Outcome", "Seconds")
     cells = "".join(f'<th scope="col">{head}</th>' for head in heads)
     yield f"<thead><tr>{cells}</tr></thead><tbody>"
     yield from (_row(row, longest) for row in proof.rows)
@@ -79,17 +79,17 @@ def _rows(proof: Proof) -> Iterator[str]:
 
 
 def _row(row: SmokeRow, longest: float) -> str:
-    measured = "" if row.error is None else f"{row.error:.1e} / {row.tolerance:.0e}"
+    notes = [row.detail] if row.detail and row.outcome != "pass" else []
+    if row.error is not None:
+        notes.append(f"error {row.error:.1e}, gate {row.tolerance:.0e}")
+    detail = "".join(f'<br><span class="soft">{text(note)}</span>' for note in notes)
     time = ""
     if row.seconds is not None:
         width = 100 * row.seconds / longest
         time = f'{row.seconds:.2f}<span class="bar" style="width:{width:.1f}%"></span>'
-    detail = ""
-    if row.detail and row.outcome != "pass":
-        detail = f'<br><span class="soft">{text(row.detail)}</span>'
     what = f"{row.mode} {row.dtype} on {row.device}"
     return (
         f'<tr><th scope="row">{text(shown.ran(row))}<span class="what">{text(what)}</span></th>'
         f'<td><span class="{_class(row)}">{row.outcome}</span>{detail}</td>'
-        f'<td class="time">{time}</td><td class="number">{measured}</td></tr>'
+        f'<td class="time">{time}</td></tr>'
     )

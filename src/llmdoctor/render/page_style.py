@@ -49,7 +49,7 @@ min-width:5.2rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-td.time{min-width:5rem}td.number{white-space:nowrap}
+td.time{min-width:5rem}.scroll+p{margin-top:.8rem}
 caption{text-align:left;font-weight:600;padding:1rem .6rem .35rem}
 .cell{display:block;white-space:nowrap}
 th .what{display:block;font-weight:400;color:var(--soft)}
@@ -59,7 +59,7 @@ th .what{display:block;font-weight:400;color:var(--soft)}
 summary{cursor:pointer;padding:.3rem 0}
 .counts{display:flex;flex-wrap:wrap;gap:.5rem 1.5rem;padding:0;margin:.5rem 0;list-style:none}
 @media (max-width:38rem){th,td{padding:.35rem .4rem}
-caption{padding-left:.4rem}td.number{white-space:normal}.ladder li{grid-template-columns:1fr auto}
+caption{padding-left:.4rem}.ladder li{grid-template-columns:1fr auto}
 .ladder .what{grid-column:1/-1;grid-row:2}.command{flex-direction:column}
 button{align-self:flex-start}}
 @media print{button,.skip{display:none}article,.ladder li{break-inside:avoid}}

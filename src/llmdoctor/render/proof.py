@@ -65,6 +65,8 @@ def _named(rows: Sequence[SmokeRow], every: Sequence[SmokeRow]) -> list[str]:
 
 def proven(proof: Proof) -> str:
     """What a passed proof shows: of a torch that was built for a GPU, the processor's part."""
+    if proof.asked:
+        return f"proven, of {' '.join(proof.asked)} alone"
     on_cpu = all(row.device == "cpu" for row in proof.rows)
     built_for_gpu = proof.environment.get("cuda") is not None
     return "proven on the processor" if built_for_gpu and on_cpu else "proven"
@@ -128,7 +130,12 @@ def ran(row: SmokeRow) -> str:
 
 
 def advised(proof: Proof) -> list[str]:
-    """Which attn_implementation to use, and for what nothing is proven; a sentence each."""
+    """Which attn_implementation to use, and for what nothing is proven; a sentence each.
+
+    Rows that were not asked for prove nothing and refute nothing: then there is no advice.
+    """
+    if proof.asked:
+        return ["what to use here is told without --backend and --only, when all rows run"]
     use = advice.advised(proof)
     if len(set(use.values())) == 1 and len(use) == len(advice.USES):
         words = f'attn_implementation="{use["inference"]}" for inference and for training'
