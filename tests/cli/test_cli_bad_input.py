@@ -16,11 +16,9 @@ from typing import Any
 import pytest
 
 from cli.runs import Desk, next_command, starts
+from llmdoctor.cli.main import COMMANDS
 from support.tree import assert_same_tree, snapshot
 from system.unprivileged import unprivileged
-
-COMMANDS = ("check", "profiles", "plan", "install", "smoke", "undo", "history")
-
 
 # words
 
@@ -42,6 +40,11 @@ COMMANDS = ("check", "profiles", "plan", "install", "smoke", "undo", "history")
         (("profiles", "legcy"), "'legcy'", "'legacy'"),
         (("plan", "--profile", "cpu", "--installer", "conda"), "'conda'", None),
         (("check", "--env=x", "--unknown=y"), "'--unknown'", None),
+        (("check", "--select", "TORHC"), "'TORHC'", "'TORCH'"),
+        (("fix", "--ignore", "LOKC002"), "'LOKC002'", "'LOCK002'"),
+        (("completion", "pwoershell"), "'pwoershell'", "'powershell'"),
+        (("explain", "build.log", "--hree"), "'--hree'", "'--here'"),
+        (("plan", "--profile", "cpu", "--assume", "drivr=560"), "'drivr'", "'driver'"),
     ],
 )
 def test_a_word_that_is_not_known_is_named_with_the_nearest(

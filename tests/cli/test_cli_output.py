@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from cli.runs import Desk
+from llmdoctor.cli.main import COMMANDS
 from llmdoctor.proof import Proof, SmokeRow
 from llmdoctor.render import documents
 from support.venvs import install_fake_dist, install_fake_torch
@@ -174,6 +175,49 @@ def test_a_terminal_that_knows_ascii_alone_gets_signs_in_ascii(
     assert "?" not in shown.split("\n", 1)[0]
 
 
+WORD = re.compile(r"[^\W_]{3,}")  # a sign is written in two letters at most
+EVERY_COMMAND = (
+    ("check", "--from", machine("rtx-5090-with-cu126"), "--verbose"),
+    ("check", "--list"),
+    ("profiles",),
+    ("profiles", "flashattn"),
+    ("plan", "--profile", "flashattn", "--assume", "gpu=RTX 4090,driver=560", "--verbose"),
+    ("plan", "--profile", "legacy", "--assume", "gpu=RTX 5090,driver=575.51"),
+    ("install", "--profile", "legacy", "--profile", "mainline", "--yes"),
+    ("smoke",),
+    ("fix",),
+    ("explain", "-"),
+    ("undo", "--yes"),
+    ("history",),
+    ("completion", "powershell"),
+)
+
+
+@pytest.mark.parametrize(
+    "terminal",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "cp1252"},
+        {"LC_ALL": "C"},
+        {"TERM": "dumb", "NO_COLOR": "1"},
+    ],
+    ids=str,
+)
+def test_every_command_says_the_same_to_a_poor_terminal(
+    terminal: dict[str, str], desk: Desk
+) -> None:
+    assert {words[0] for words in EVERY_COMMAND} == COMMANDS.keys()
+    desk.environment()
+    log = "ModuleNotFoundError: No module named 'torch'\n"
+    for words in EVERY_COMMAND:
+        rich = desk.run(*words, code=(0, 1, 2), stdin=log)
+        poor = desk.run(*words, code=rich.returncode, stdin=log, env=terminal)
+        for said, told in ((rich.stdout, poor.stdout), (rich.stderr, poor.stderr)):
+            assert told.count("?") == said.count("?"), "a sign that it cannot show is written else"
+            assert WORD.findall(told) == WORD.findall(said)
+            assert "\x1b" not in told
+
+
 def test_names_that_a_terminal_cannot_show_end_no_run(desk: Desk) -> None:
     odd = desk.project / "prüf \udcff"
     try:
@@ -261,12 +305,16 @@ def test_colours_are_for_a_terminal_that_wants_them(
         ("plan", "--profile", "cpu", "--assume", "os=linux"),
         ("plan", "--profile", "mainline", "--assume", "gpu=RTX 4090,driver=400.10"),
         ("smoke",),
+        ("fix",),
+        ("explain", "build.log"),
+        ("history",),
     ],
     ids=" ".join,
 )
 def test_quiet_is_one_line(words: tuple[str, ...], desk: Desk) -> None:
     if words == ("smoke",):
         desk.environment()
+    (desk.project / "build.log").write_text("ModuleNotFoundError: No module named 'torch'\n")
     done = desk.run(*words, "--quiet", code=(0, 1))
     assert len(done.stdout.splitlines()) == 1
     assert done.stdout.strip()

@@ -124,7 +124,14 @@ def test_the_proof_is_a_table_with_its_times() -> None:
     read = whole(report("healthy-rtx-4090"), PROOF)
     bars = [item["style"] for item in read.all("span") if item.get("class") == "bar"]
     assert bars == ["width:50.0%", "width:100.0%"]
-    for word in ("sdpa MATH", "1.0e-06 / 2e-05", "0.50", "crash", "<died>", "not installed"):
+    for word in (
+        "sdpa MATH",
+        "error 1.0e-06, gate 2e-05",
+        "0.50",
+        "crash",
+        "<died>",
+        "not installed",
+    ):
         assert word in read.words
     assert "The proof" not in whole(report("healthy-rtx-4090")).words
 
