@@ -21,7 +21,7 @@ from llmdoctor.render.terminal import command
 from llmdoctor.system.local import Local
 
 CASES = Path(__file__).parents[1] / "cases"
-VOID = {"meta", "br"}
+VOID = {"meta", "br", "wbr"}
 PROOF = Proof(
     (
         SmokeRow("sdpa", "MATH", "lora", "fp32", "cpu", "pass", 0.5, None, 1e-6, 2e-5),

@@ -52,7 +52,7 @@ def _matrix(device: str, rows: list[SmokeRow]) -> Iterator[str]:
     yield "</tr></thead><tbody>"
     for backend, own in shown.backends(rows):
         cells = [[row for row in own if row.mode == mode] for mode in modes]
-        yield f'<tr><th scope="row">{text(backend)}</th>'
+        yield f'<tr><th scope="row">{_breakable(backend)}</th>'
         yield from (f"<td>{' '.join(map(_cell, cell)) or '-'}</td>" for cell in cells)
         yield "</tr>"
     yield "</tbody></table></div>"
@@ -60,6 +60,11 @@ def _matrix(device: str, rows: list[SmokeRow]) -> Iterator[str]:
 
 def _cell(row: SmokeRow) -> str:
     return f'<span class="cell {_class(row)}">{text(row.dtype)} {row.outcome}</span>'
+
+
+def _breakable(name: str) -> str:
+    """A backend's name that a phone may break: FLASH_ATTENTION alone is half as wide as one."""
+    return text(name).replace("_", "_<wbr>")
 
 
 def _class(row: SmokeRow) -> str:
@@ -79,17 +84,20 @@ def _rows(proof: Proof) -> Iterator[str]:
 
 
 def _row(row: SmokeRow, longest: float) -> str:
-    notes = [row.detail] if row.detail and row.outcome != "pass" else []
+    detail = ""
+    if row.detail and row.outcome != "pass":
+        detail = f'<br><span class="soft">{text(row.detail)}</span>'
     if row.error is not None:
-        notes.append(f"error {row.error:.1e}, gate {row.tolerance:.0e}")
-    detail = "".join(f'<br><span class="soft">{text(note)}</span>' for note in notes)
+        numbers = (f"error {row.error:.1e},", f"gate {row.tolerance:.0e}")
+        whole = " ".join(f'<span class="number">{number}</span>' for number in numbers)
+        detail += f'<br><span class="soft">{whole}</span>'
     time = ""
     if row.seconds is not None:
         width = 100 * row.seconds / longest
         time = f'{row.seconds:.2f}<span class="bar" style="width:{width:.1f}%"></span>'
     what = f"{row.mode} {row.dtype} on {row.device}"
     return (
-        f'<tr><th scope="row">{text(shown.ran(row))}<span class="what">{text(what)}</span></th>'
+        f'<tr><th scope="row">{_breakable(shown.ran(row))}<span class="what">{text(what)}</span></th>'
         f'<td><span class="{_class(row)}">{row.outcome}</span>{detail}</td>'
         f'<td class="time">{time}</td></tr>'
     )

@@ -49,7 +49,7 @@ min-width:5.2rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-td.time{min-width:5rem}.scroll+p{margin-top:.8rem}
+td.time{min-width:4rem}.number{white-space:nowrap}.scroll+p{margin-top:.8rem}
 caption{text-align:left;font-weight:600;padding:1rem .6rem .35rem}
 .cell{display:block;white-space:nowrap}
 th .what{display:block;font-weight:400;color:var(--soft)}
