@@ -95,9 +95,10 @@ def _row(row: SmokeRow, longest: float) -> str:
     if row.seconds is not None:
         width = 100 * row.seconds / longest
         time = f'{row.seconds:.2f}<span class="bar" style="width:{width:.1f}%"></span>'
-    what = f"{row.mode} {row.dtype} on {row.device}"
+    name = _breakable(shown.ran(row))
+    what = text(f"{row.mode} {row.dtype} on {row.device}")
     return (
-        f'<tr><th scope="row">{_breakable(shown.ran(row))}<span class="what">{text(what)}</span></th>'
+        f'<tr><th scope="row">{name}<span class="what">{what}</span></th>'
         f'<td><span class="{_class(row)}">{row.outcome}</span>{detail}</td>'
         f'<td class="time">{time}</td></tr>'
     )
