@@ -273,6 +273,14 @@ def at_a_terminal(desk: Desk, *words: str, **env: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
+def test_a_line_that_is_written_over_is_for_a_terminal_that_can(desk: Desk) -> None:
+    desk.environment()
+    words = ("smoke", "--backend", "eager")
+    assert "\x1b[2K" in at_a_terminal(desk, *words)
+    assert "\x1b" not in at_a_terminal(desk, *words, TERM="dumb")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
 @pytest.mark.parametrize(
     ("words", "code"),
     [

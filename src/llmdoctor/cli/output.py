@@ -191,7 +191,8 @@ class Progress:
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
-        self._live = sys.stderr.isatty() and not quiet and not os.environ.get("CI")
+        terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._live = terminal and not quiet and not os.environ.get("CI")
         self._shown = False
         self._file, self._began, self._first, self._told = "", 0.0, 0, 0.0
 
