@@ -155,6 +155,19 @@ def test_the_broken_rung_stands_out(size: str, browser: Any, files: dict[str, Pa
     page.context.close()
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_bars_and_the_border_of_the_broken_rung_are_told_from_what_is_behind(
+    scheme: str, browser: Any, files: dict[str, Path]
+) -> None:
+    """WCAG 2, 1.4.11: what is no text and tells something has 3:1."""
+    page = opened(browser, files["check"], scheme=scheme)
+    back = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    for what, part in ((".bar", "backgroundColor"), ("li.broken", "borderTopColor")):
+        colour = page.locator(what).first.evaluate(f"e => getComputedStyle(e).{part}")
+        assert contrast(colour, back) >= 3, what
+    page.context.close()
+
+
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 @pytest.mark.parametrize("name", ["check", "smoke", "plan"])
 def test_everything_is_reached_by_keyboard_and_seen_there(

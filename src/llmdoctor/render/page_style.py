@@ -1,6 +1,7 @@
 """How the page looks and what its buttons do: light and dark, wide and narrow, on paper too.
 
-Colour is never all that tells things apart: every state has its word. Contrasts are at least 4.5:1.
+Colour is never all that tells things apart: every state has its word. Contrasts are at least 4.5:1,
+those of bars and borders that tell something 3:1.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 STYLE = """
 :root{color-scheme:light dark;--back:#fbfbf9;--card:#fff;--ink:#1d2126;--soft:#59616b;
 --line:#d9dcdf;--bad:#b3261e;--warn:#8a5300;--good:#1a6b3c;--none:#59616b;--code:#f1f2f0;
---bar:#8fb7e0;--link:#1c5fae}
+--bar:#5a8fc7;--link:#1c5fae}
 @media (prefers-color-scheme:dark){:root{--back:#14171b;--card:#1c2026;--ink:#e7e9ec;
 --soft:#a4acb6;--line:#353b44;--bad:#ff8a80;--warn:#ffc46b;--good:#7fd6a0;--none:#a4acb6;
 --code:#262b32;--bar:#3d6a99;--link:#8fc1ff}}
