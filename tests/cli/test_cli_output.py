@@ -184,6 +184,7 @@ EVERY_COMMAND = (
     ("plan", "--profile", "flashattn", "--assume", "gpu=RTX 4090,driver=560", "--verbose"),
     ("plan", "--profile", "legacy", "--assume", "gpu=RTX 5090,driver=575.51"),
     ("install", "--profile", "legacy", "--profile", "mainline", "--yes"),
+    ("bundle", "for-later", "--profile", "no-such-profile"),
     ("smoke",),
     ("fix",),
     ("explain", "-"),
