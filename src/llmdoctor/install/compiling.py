@@ -49,6 +49,8 @@ def compilations(
         programs: the environment's folder of programs, for PATH: ninja lies there.
     """
     recipes = {item.name: item.compiled for item in choice.requirements if item.compiled}
+    if not recipes:
+        return ()
     kit = toolkit(machine, choice)
     found = []
     for change in changes:
