@@ -33,6 +33,7 @@ FLOORS = {
         "profile",
         "proof",
         "redact",
+        "steps",
         "visible",
         "wire",
     ),
