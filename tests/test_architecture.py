@@ -25,6 +25,7 @@ FLOORS = {
         "errors",
         "finding",
         "hardware",
+        "hosts",
         "locked",
         "machine",
         "network",

@@ -9,6 +9,7 @@ import time
 import types
 import typing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from llmdoctor import wire
 from llmdoctor.finding import Finding, Remedy, Verdict
+from llmdoctor.hosts import is_public
 from llmdoctor.machine import (
     Cuda,
     Disk,
@@ -139,7 +141,7 @@ def test_what_a_device_list_means_stays(devices: str, shown: str) -> None:
         ("/data/home/ann", "/home/ann", "/data/home/<user>"),
         ("/home/ann/old/home/bob/x", "/home/ann", "~/old/home/<user>/x"),
         ("/home/users/bob/x", "/home/ann", "/home/<user>/x"),
-        ("https://host/users/bob", "/home/ann", "https://host/users/bob"),
+        ("https://host.example/users/bob", "/home/ann", "https://host.example/users/bob"),
         ("homework/ann", "/home/ann", "homework/ann"),
         ("C:\\Users\\Ann\\x", "C:\\Users\\Ann", "~\\x"),
         ("c:\\users\\ann\\x", "C:\\Users\\Ann", "~\\x"),
@@ -167,7 +169,7 @@ def test_a_path_shows_whose_home_it_is_in_and_not_who_that_is(
         ("annual report of ann", "/home/ann", "annual report of ann"),
         ("C:\\Users\\Ann Lee\\py.exe: no", "C:\\Users\\Ann Lee", "~\\py.exe: no"),
         ("C:\\Users\\Bob Lee\\py.exe: no", "C:\\Users\\Ann", "C:\\Users\\<user>\\py.exe: no"),
-        ("https://ann:pw@host/x failed", "/home/ann", "https://host/x failed"),
+        ("https://ann:pw@host.example/x failed", "/home/ann", "https://host.example/x failed"),
         ("a name like + is no pattern", "/home/a+(", "a name like + is no pattern"),
     ],
 )
@@ -181,7 +183,7 @@ def test_a_sentence_that_quotes_a_path_names_nobody_either(
 def test_a_finding_names_nobody_and_its_commands_still_work() -> None:
     finding = Finding(
         "PY002", None, "error", "/home/bob/v is broken",
-        detail="see /home/ann/v and https://ann:pw@host/x",
+        detail="see /home/ann/v and https://ann:pw@host.example/x",
         evidence=(f"CUDA_VISIBLE_DEVICES={UUID}", "LD_LIBRARY_PATH=/home/bob/lib:/home/ann/lib"),
         where="/home/bob/v",
         remedy=Remedy(
@@ -198,7 +200,7 @@ def test_a_finding_names_nobody_and_its_commands_still_work() -> None:
     (shown,) = redacted.findings
     assert redacted.reason == "~/x: denied"
     assert (shown.title, shown.where) == ("/home/<user>/v is broken", "/home/<user>/v")
-    assert shown.detail == "see ~/v and https://host/x"
+    assert shown.detail == "see ~/v and https://host.example/x"
     assert shown.evidence == (
         "CUDA_VISIBLE_DEVICES=GPU-<uuid>",
         "LD_LIBRARY_PATH=/home/<user>/lib:~/lib",
@@ -217,14 +219,20 @@ def test_a_finding_names_nobody_and_its_commands_still_work() -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ("https://ann:secret@host/simple", "https://host/simple"),
-        ("https://ann:s@cr@t@host:8080/simple", "https://host:8080/simple"),
-        ("https://token@host/simple", "https://host/simple"),
-        ("https://a:secret@h/x https://b:secret@i/y", "https://h/x https://i/y"),
-        ("https://a:secret@h/x,https://b:se,cret@i/y", "https://h/x,https://i/y"),
+        ("https://ann:secret@host.example/simple", "https://host.example/simple"),
+        ("https://ann:s@cr@t@host.example:8080/simple", "https://host.example:8080/simple"),
+        ("https://token@host.example/simple", "https://host.example/simple"),
+        (
+            "https://a:secret@h.example/x https://b:secret@i.example/y",
+            "https://h.example/x https://i.example/y",
+        ),
+        (
+            "https://a:secret@h.example/x,https://b:se,cret@i.example/y",
+            "https://h.example/x,https://i.example/y",
+        ),
         ("file:///home/ann/wheels", "file://~/wheels"),
-        ("/home/ann/wheels https://a:secret@h/x", "~/wheels https://h/x"),
-        ("https://host/simple/", "https://host/simple/"),
+        ("/home/ann/wheels https://a:secret@h.example/x", "~/wheels https://h.example/x"),
+        ("https://host.example/simple/", "https://host.example/simple/"),
     ],
 )
 def test_an_address_in_a_variable_loses_its_credentials(value: str, shown: str) -> None:
@@ -277,9 +285,9 @@ def _value(hint: Any, words: str) -> Any:
 
 
 def test_no_field_of_a_machine_shows_the_credentials_of_an_address() -> None:
-    machine = _filled(Machine, "inner @ git+https://ann:hunter2@host/x")
+    machine = _filled(Machine, "inner @ git+https://ann:hunter2@host.example/x")
     shown = json.dumps(wire.dump(redact(typing.cast("Machine", machine), "/home/ann")))
-    assert "host/x" in shown
+    assert "host.example/x" in shown
     assert "hunter2" not in shown
 
 
@@ -311,8 +319,8 @@ SHAPES = (
     "--prefix=/home/@/x",
     'File "/home/@/a.py", line 1, in f',
     "('/home/@')",
-    "x.org:/home/@/x, ./home/@/y; https://x.org/docs:/home/@/z",
-    "https://x.org/?next=/home/@/x",
+    "x.example:/home/@/x, ./home/@/y; https://x.example/docs:/home/@/z",
+    "https://x.example/?next=/home/@/x",
 )
 NAMES = st.from_regex(r"[A-Za-z_\u00e9\u4e2d][\w.+@-]{0,20}", fullmatch=True).filter(
     lambda name: name.lower() not in ("home", "users")
@@ -368,7 +376,7 @@ LETTERS = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6"
         f"pypi-AgE{LETTERS}-_{LETTERS}",
     ],
 )
-@pytest.mark.parametrize("shape", ["@", "see '@'.", "x,@,y", "https://x.org/@/y", "A_B=@:x"])
+@pytest.mark.parametrize("shape", ["@", "see '@'.", "x,@,y", "https://x.example/@/y", "A_B=@:x"])
 def test_a_token_shows_by_how_it_starts(token: str, shape: str) -> None:
     assert redact_text(shape.replace("@", token), "/srv/me") == shape.replace("@", "<secret>")
 
@@ -389,10 +397,10 @@ SETTINGS = (
     'os.environ["HF_TOKEN"] = "@"',
     '{"api-key": "@", "x": 1}',
     r"{\"access_key\": \"@\"}",
-    "https://x.org/simple?token=@&x=1",
+    "https://x.example/simple?token=@&x=1",
     "Authorization: Bearer @",
     "authorization: token @",
-    "curl -H 'Authorization: Basic @' https://x.org",
+    "curl -H 'Authorization: Basic @' https://x.example",
     "'Authorization': '@'",
     "bearer @",
 )
@@ -416,12 +424,12 @@ def test_a_variable_of_options_and_addresses_names_nobody_and_shows_no_secret() 
     machine = Machine(
         variables={
             "CFLAGS": "-I/home/kim -I/home/al/x",
-            "PIP_INDEX_URL": "https://x.org/simple?token=abc",
+            "PIP_INDEX_URL": "https://x.example/simple?token=abc",
         }
     )
     assert redact(machine, "/srv/me").variables == {
         "CFLAGS": "-I/home/<user> -I/home/<user>/x",
-        "PIP_INDEX_URL": "https://x.org/simple?token=<secret>",
+        "PIP_INDEX_URL": "https://x.example/simple?token=<secret>",
     }
 
 
@@ -435,7 +443,7 @@ HARMLESS = (
     *("api_key=os.environ['X']", "HF_TOKEN_PATH=/x", "password=<secret>", "HF_TOKEN=<your token>"),
     *("hf_transfer", "hf_hub_download", "hf_xet==1.2", "pypi-attestations==0.0.21", "sk-learn"),
     *("disk-based-Cache-Of-Weights-2", "risk-2", "AKIA", "ghp_", "torch==2.13.0+cu130", "cuda:0"),
-    *("https://huggingface.co/docs", "https://x.org/users/ann/home/x", "git@github.com:org/x"),
+    *("https://huggingface.co/docs", "https://x.example/users/ann/home/x", "git@github.com:org/x"),
     *("/usr/local/cuda-12.6/lib64", r"C:\Program Files\NVIDIA", "./x/y", "-I/usr/include"),
     *("/home/<user>/x", "~/x", "a: b", "x=1", "<user>", "sm_120", "'quoted'", "ValueError:"),
 )
@@ -477,3 +485,68 @@ def test_time_grows_with_the_length_of_the_text_and_not_with_its_square(piece: s
         return time.process_time() - start
 
     assert seconds(40_000) < 6 * min(seconds(10_000) for _ in range(3)) + 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://ann:pw@nexus.acme.io:8443/simple/", "https://<host>:8443/simple/"),
+        ("see https://nexus.acme.io.", "see https://<host>."),
+        ("acme=https://nexus.acme.io/x,https://b.acme.io/y", "acme=https://<host>/x,https://<host>/y"),
+        ("git+ssh://git@git.acme.io/team/x", "git+ssh://<host>/team/x"),
+        ("git@git.acme.io:team/x", "git@<host>:team/x"),
+        ("--trusted-host nexus.acme.io", "--trusted-host <host>"),
+        ("s3://acme-wheels/torch", "s3://<private-host>/torch"),
+        ("HTTPSConnectionPool(host='nexus.acme.io', port=443): Read timed out.",
+         "HTTPSConnectionPool(host='<host>', port=443): Read timed out."),
+        ("Failed to resolve 'nexus.acme.io' ([Errno -2])", "Failed to resolve '<host>' ([Errno -2])"),
+        ("Connection to nexus.acme.io timed out. (connect", "Connection to <host> timed out. (connect"),
+        ("curl: (6) Could not resolve host: nexus.acme.io", "curl: (6) Could not resolve host: <host>"),
+        ("The repository located at nexus.acme.io is not a trusted",
+         "The repository located at <host> is not a trusted"),
+        ("https://8.8.4.4/simple", "https://<host>/simple"),
+        ("https://git-lab.nvidia.com/x", "https://<host>/x"),  # below a public name, its staff's
+        *((f"http://{there}:8080/x", "http://<private-host>:8080/x")
+          for there in ("10.1.2.3", "172.20.0.1", "192.168.1.9", "[fd00::1]", "nexus", "ai.corp")),
+    ],
+)  # fmt: skip
+def test_a_host_that_not_everybody_knows_is_hidden(text: str, shown: str) -> None:
+    assert redact_text(text, "/home/ann") == shown
+    assert redact_text(shown, "") == shown
+    assert redact(Machine(variables={"UV_INDEX": text}), "/home/ann").variables["UV_INDEX"] == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://download.pytorch.org/whl/cu128",
+        "HTTPSConnectionPool(host='huggingface.co', port=443)",
+        "git@github.com:org/x",
+        "http://127.0.0.1:3128 http://localhost:8080/x https://[::1]/x",
+        "http://NAME:PASSWORD@HOST:PORT",
+        "https://{host}/x https://$HOST/x https://.../simple",
+        "file:///opt/wheels env:// hf://org/model",
+    ],
+)
+def test_a_host_that_everybody_knows_or_that_is_nobodys_stays(text: str) -> None:
+    assert redact_text(text, "/home/ann") == text
+
+
+def test_every_host_that_our_own_data_names_is_known_to_everybody() -> None:
+    """A link of a report that lost its host would lead nowhere."""
+    root = Path(__file__).parents[1]
+    files = [*root.glob("profiles/**/*.toml"), *root.glob("src/**/*.py")]
+    named = {
+        host
+        for file in files
+        for host in re.findall(r"https?://([a-z0-9.-]+[a-z])", file.read_text("utf-8"))
+    }
+    assert len(named) > 20
+    assert sorted(host for host in named if not is_public(host)) == []
+
+
+def test_an_address_that_is_signed_loses_its_signature() -> None:
+    signed = "https://x.example/a.whl?se=2026&X-Amz-Signature=abc123&x=1"
+    assert redact_text(signed, "") == (
+        "https://x.example/a.whl?se=2026&X-Amz-Signature=<secret>&x=1"
+    )

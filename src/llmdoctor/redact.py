@@ -5,7 +5,8 @@ would stand in commands that are to be run. In a remedy's commands a path below 
 is written with "~/", which a shell expands where a person pastes it, and llmdoctor's own options
 expand themselves. A path below somebody else's home stays as it is there, name and all: nothing
 else would work. Every other text names nobody, and shows no token and no password. A web address
-keeps its path: "users" is a page there, not a folder of people.
+keeps its path: "users" is a page there, not a folder of people. Its host stays where everybody
+knows it (`hosts`): a company's own index names the company.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re
 from collections.abc import Callable
 
 from llmdoctor.finding import Finding, Verdict
+from llmdoctor.hosts import without_private_hosts
 from llmdoctor.machine import Machine
 
 
@@ -91,7 +93,7 @@ def _fold(path: str, home: str) -> str:
 # Where a path starts in a text: not inside a word or a longer path, but behind a compiler's -I.
 _PATH_STARTS = r"(?:(?<![\w/\\.])|(?<=file://)|(?<=(?<!\w)-[BFILR]))"
 # An address keeps its path; what a query or a list joins to it is read for itself.
-_ADDRESS = r"(?P<address>https?://(?:(?!:/)[^\s'\"<>,;|)?#=])*)"
+_ADDRESS = r"(?P<address>https?://(?:<[a-z-]+>)?(?:(?!:/)[^\s'\"<>,;|)?#=])*)"
 # A folder of homes at any depth: /home, C:\Users, /export/home, \\wsl$\Ubuntu\home, /home/users.
 _HOMES = r"(?P<homes>[\\/](?:home|Users)[\\/]+)(?:(?:home|Users)[\\/]+)*"
 _HOME_OF_SOMEBODY = re.compile(  # all of the text is one path; only an option ends a name sooner
@@ -102,7 +104,8 @@ _HOME_OF_SOMEBODY = re.compile(  # all of the text is one path; only an option e
 _NAME = r"(?:[^\\/\s'\":;,()<>\[\]{}|]|(?<=\w)'(?=\w))+"
 _NAMES = rf"(?:(?<=Users[\\/])|(?<=Users[\\/]{{2}})){_NAME}(?: (?![-~]){_NAME}){{1,3}}(?=[\\/])"
 _HOME_IN_TEXT = re.compile(rf"{_ADDRESS}|{_HOMES}(?:{_NAMES}|{_NAME})", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")  # up to the last @ before the path
+# Up to the last @ before the path; our own advice shows how an address with a login looks.
+_CREDENTIALS = re.compile(r"(?<=://)(?!NAME:PASSWORD@HOST)[^/\s]*@")
 # Tokens known by how they start: Hugging Face, GitHub, AWS; GitLab, OpenAI and its like, PyPI.
 # A package may be called pypi-something: only a token has capitals or digits in it.
 _TOKEN = re.compile(
@@ -125,6 +128,7 @@ _SECRETS = tuple(
         r"\bbearer[ \t]+",
         rf"(?<![\w-])(?P<key>[\w-]*?{_WORD})\\*[\"']?\]?{_BETWEEN}",
         rf"(?<![\w-])--?[\w-]*?{_WORD}[ \t]+(?!-)",  # without its dashes that is prose
+        r"[?&][\w%.-]*(?:sig|signature|credential|auth|key|pass|pwd|user)=",  # of a signed address
     )
 )
 # What stands where a secret would and is none: a number, a placeholder, a name in source code, and
@@ -145,7 +149,7 @@ def _hide_secrets(text: str) -> str:
     text = _CREDENTIALS.sub("", text)
     for secret in _SECRETS:
         text = secret.sub(_hide_secret, text)
-    return _TOKEN.sub("<secret>", text)
+    return without_private_hosts(_TOKEN.sub("<secret>", text))
 
 
 def _hide_secret(found: re.Match[str]) -> str:
@@ -173,7 +177,7 @@ def _redact(value: object, home: str, role: str | None = None) -> object:
     if isinstance(value, str):
         if role is not None:
             return _REDACTORS[role](value, home)
-        return _CREDENTIALS.sub("", value) if "://" in value else value
+        return without_private_hosts(_CREDENTIALS.sub("", value)) if "://" in value else value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         changed = {
             f.name: _redact(getattr(value, f.name), home, f.metadata.get("private"))
