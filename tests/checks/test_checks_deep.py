@@ -302,7 +302,8 @@ def test_the_real_list_of_architectures_is_held_against_each_gpu(
     gpu = Device(
         0, "broken", "a GPU", capability, error="RuntimeError: CUDA error: no kernel image"
     )
-    seen = machine(Deep((OK,), replace(STARTED, architectures=codes), (gpu,)), gpu=RTX_5090)
+    equal = (gpu, replace(gpu, index=1))
+    seen = machine(Deep((OK,), replace(STARTED, architectures=codes), equal), gpu=RTX_5090)
     verdict = judge("DEEP010", seen)
     if cause is None:
         assert verdict.outcome == "pass"
@@ -324,9 +325,9 @@ def test_what_the_table_knows_of_this_torch_is_left_to_the_table() -> None:
 @pytest.mark.parametrize(
     ("outcome", "error", "title"),
     [
-        ("broken", "RuntimeError: CUDA error: out of memory", "A kernel fails on GPU 0"),
-        ("crash", "killed by signal 11", "A kernel ends Python on GPU 0"),
-        ("timeout", "took longer than 180 s", "A kernel ends Python on GPU 0"),
+        ("broken", "RuntimeError: CUDA error: out of memory", "A kernel fails on a GPU"),
+        ("crash", "killed by signal 11", "A kernel ends Python on a GPU"),
+        ("timeout", "took longer than 180 s", "A kernel ends Python on a GPU"),
     ],
 )
 def test_a_kernel_that_does_not_come_back_is_an_error(outcome: str, error: str, title: str) -> None:
@@ -334,6 +335,15 @@ def test_a_kernel_that_does_not_come_back_is_an_error(outcome: str, error: str, 
     found = only(judge("DEEP011", machine(Deep((OK,), STARTED, (gpu,)))))
     assert (found.title, found.severity) == (title, "error")
     assert error in found.detail
+
+
+def test_equal_gpus_that_fail_alike_are_one_finding_which_names_both() -> None:
+    gpus = tuple(
+        replace(ADDS, index=number, outcome="broken", error="RuntimeError: CUDA error: unknown")
+        for number in (0, 1)
+    )
+    found = only(judge("DEEP011", machine(Deep((OK,), STARTED, gpus))))
+    assert [line[:5] for line in found.evidence if line.startswith("GPU")] == ["GPU 0", "GPU 1"]
 
 
 @pytest.mark.parametrize(

@@ -317,3 +317,13 @@ def test_the_cuda_of_a_torch_that_runs_is_not_called_the_driver_s(desk: Desk) ->
     shown = desk.run("check", "--from", "it.txt", "--format", "markdown", code=[0, 1]).stdout
     assert "by the driver" not in shown
     assert "NVIDIA GeForce RTX 5090, compute capability 12.0" in shown
+
+
+@pytest.mark.parametrize("triton", ["triton-windows 3.1.0.post17", "triton 3.1.0"])
+def test_a_list_that_names_no_python_tells_of_a_triton_of_another_torch(
+    triton: str, tmp_path: Path
+) -> None:
+    text = f"Package Version\n------- -------\ntorch 2.8.0+cu128\n{triton}\nnumpy 2.1.0\n"
+    if triton.startswith("triton "):
+        text += "nvidia-nccl-cu12 2.21.5\n"  # has wheels for Linux alone
+    assert triton.partition(" ")[0] in found(judged(text, tmp_path), "EXT004").title

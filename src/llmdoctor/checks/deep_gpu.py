@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmdoctor.checks._access import why_no_gpu
 from llmdoctor.checks._facts import parts, release_of, usable_torch
-from llmdoctor.checks._framework import ANY, Answer, Case, Skip, check, finding
+from llmdoctor.checks._framework import ANY, Answer, Case, Skip, check, finding, once
 from llmdoctor.checks._remedies import install
 from llmdoctor.checks.deep import asked, named
 from llmdoctor.checks.deep_imports import first_line, last_lines
@@ -93,11 +93,11 @@ def torch_lacks_code(case: Case) -> Answer:
         if table and set(table) == set(_codes(started)):
             return Skip("torch was compiled for what the table says (GPU003, GPU004)")
     deep = case.machine.deep
-    return tuple(_lacking(case, started, deep.devices if deep else ()))
+    return once(_lacking(case, started, deep.devices if deep else ()))
 
 
 @check("DEEP011", cause=None, also=(ANY,), readers=("host", "nvidia", "environment"))
-def kernel_fails(case: Case) -> Iterator[Finding] | Skip:
+def kernel_fails(case: Case) -> Answer:
     """A kernel fails on a GPU.
 
     What: Adds numbers on every visible GPU and waits for the result (`--deep`).
@@ -113,7 +113,7 @@ def kernel_fails(case: Case) -> Iterator[Finding] | Skip:
     deep = asked(case)
     if isinstance(started, Skip):
         return started
-    return deep if isinstance(deep, Skip) else _failed(started, deep)
+    return deep if isinstance(deep, Skip) else once(_failed(started, deep))
 
 
 @check(
@@ -218,11 +218,14 @@ def _failed(started: CudaStart, deep: Deep) -> Iterator[Finding]:
         cause = named(gpu.error, gpu.said)
         yield finding(
             kernel_fails,
-            f"{gpu.name or f'GPU {gpu.index}'}: {first_line(gpu.error)}",
-            title=f"A kernel {'ends Python' if gpu.outcome != 'broken' else 'fails'} on GPU "
-            f"{gpu.index}",
+            f"{gpu.name or 'A GPU'}: {first_line(gpu.error)}",
+            title=f"A kernel {'ends Python' if gpu.outcome != 'broken' else 'fails'} on a GPU",
             cause=cause.cause if cause else None,
-            evidence=(*(gpu.error or "").splitlines()[:3], *last_lines(gpu.said)),
+            evidence=(
+                f"GPU {gpu.index} {gpu.name or ''}".rstrip(),
+                *(gpu.error or "").splitlines()[:3],
+                *last_lines(gpu.said),
+            ),
             remedy=cause.remedy
             if cause
             else Remedy("See what holds or ails the GPU: `nvidia-smi`."),

@@ -170,7 +170,12 @@ def xformers_of_another_torch(case: Case) -> Answer:
     release = package.version.partition("+")[0]
     wanted = next((row["torch"] for row in rows if row["version"] == release), None)
     if wanted is None:
-        return Skip(f"xFormers {package.version} is not in the table")
+        first = min((row["version"] for row in rows), key=parts)
+        older = parts(release) < parts(first)
+        return Skip(
+            f"xFormers {package.version} is not in the table"
+            + (f", which begins with {first}" if older else "")
+        )
     if allows(wanted, torch.version) is not False:
         return None
     return finding(
@@ -225,9 +230,14 @@ def _loose(case: Case, torch: str) -> Iterator[tuple[Package, str]]:
         package = environment.package(name)
         if package is None or (own and any(r.startswith("triton") for r in own.requires)):
             continue  # absent, or judged by torch's own metadata
+        from llmdoctor.plan import Target
         from llmdoctor.tables import NoTriton, triton_for
 
-        pin = triton_for(torch, host.system, host.arch, minor_of(environment.version or ""))
+        # A pasted list names neither: since the package is there, some wheel did fit.
+        usual = Target()
+        arch = usual.arch if host.arch == "unknown" else host.arch
+        python = minor_of(environment.version or usual.python)
+        pin = triton_for(torch, host.system, arch, python)
         if not isinstance(pin, NoTriton) and pin.package == name:
             yield package, pin.specifier
     package = environment.package("torchao")
