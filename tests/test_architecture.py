@@ -84,6 +84,7 @@ FLOORS = {
         "undo",
         "verify",
         "wheelhouse",
+        "write",
     ),
     "mouth": (
         "__main__",

@@ -152,6 +152,11 @@ def documents() -> dict[str, Schema]:
             "install", "What came of an install", **plan, outcome=TEXT, run=maybe(TEXT),
             backup=maybe(TEXT), smoke=maybe(table(**smoke)), **failure,
         ),
+        "write": document(
+            "write", "What was written into a project", **plan, outcome=TEXT,
+            project=maybe(TEXT), files=listed(TEXT), changes=listed(TEXT), moves=listed(TEXT),
+            run=maybe(TEXT), **failure,
+        ),
         "bundle": document(
             "bundle", "What was brought for a machine without a network",
             **{key: plan[key] for key in ("feasible", "profiles", "target", "torch", "source")},

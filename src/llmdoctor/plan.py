@@ -132,6 +132,7 @@ class Requirement:
     """One requirement in installer terms: `text` is PEP 508, `url` a wheel's address.
 
     source: index (the default index), torch (the index of the torch build), wheel (`url`).
+    `profiles` are those that ask for it.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Requirement:
     reason: str = ""
     build: bool = False  # may be built from source
     compiled: SourceBuild | None = None  # against the installed torch, after everything else
+    profiles: tuple[str, ...] = ()
 
     @property
     def wheel(self) -> str | None:

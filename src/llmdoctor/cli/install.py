@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmdoctor import export
+from llmdoctor.cli import writing
 from llmdoctor.cli.arguments import Parser
 from llmdoctor.cli.failures import tell
 from llmdoctor.cli.output import Progress, afterwards, ask, deliver, emit, say
@@ -40,12 +41,16 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
         "The choice for a new environment, as that tool's file.",
         optional=True,
     )
+    parser.flag("--write", text="Write the choice into the project's pyproject.toml and lock.")
+    parser.flag("--yes", "-y", text="With --write: do not ask.")
     parser.examples(
         "llmdoctor plan --profile mainline --profile flashattn",
         "llmdoctor plan --profile mainline --assume os=windows,gpu='RTX 4090',driver=560.94",
         "llmdoctor plan --profile cpu --export pylock --output pylock.toml",
+        "llmdoctor plan --profile legacy --write",
     )
     options = parser.read(words)
+    writing.see_options(options)
     if options.export and options.format != "terminal":
         parser.error(f"--export {options.export} has a format of its own: leave out --format")
 
@@ -55,6 +60,8 @@ def plan(parser: Parser, words: Sequence[str]) -> int:
     from llmdoctor.target import assume as assumed_target
 
     request = read_request(options)
+    if options.write:
+        return writing.write(request, options, lambda made: _shown(made.plan, (), request, options))
     if options.export:  # the file is to hold every package, not only what this one lacks
         request = replace(request, environment=f"{request.environment}.new")
     blocked: tuple[Finding, ...] = ()

@@ -116,13 +116,16 @@ class Wishes:
     def add(self, profile: Profile) -> Reason | None:
         """Take in what the profile asks for, or say which of it cannot be had."""
         self.why += [Reason("note", f"{profile.name}: {note}") for note in profile.notes]
+        by = (profile.name,)
+        if profile.torch:
+            self._found["torch"] = replace(self._found["torch"], profiles=by)
         for want in profile.packages:
             if want.marker and not _holds(want.marker, self._target):
                 continue
             item = self.find(want)
             if isinstance(item, Reason):
                 return item
-            self._keep(item)
+            self._keep(replace(item, profiles=by))
             for tool in item.compiled.tools if item.compiled else ():
                 self._keep(Requirement(tool, tool, reason=f"{item.name} is compiled with it"))
         return None
@@ -195,7 +198,11 @@ class Wishes:
     def _keep(self, item: Requirement) -> None:
         """Two profiles may name one package: both of their bounds hold then."""
         before = self._found.setdefault(item.name, item)
-        if before is not item and before.source == item.source == "index":
+        if before is item:
+            return
+        before = replace(before, profiles=(*before.profiles, *item.profiles))
+        self._found[item.name] = before
+        if before.source == item.source == "index":
             bounds = [text.removeprefix(item.name) for text in (before.text, item.text)]
             text = item.name + ",".join(dict.fromkeys(filter(None, bounds)))
             self._found[item.name] = replace(before, text=text)
