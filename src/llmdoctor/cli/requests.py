@@ -186,11 +186,11 @@ def _with_bundle(options: Namespace) -> None:
 
 
 def _usual_environment(options: Namespace) -> str:
-    """Where no `--env` is given: for an assumed machine nothing is looked at."""
+    """Where no `--env` is given: for an assumed machine only a project to write is looked at."""
     from llmdoctor.install import usual_environment
     from llmdoctor.system.local import Local
 
-    if getattr(options, "assume", ()):
+    if getattr(options, "assume", ()) and not options.write:
         return ".venv"
     return usual_environment(Local(), options.project, options.installer)
 

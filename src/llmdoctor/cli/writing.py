@@ -47,9 +47,11 @@ def write(
     """Plan, show, ask, write; gives the exit code. `infeasible` shows why a plan cannot be."""
     from llmdoctor import install as road
     from llmdoctor import write as writing
+    from llmdoctor.probe.paths import absolute
     from llmdoctor.target import assume
 
     system = door(options)
+    writing.project(system, absolute(system, request.project))  # refused before anything is held
     machine = assume(options.assume) if options.assume else None
     with road.hold(system, request.environment):
         for entry in road.recover_cut_off(system, request.environment):

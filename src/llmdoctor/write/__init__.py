@@ -4,6 +4,6 @@
 """
 
 from llmdoctor.write.manifest import NotWritableError, Rewritten, rewrite
-from llmdoctor.write.planning import WritePlan, prepare
+from llmdoctor.write.planning import WritePlan, prepare, project
 
-__all__ = ["NotWritableError", "Rewritten", "WritePlan", "prepare", "rewrite"]
+__all__ = ["NotWritableError", "Rewritten", "WritePlan", "prepare", "project", "rewrite"]

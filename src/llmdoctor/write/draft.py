@@ -75,8 +75,8 @@ class Draft:
 
     def _add(self, place: Place, lines: Iterable[str]) -> None:
         sections = self._sections()
-        for above in (place, place[:-1]):
-            near = [at for at in sections if above and at[0][: len(above)] == above]
+        for length in range(len(place), 1, -1):
+            near = [at for at in sections if at[0][:length] == place[:length]]
             if near:
                 self._insert(*near[-1][1:], ["", *lines])
                 return

@@ -77,19 +77,19 @@ def prepare(
         UsageError: there is no project of Poetry or uv, or its manifest cannot be changed.
         NoSolutionError: the tool cannot lock what would be written.
     """
-    project = absolute(system, request.project)
-    place, text, tool = _project(system, project)
+    folder = absolute(system, request.project)
+    place, text, tool = project(system, folder)
     request = _with_its_stack(patient.with_absolute_places(system, request), text, tool)
     path = patient.absolute(system, request.environment)
-    machine = look(system, Subject(environment=path, python=None, project=project))
+    machine = look(system, Subject(environment=path, python=None, project=folder))
     facts = assumed or _here(system, request, machine, path)
     choice = choose(request, facts)
     found = find(system, request, choice, pip_config.read(system)) if choice.feasible else choice
     run = new_id(system)
     if not isinstance(found, Found):
-        return WritePlan(run, project, tool, Plan(found, path, tool))
+        return WritePlan(run, folder, tool, Plan(found, path, tool))
     choice = replace(found.choice, requirements=found.requirements)
-    made = WritePlan(run, project, tool, Plan(choice, path, tool, found.source))
+    made = WritePlan(run, folder, tool, Plan(choice, path, tool, found.source))
     _see_no_credentials(made.plan)
     try:
         new = rewrite(text, tool, choice, found.source, request.known)
@@ -100,7 +100,7 @@ def prepare(
     return _locked(system, made, machine, (place, text), new, say)
 
 
-def _project(system: System, folder: str) -> tuple[str, str, str]:
+def project(system: System, folder: str) -> tuple[str, str, str]:
     """The manifest's place and text, and whose project it is.
 
     Raises:
