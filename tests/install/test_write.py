@@ -159,3 +159,29 @@ def test_a_poetry_project_is_switched_between_stacks_and_back(
         assert "poetry.lock" not in done.stdout + done.stderr
 
     switched_and_undone(stocked, agrees)
+
+
+def test_nobody_says_yes_and_nothing_is_written(stocked: World) -> None:
+    uv_project(stocked)
+    before = snapshot(stocked.project, mtime=True)
+    shown = stocked.run("plan", "--profile", "mainline", *GPU, "--write", code=1)
+    assert "group mainline: torch, transformers" in " ".join(shown.stdout.split())
+    assert "torch: absent → 2.9.1+cu126" in shown.stdout
+    assert "for the machine that is assumed: linux x86_64" in " ".join(shown.stdout.split())
+    assert "with --yes" in shown.stderr
+    declined = stocked.json("plan", "--profile", "mainline", *GPU, "--write", code=1)
+    assert declined["outcome"] == "declined"
+    assert_same_tree(before, snapshot(stocked.project, mtime=True))
+
+
+@real
+def test_what_was_written_is_what_install_takes_from_the_lock(world: World) -> None:
+    world.index.add("simple", world.wheel("beside", "1.0"))
+    poetry_project(world, POETRIES[-1], "tool.poetry")
+    words = ("--profile", "cpu", "--env", ".venv")
+    written = world.run("plan", *words, "--write", "--yes")
+    assert "llmdoctor install --profile cpu" in written.stdout
+    installed = world.json("install", *words, "--yes", "--no-smoke")
+    assert (installed["outcome"], installed["installer"]) == ("kept", "poetry")
+    assert world.versions()["torch"] == "2.13.0+cpu"
+    assert world.json("plan", *words, "--write", "--yes")["outcome"] == "already written"
