@@ -76,9 +76,20 @@ def answered(line: str) -> list[str]:
     words = shlex.split(line)[1:]
     if words[0] == "install":
         words.append("--no-smoke")
-    if words[0] in ("install", "fix", "undo") and "--yes" not in words:
+    if (words[0] in ("install", "fix", "undo") or "--write" in words) and "--yes" not in words:
         words.append("--yes")
     return words
+
+
+def uv_project(world: World) -> None:
+    """A project to write into, if there is none yet."""
+    manifest = world.project / "pyproject.toml"
+    if not manifest.exists():
+        manifest.write_text(
+            f'[project]\nname = "toy"\nversion = "0"\nrequires-python = "=={HERE}.*"\n\n[tool.uv]\n'
+        )
+    world.environ.pop("UV_NO_CONFIG", None)
+    world.environ["UV_DEFAULT_INDEX"] = world.environ["PIP_INDEX_URL"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -102,6 +113,8 @@ def test_the_commands_of_a_page_do_what_it_says(page: Path, world: World, fake_n
             assert (world.project / words[-1] / "pylock.toml").is_file()
         elif words[0] == "plan":
             offered(world, profiles)
+            if "--write" in words:
+                uv_project(world)
             world.run(*words)
             assert not world.venv.exists()
         elif words[0] == "install":
