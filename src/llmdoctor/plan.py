@@ -132,7 +132,6 @@ class Requirement:
     """One requirement in installer terms: `text` is PEP 508, `url` a wheel's address.
 
     source: index (the default index), torch (the index of the torch build), wheel (`url`).
-    `profiles` are those that ask for it.
     """
 
     name: str
@@ -142,7 +141,7 @@ class Requirement:
     reason: str = ""
     build: bool = False  # may be built from source
     compiled: SourceBuild | None = None  # against the installed torch, after everything else
-    profiles: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()  # those that ask for it
 
     @property
     def wheel(self) -> str | None:
