@@ -251,6 +251,18 @@ def test_an_index_that_something_else_comes_from_stays() -> None:
     assert table["sources"]["torchvision"] == {"index": "torch-cu126"}
 
 
+def test_a_wheel_of_the_main_dependencies_is_named_where_torch_is_another() -> None:
+    wheel = "https://a.test/flash_attn-2.8.3+cu126torch2.9-cp312-cp312-linux_x86_64.whl"
+    text = POETRY.replace("rich =", f'flash-attn = {{url = "{wheel}"}}\nrich =')
+    made = write(write(text, "poetry", "mainline").text, "poetry", "legacy")
+    assert any("flash-attn of the main dependencies stays" in text for text in made.changes)
+    assert wheel in made.text
+
+
+def test_a_manifest_without_any_table_gets_its_first_ones() -> None:
+    assert set(read(write("", "uv", "mainline").text)) == {"tool", "dependency-groups"}
+
+
 def test_line_ends_of_windows_stay() -> None:
     made = write(POETRY.replace("\n", "\r\n"), "poetry", "mainline").text
     assert made == write(POETRY, "poetry", "mainline").text.replace("\n", "\r\n")

@@ -65,7 +65,7 @@ def test_a_shell_completes_commands_options_and_values(
     assert complete(tmp_path, "llmdoctor", "check", "--format", "s") == {"sarif"}
     assert complete(tmp_path, "llmdoctor", "plan", "--profile", "ma") == {"mainline", "mamba"}
     assert "--yes" in complete(tmp_path, "llmdoctor", "install", "--")
-    assert "--yes" not in complete(tmp_path, "llmdoctor", "plan", "--")
+    assert "--yes" not in complete(tmp_path, "llmdoctor", "check", "--")
     assert complete(tmp_path, "llmdoctor", "completion", "z") == {"zsh"}
 
 

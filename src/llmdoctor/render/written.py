@@ -71,6 +71,6 @@ def _next(made: WritePlan) -> list[tuple[str, ...]]:
         return []
     groups = tuple(word for name in made.groups for word in ("--group", name))
     if made.tool == "uv":
-        return [("uv", "sync", *groups)]
+        return [("uv", "sync", "--project", made.project, *groups)]
     profiles = (word for name in made.subjects for word in ("--profile", name))
     return [("llmdoctor", "install", *profiles, "--project", made.project)]

@@ -130,7 +130,7 @@ class Draft:
     def _sections(self) -> list[tuple[Place, int, int]]:
         """Each table's keys, with where its header begins and its text ends."""
         found = list(_HEADER.finditer(self.text))
-        ends = [*(match.start() for match in found[1:]), len(self.text)]
+        ends = [*(match.start() for match in found), len(self.text)][1:]
         return [
             (tuple(key.strip(" \t\"'") for key in match[1].split(".")), match.start(), end)
             for match, end in zip(found, ends, strict=True)

@@ -152,3 +152,11 @@ def _requirements(
     for profile in others:
         if profile.kind == "stack" or switched:  # an add-on's wheel is made for one torch
             form.set_group(draft, there[normal(profile.name)], (), owned(profile), index)
+    if switched:
+        tied = {
+            normal(w.name) for profile in known for w in profile.packages if w.origin != "index"
+        }
+        draft.changes += [
+            f"{name} of the main dependencies stays: see that it fits torch {choice.torch}"
+            for name in sorted((tied & in_main) - wanted.keys())
+        ]
