@@ -21,7 +21,7 @@ CODES = (
         "findings at or above --fail-on, no feasible plan, a failed proof, no known cause in a log",
     ),
     ("2", "usage or profile error"),
-    ("3", "could not finish"),
+    ("3", "could not finish, or a check crashed and nothing worse was found"),
     ("4", "failed, and everything is as it was"),
     ("5", "failed, and the rollback is incomplete"),
     ("130", "interrupted, and everything is as it was"),

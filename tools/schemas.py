@@ -139,7 +139,11 @@ def documents() -> dict[str, Schema]:
             ),
             known=listed(table(code=TEXT, title=TEXT, reason=TEXT)),
             summary=table(
-                **counts, worst=maybe(words(Severity)), can=listed(TEXT), cannot=listed(TEXT)
+                **counts,
+                worst=maybe(words(Severity)),
+                crashed=listed(TEXT),
+                can=listed(TEXT),
+                cannot=listed(TEXT),
             ),
             tables=tables,
         ),

@@ -98,11 +98,23 @@ def judge_closely(system: System, question: Question) -> tuple[Case, tuple[Verdi
 
 
 def one_line(report: Report) -> str:
-    """The whole result in a line."""
-    if not report.findings:
-        return "healthy"
-    first = next(item for item in report.findings if item.severity == report.worst)
-    return f"{first.severity} {first.code}: {first.title}"
+    """The whole result in a line: nothing is called healthy without what was not judged."""
+    words = []
+    if report.findings:
+        first = next(item for item in report.findings if item.severity == report.worst)
+        words.append(f"{first.severity} {first.code}: {first.title}")
+    if report.crashed:
+        words.append(f"{_checks(len(report.crashed))} crashed: {', '.join(report.crashed)}")
+    if words:
+        return "; ".join(words)
+    skipped = sum(verdict.outcome == "skip" for verdict in report.verdicts)
+    left = [f"{skipped} skipped"] if skipped else []
+    left += [f"{len(report.known)} known left out"] if report.known else []
+    return f"healthy ({', '.join(left)})" if left else "healthy"
+
+
+def _checks(number: int) -> str:
+    return f"{number} check{'' if number == 1 else 's'}"
 
 
 def _machine(system: System, question: Question) -> Machine:

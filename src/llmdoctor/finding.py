@@ -86,6 +86,11 @@ class Report:
         """All findings, most fundamental first: checks run from the hardware up."""
         return tuple(finding for verdict in self.verdicts for finding in verdict.findings)
 
+    @property
+    def crashed(self) -> tuple[str, ...]:
+        """The codes of the checks that crashed: what they look for is unknown, not absent."""
+        return tuple(verdict.code for verdict in self.verdicts if verdict.outcome == "crash")
+
     def count(self, severity: Severity) -> int:
         """How many findings have that severity."""
         return sum(finding.severity == severity for finding in self.findings)

@@ -28,8 +28,8 @@ def example() -> str:
     return str(text).replace('"3.12."', '"2."')
 
 
-def rows(desk: Desk, *words: str) -> dict[str, tuple[str, str | None]]:
-    document = desk.json("check", "--select", "HOST001", *words)
+def rows(desk: Desk, *words: str, code: int = 0) -> dict[str, tuple[str, str | None]]:
+    document = desk.json("check", "--select", "HOST001", *words, code=code)
     return {item["code"]: (item["outcome"], item["reason"]) for item in document["verdicts"]}
 
 
@@ -64,13 +64,16 @@ def test_a_broken_one_is_a_crash_of_its_own(
 ) -> None:
     made = {None: example().replace("ACME001", "TORCH001"), "double": example() + "CHECKS *= 2\n"}
     offer(desk, made.get(module, str(module)), value)
-    told = rows(desk, "--checks", "acme")
+    told = rows(desk, "--checks", "acme", code=3)
     outcome, reason = told["acme"]
     assert outcome == "crash"
     assert "acme-checks 1.2" in str(reason)
     assert why in str(reason)
     assert told.keys() == {"HOST001", "acme"}
-    assert "acme crash: " in desk.run("check", "--checks", "acme", code=(0, 1)).stdout
+    words = ("check", "--select", "HOST001", "--checks", "acme")
+    assert "✗ acme crash: " in desk.run(*words, code=3).stdout
+    assert desk.run(*words, "--quiet", code=3).stdout == "1 check crashed: acme\n"
+    desk.run(*words, "--fail-on", "never")
 
 
 def test_a_name_that_nobody_offers_is_refused(desk: Desk) -> None:
@@ -123,6 +126,7 @@ def test_a_policy_knows_the_codes_of_the_checks_that_it_names(desk: Desk) -> Non
 def test_codes_of_checks_that_cannot_be_loaded_hide_no_crash(desk: Desk) -> None:
     offer(desk, "import nowhere_at_all\n")
     policy(desk, '[tool.llmdoctor]\nchecks = ["acme"]\nselect = ["ACME001"]\n' + IGNORE)
-    document = desk.json("check", code=(0, 1))
+    document = desk.json("check", code=3)
+    assert document["summary"]["crashed"] == ["acme"]
     assert [(item["code"], item["outcome"]) for item in document["verdicts"]] == [("acme", "crash")]
-    assert "acme  crash" in desk.run("check", "--list", "--checks", "acme", code=1).stdout
+    assert "acme  crash" in desk.run("check", "--list", "--checks", "acme", code=3).stdout

@@ -112,6 +112,14 @@ def test_a_baseline_holds_what_was_found_and_nothing_that_comes_later(poor: Desk
     ]
 
 
+def test_a_baseline_that_is_read_and_written_keeps_what_it_held(poor: Desk) -> None:
+    words = ("check", "--select", "POETRY", "--write-baseline", "known.json")
+    poor.run(*words)
+    before = (poor.project / "known.json").read_text()
+    poor.run(*words, "--baseline", "known.json")
+    assert (poor.project / "known.json").read_text() == before
+
+
 def test_what_is_mended_is_told_of_a_baseline(poor: Desk) -> None:
     write(poor, "")
     poor.run("check", "--select", "POETRY", "--write-baseline", "known.json")

@@ -19,10 +19,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmdoctor.diagnose import Question, diagnose
-from llmdoctor.finding import Finding, Remedy, Report, Verdict
+from llmdoctor.diagnose import Question, diagnose, one_line
+from llmdoctor.finding import Finding, Known, Remedy, Report, Verdict
 from llmdoctor.machine import Machine, Project
-from llmdoctor.render import formats, github, remarks
+from llmdoctor.render import formats, github, markdown, remarks
 from llmdoctor.system.local import Local
 from render.goldens import assert_as_it_was
 
@@ -217,6 +217,32 @@ def test_an_empty_report_and_a_crash_can_be_told() -> None:
     holds(crashed)
     run = json.loads(formats.check("sarif", crashed))["runs"][0]
     assert run["invocations"][0]["executionSuccessful"] is False
+
+
+def test_a_crash_is_an_error_in_every_format_and_nowhere_healthy() -> None:
+    crashed = Report(Machine(), (Verdict("GPU001", "crash", reason="KeyError: 1"),))
+    written = {name: formats.check(name, crashed) for name in formats.OF_A_CHECK}
+    assert [entry["severity"] for entry in json.loads(written["gitlab"])] == ["critical"]
+    ((command, _, _),) = told_to_runner(written["github"])
+    assert command == "error"
+    assert written["github"].endswith("llmdoctor: 0 errors, 0 warnings, 0 notes, 1 crashed")
+    notes = json.loads(written["sarif"])["runs"][0]["invocations"][0]
+    assert [note["level"] for note in notes["toolExecutionNotifications"]] == ["error"]
+    assert 'errors="1"' in written["junit"].splitlines()[1]
+    assert re.findall("<h1>(.*?)</h1>", written["html"]) == ["1 check crashed: GPU001"]
+    assert "GPU001 crashed: KeyError: 1" in written["html"]
+    assert "Nothing is wrong" not in written["html"]
+    text = markdown.check(crashed, ["llmdoctor"])
+    assert "1 check crashed: GPU001" in text.splitlines()[0]
+
+
+def test_healthy_says_what_was_not_judged() -> None:
+    passed, skipped = Verdict("GPU001", "pass"), Verdict("GPU002", "skip", reason="r")
+    assert one_line(Report(Machine(), (passed,))) == "healthy"
+    assert one_line(Report(Machine(), (passed, skipped))) == "healthy (1 skipped)"
+    known = (Known(Finding("X1", None, "error", "T"), "in the baseline"),)
+    both = Report(Machine(), (passed, skipped), known=known)
+    assert one_line(both) == "healthy (1 skipped, 1 known left out)"
 
 
 @pytest.mark.parametrize(

@@ -114,13 +114,10 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     known = _baseline(options.baseline)
     proof = _proof(options)
     report = diagnose.diagnose(system, question, _further(options))
-    report = _unknown(report, policy, known, quiet=options.quiet)
+    report = _unknown(report, policy, known, options)
+    failing = options.fail_on or policy.fail_on
     if options.write_baseline:
-        from llmdoctor.known import baseline
-
-        deliver(baseline(report), options.write_baseline, "baseline")
-        say(f"wrote the baseline of {len(report.findings)} findings to {options.write_baseline}")
-        return 0
+        return _code(report, failing, found=False)
     dates = tables.dates_read()
 
     def write(paper: Paper) -> None:
@@ -148,7 +145,14 @@ def check(parser: Parser, words: Sequence[str]) -> int:
             **{name: partial(formats.check, name, report, proof) for name in formats.OF_A_CHECK},
         },
     )
-    return int(report.worst in _FAILING[options.fail_on or policy.fail_on])
+    return _code(report, failing)
+
+
+def _code(report: Report, failing: str, *, found: bool = True) -> int:
+    """The exit code. A check that crashed has found nothing, and has not passed either."""
+    if found and report.worst in _FAILING[failing]:
+        return 1
+    return 3 if report.crashed and failing != "never" else 0
 
 
 def _list(options: Namespace) -> int:
@@ -165,7 +169,7 @@ def _list(options: Namespace) -> int:
         put(f"{crash.code}  {crash.outcome:7}  {crash.reason}")
     for name, package in plugins.offered():
         put(f"--checks {name}  of {package}")
-    return int(bool(others.crashes))
+    return 3 if others.crashes else 0
 
 
 def _see_meant(options: Namespace) -> None:
@@ -242,16 +246,22 @@ def _proof(options: Namespace) -> Proof | None:
         raise UsageError(f"--smoke {options.smoke}: {error}", next_command=again) from None
 
 
-def _unknown(report: Report, policy: Policy, known: Baseline | None, *, quiet: bool) -> Report:
-    """The report without what is known; says what of the baseline is no longer found."""
-    if not policy.ignore and known is None:
+def _unknown(report: Report, policy: Policy, known: Baseline | None, options: Namespace) -> Report:
+    """The report without what is known; says what of the baseline is no longer found.
+
+    A baseline that is to be written holds what the one that was read holds, as far as it is found.
+    """
+    if not policy.ignore and known is None and not options.write_baseline:
         return report
-    from llmdoctor.known import gone, without_baseline, without_ignored
+    from llmdoctor.known import baseline, gone, without_baseline, without_ignored
 
     rest = without_ignored(report, policy.ignore)
+    if options.write_baseline:
+        deliver(baseline(rest), options.write_baseline, "baseline")
+        say(f"wrote the baseline of {len(rest.findings)} findings to {options.write_baseline}")
     if known is None:
         return rest
-    if not quiet and (past := gone(report, known)):
+    if not options.quiet and (past := gone(report, known)):
         codes = ", ".join(dict.fromkeys(entry.code for entry in past))
         say(f"no longer found, of the {len(known.findings)} in the baseline: {codes}")
     return without_baseline(rest, known)

@@ -46,6 +46,7 @@ def check(report: Report, tables: Mapping[str, str]) -> Document:
             "warning": report.count("warning"),
             "note": report.count("note"),
             "worst": report.worst,
+            "crashed": list(report.crashed),
             "can": list(report.can),
             "cannot": list(report.cannot),
         },

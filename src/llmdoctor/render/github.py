@@ -30,7 +30,7 @@ def check(report: Report) -> str:
             _line(_COMMANDS[item.severity], properties, text(item) or item.title or item.code)
         )
     lines += [
-        _line("warning", {"title": f"{verdict.code} crashed"}, verdict.reason or "unknown")
+        _line("error", {"title": f"{verdict.code} crashed"}, verdict.reason or "unknown")
         for verdict in report.verdicts
         if verdict.outcome == "crash"
     ]
@@ -39,6 +39,7 @@ def check(report: Report) -> str:
         for name in SEVERITIES
         for count in [report.count(name)]
     )
+    counted += f", {len(report.crashed)} crashed" if report.crashed else ""
     return "\n".join([*lines, f"llmdoctor: {counted}"])
 
 

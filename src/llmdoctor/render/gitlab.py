@@ -20,7 +20,7 @@ _MANIFEST = "pyproject.toml"
 def check(report: Report) -> str:
     """A whole check, in ASCII. A healthy machine gives an empty list."""
     crashed = [
-        Finding(verdict.code, None, "note", "the check crashed", verdict.reason or "unknown")
+        Finding(verdict.code, None, "error", "the check crashed", verdict.reason or "unknown")
         for verdict in report.verdicts
         if verdict.outcome == "crash"
     ]

@@ -39,7 +39,7 @@ def _counts(report: Report) -> Iterator[str]:
     outcomes = [verdict.outcome for verdict in report.verdicts]
     words = [f"{n} {s}{'' if n == 1 else 's'}" for s in SEVERITIES for n in [report.count(s)]]
     words += [f"{outcomes.count('pass')} checks passed", f"{outcomes.count('skip')} skipped"]
-    words += [f"{outcomes.count('crash')} crashed"] if "crash" in outcomes else []
+    words += [f"{len(report.crashed)} crashed"] if report.crashed else []
     words += [f"{len(report.known)} known and left out"] if report.known else []
     yield f'<ul class="counts soft">{"".join(f"<li>{word}</li>" for word in words)}</ul>'
     taken = f", seen {text(report.machine.taken)}" if report.machine.taken else ""
@@ -59,7 +59,11 @@ def _rung(rung: Rung) -> str:
 
 def _findings(report: Report) -> Iterator[str]:
     yield '<section aria-labelledby="findings"><h2 id="findings">Findings</h2>'
-    if not report.findings:
+    for verdict in report.verdicts:
+        if verdict.outcome == "crash":
+            told = text(f"{verdict.code} crashed: {verdict.reason or 'unknown'}")
+            yield f'<p><strong class="word">{told}</strong></p>'
+    if not report.findings and not report.crashed:
         yield "<p>Nothing is wrong as far as this machine was looked at.</p>"
     seen: set[str] = set()
     for item in report.findings:

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from llmdoctor.machine import Machine, Note
     from llmdoctor.plan import Plan
 
-_SIGNS = {"error": "✗", "warning": "!", "note": "·", "pass": "✓", "fail": "✗", "skip": "-"}
+_SIGNS = {
+    "error": "✗",
+    "warning": "!",
+    "note": "·",
+    "pass": "✓",
+    "fail": "✗",
+    "crash": "✗",
+    "skip": "-",
+}
 _PLAIN = {"✗": "x", "✓": "ok", "·": "*", "→": "->", "…": "...", "≥": ">="}
 _HARD = "\N{NO-BREAK SPACE}"
 # What would steer a terminal, or turn the direction of writing: a log may hold anything.
@@ -136,8 +144,8 @@ def check(report: Report, paper: Paper, *, verbose: bool) -> None:
         finding(item, paper)
     for verdict in report.verdicts:
         if verdict.outcome == "crash" or (verbose and verdict.outcome == "skip"):
-            sign = "✗" if verdict.outcome == "crash" else "-"
-            paper.line(f"{sign} {verdict.code} {verdict.outcome}: {verdict.reason}", "dim")
+            text = f"{_SIGNS[verdict.outcome]} {verdict.code} {verdict.outcome}: {verdict.reason}"
+            paper.line(text, STYLES[verdict.outcome])
     for label, lines in (("can", report.can), ("cannot", report.cannot)):
         for text in lines:
             paper.line(f"{'✓' if label == 'can' else '-'} {label}: {text}")
@@ -146,8 +154,8 @@ def check(report: Report, paper: Paper, *, verbose: bool) -> None:
     outcomes = [verdict.outcome for verdict in report.verdicts]
     words = [_count(report.count(severity), severity) for severity in SEVERITIES]
     checks = f"{outcomes.count('pass')} checks passed, {outcomes.count('skip')} skipped"
-    if crashed := outcomes.count("crash"):
-        checks += f", {crashed} crashed"
+    if report.crashed:
+        checks += f", {len(report.crashed)} crashed"
     paper.line(f"{', '.join(words)}; {checks}", "bold")
     if report.known:
         paper.line(f"{_count(len(report.known), 'known finding')} left out", "dim")
