@@ -87,10 +87,11 @@ def test_the_inputs_of_the_action_become_options(runner: Runner) -> None:
         ({"INPUT_PROFILE": "no-such"}, 2),
         ({"INPUT_ENV": "nowhere"}, 2),
     ):
-        done = subprocess.run(
-            [SCRIPT], cwd=elsewhere, env={**runner.environ, **more, **inputs}, capture_output=True
-        )
+        environ = {**runner.environ, **more, **inputs}
+        done = subprocess.run([SCRIPT], cwd=elsewhere, env=environ, capture_output=True, text=True)
         assert done.returncode == code, (inputs, done.stderr)
+        if code == 1:
+            assert "::error file=project/poetry.lock,line=" in done.stdout
 
 
 def test_an_input_is_never_run(runner: Runner) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmdoctor import checks
 from llmdoctor.checks import Case, Check
-from llmdoctor.errors import UsageError
+from llmdoctor.errors import CannotFinishError, UsageError
 from llmdoctor.finding import Report, Verdict
 from llmdoctor.machine import Machine
 from llmdoctor.probe import Subject, look
@@ -67,7 +67,20 @@ def diagnose(
         can=tuple(redact_text(text, home) for text in can),
         cannot=tuple(redact_text(text, home) for text in cannot),
         profiles=tuple(redact_path(name, home) for name in question.profiles),
+        base=_base(system, question.project),
     )
+
+
+def _base(system: System, project: str) -> str | None:
+    """The way from the working folder down to the project, links followed."""
+    if project == ".":
+        return project
+    try:
+        here = system.real_path(system.cwd())
+    except CannotFinishError:  # it is gone
+        return None
+    place = system.flavour(system.real_path(absolute(system, project)))
+    return place.relative_to(here).as_posix() if place.is_relative_to(here) else None
 
 
 def judge(

@@ -72,7 +72,11 @@ class Known:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole `check`: what was seen, what was judged, and what this machine can do."""
+    """A whole `check`: what was seen, what was judged, and what this machine can do.
+
+    `base` is the way to the project from the folder in which the command runs, with "/": a pipeline
+    counts its files from there. None: the project lies elsewhere.
+    """
 
     machine: Machine
     verdicts: tuple[Verdict, ...] = ()
@@ -80,6 +84,7 @@ class Report:
     cannot: tuple[str, ...] = ()
     profiles: tuple[str, ...] = field(default=())
     known: tuple[Known, ...] = ()
+    base: str | None = "."
 
     @property
     def findings(self) -> tuple[Finding, ...]:

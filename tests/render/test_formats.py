@@ -270,6 +270,29 @@ def test_only_a_file_of_the_project_is_a_place(
     assert properties.get("file") == file
 
 
+@pytest.mark.parametrize(
+    ("base", "place"),
+    [(".", "poetry.lock"), ("a/b", "a/b/poetry.lock"), (None, None)],
+)
+def test_a_place_is_told_from_where_the_command_runs(base: str | None, place: str | None) -> None:
+    machine = dataclasses.replace(Machine(), project=Project("~/p", manifest="pyproject.toml"))
+    items = (
+        Finding("LOCK002", None, "error", "T", where="~/p/poetry.lock"),
+        Finding("GPU001", None, "error", "T"),
+    )
+    told = Report(machine, (Verdict("LOCK002", "fail", items),), base=base)
+    (_, properties, _), _ = told_to_runner(formats.check("github", told))
+    assert properties.get("file") == place
+    entries = json.loads(formats.check("gitlab", told))
+    manifest = (place or "").replace("poetry.lock", "pyproject.toml") or "pyproject.toml"
+    paths = [entry["location"]["path"] for entry in entries]
+    assert paths == [place or manifest, manifest]
+    location = json.loads(formats.check("sarif", told))["runs"][0]["results"][0]["locations"][0]
+    assert ("physicalLocation" in location) is (place is not None)
+    if place:
+        assert location["physicalLocation"]["artifactLocation"]["uri"] == place
+
+
 ODD = st.text(max_size=30) | st.sampled_from(
     ["]]>", "\x00\x1b[2J", "a\r\n::error::b", "100%25,x:y", "\ud800", "\ufffe", "<a b='c'>&amp;"]
 )

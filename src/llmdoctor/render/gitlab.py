@@ -11,7 +11,7 @@ from typing import Any
 
 from llmdoctor.finding import Finding, Report
 from llmdoctor.known import fingerprints
-from llmdoctor.render.remarks import clean, file, whole
+from llmdoctor.render.remarks import at, clean, file, whole
 
 _SEVERITIES = {"error": "critical", "warning": "major", "note": "info"}
 _MANIFEST = "pyproject.toml"
@@ -34,13 +34,14 @@ def check(report: Report) -> str:
 def _entry(report: Report, item: Finding, mark: str) -> dict[str, Any]:
     project = report.machine.project
     manifest = (project.manifest if project else None) or _MANIFEST
+    place = file(report, item) or at(report, manifest) or manifest
     return {
         "description": f"{clean(item.code)}: {whole(item)}",
         "check_name": clean(item.code),
         "fingerprint": mark,
         "severity": _SEVERITIES[item.severity],
         "location": {
-            "path": clean(file(report, item) or manifest),
+            "path": clean(place),
             "lines": {"begin": item.line or 1},
         },
     }

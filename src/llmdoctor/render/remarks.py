@@ -39,7 +39,7 @@ def whole(item: Finding) -> str:
 
 
 def file(report: Report, item: Finding) -> str | None:
-    """The project's file that a finding is about, relative to the project, with "/".
+    """The project's file that a finding is about, from where the command runs, with "/".
 
     None for what is about the machine, its environment or a folder. What is said of a project as a
     whole was read from its manifest.
@@ -49,10 +49,17 @@ def file(report: Report, item: Finding) -> str | None:
         return None
     root, place = (path.replace("\\", "/").rstrip("/") for path in (project.root, where))
     if place == root:
-        return project.manifest if family(item.code) == "PROJ" else None
+        return at(report, project.manifest) if family(item.code) == "PROJ" else None
     name = place.removeprefix(f"{root}/")
     if name == place:
         return None
     # an environment in the project is no file of it; what has a line is
     manifest = name.endswith((".toml", ".lock")) and "/" not in name
-    return name if manifest or item.line is not None else None
+    return at(report, name) if manifest or item.line is not None else None
+
+
+def at(report: Report, name: str | None) -> str | None:
+    """A file of the project, from where the command runs; None where the project lies elsewhere."""
+    if name is None or report.base is None:
+        return None
+    return name if report.base == "." else f"{report.base}/{name}"
