@@ -149,28 +149,15 @@ def _shown(
 
 def _asked(request: Request, options: Namespace) -> Asked:
     """What was typed. An alternative keeps everything but the profiles and the build of torch."""
-    from llmdoctor.addresses import without_credentials
     from llmdoctor.render.plans import Asked
 
     assumed = getattr(options, "assume", ())  # what fits that machine is no install for this one
-    kept = [("--assume", value) for value in assumed]
-    kept += [("--bundle", options.bundle)] if options.bundle else []
-    kept += [("--env", options.env)] if options.env != ".venv" else []
-    kept += [("--python", options.python)] if options.python else []
-    kept += [("--installer", options.installer)] if options.installer != "auto" else []
-    places = [("--index-url", options.index_url)] if options.index_url else []
-    places += [("--find-links", value) for value in options.find_links]
-    places += [("--mirror", value) for value in options.mirror]
-    kept += [(flag, without_credentials(place)) for flag, place in places]  # a report is shown
-    kept += [("--allow", value) for value in options.allow]
-    kept += [("--project", options.project)] if options.project != "." else []
-    flags = [flag for flag in ("no_smoke", "fresh", "sync", "in_place") if getattr(options, flag)]
-    words = [word for pair in kept for word in pair]
-    words += [f"--{flag.replace('_', '-')}" for flag in flags]
+    kept: list[tuple[str, ...]] = [("--assume", value) for value in assumed]
+    kept += [option for option in request.options() if option[0] != "--variant"]
     return Asked(
         profiles=tuple(profile.name for profile in request.profiles),
         words=("llmdoctor", "plan" if assumed else "install"),
-        options=tuple(words),
+        options=tuple(word for option in kept for word in option),
         spelled={
             profile.name: word
             for profile, word in zip(request.profiles, options.profile, strict=True)

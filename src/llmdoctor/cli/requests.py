@@ -149,6 +149,7 @@ def read_wish(options: Namespace) -> Request:
         variant=options.variant,
         index_url=options.index_url,
         find_links=tuple(options.find_links),
+        mirrors=tuple(options.mirror),
         allow=tuple(options.allow),
         project=options.project,
     )

@@ -160,6 +160,8 @@ def _refused(
     known = [f"{key}={value}" for key, value in facts.items() if value]
     known += [f"gpu={gpu.name}" for gpu in machine.gpus]
     wanted = [word for profile in request.profiles for word in ("--profile", profile.spelled)]
+    kept = ("--project", "--allow")  # of what `bundle` has and an install from one may be given
+    wanted += [word for option in request.options() if option[0] in kept for word in option]
     line = shlex.join(["llmdoctor", "bundle", *wanted, "--assume", ",".join(known)])
     way = f"`{line} DIR`, on a machine that has a network"
     return replace(
