@@ -129,7 +129,7 @@ def poetry(session: nox.Session) -> None:
 
 @nox.session
 def preflight(session: nox.Session) -> None:
-    """The hooks with a real pre-commit, and the container's build line by line; not part of CI."""
+    """The hooks with a real pre-commit, the container's build, the action from its sources."""
     session.install(".", *TEST)
     folder = os.path.abspath(os.path.join(session.cache_dir, "pre-commit"))  # noqa: PTH100, PTH118
     session.run("python", "-m", "venv", folder)

@@ -5,9 +5,18 @@ set -euo pipefail
 
 if [ -z "${LLMDOCTOR:-}" ]; then
   home=${RUNNER_TEMP:?}/llmdoctor
+  found=
   for python in python3 python; do
-    if command -v "$python" >/dev/null; then break; fi
+    if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+      found=$python
+      break
+    fi
   done
+  if [ -z "$found" ]; then
+    echo "::error title=no Python for llmdoctor::It needs Python 3.10 or newer on PATH: add actions/setup-python before this step."
+    echo "exit-code=3" >>"${GITHUB_OUTPUT:-/dev/null}"
+    exit 3
+  fi
   "$python" -m venv "$home"
   bin=$home/bin
   if [ -d "$home/Scripts" ]; then bin=$home/Scripts; fi
@@ -16,9 +25,10 @@ if [ -z "${LLMDOCTOR:-}" ]; then
 fi
 
 words=(check --format github --project "${INPUT_PROJECT:-.}")
-read -ra profiles <<<"${INPUT_PROFILE:-}"
+# Separated by blanks or lines (a YAML block). `read` up to the end of the text is never successful.
+read -rd '' -a profiles <<<"${INPUT_PROFILE:-}" || true
 for name in ${profiles[@]+"${profiles[@]}"}; do words+=(--profile "$name"); done
-read -ra codes <<<"${INPUT_SELECT:-}"
+read -rd '' -a codes <<<"${INPUT_SELECT:-}" || true
 for code in ${codes[@]+"${codes[@]}"}; do words+=(--select "$code"); done
 if [ -n "${INPUT_ENV:-}" ]; then words+=(--env "$INPUT_ENV"); fi
 if [ -n "${INPUT_FAIL_ON:-}" ]; then words+=(--fail-on "$INPUT_FAIL_ON"); fi

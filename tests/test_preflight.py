@@ -94,6 +94,48 @@ def test_the_inputs_of_the_action_become_options(runner: Runner) -> None:
             assert "::error file=project/poetry.lock,line=" in done.stdout
 
 
+def test_an_input_of_several_lines_is_read_to_its_end(runner: Runner) -> None:
+    doctor = runner.folder / "words"
+    doctor.write_text('#!/bin/sh\nprintf "%s\\n" "$*"\n')
+    doctor.chmod(0o755)
+    inputs = {"INPUT_PROFILE": "cpu\ntriton  own.toml\n", "INPUT_SELECT": "LOCK\n\nPROJ001\n"}
+    done = runner.run(str(SCRIPT), LLMDOCTOR=str(doctor), **inputs)
+    asked = "--profile cpu --profile triton --profile own.toml --select LOCK --select PROJ001"
+    assert done.stdout == f"check --format github --project . {asked}\n"
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_runner_without_a_python_of_3_10_is_told_what_to_add(runner: Runner) -> None:
+    programs = runner.folder / "programs"
+    programs.mkdir()
+    for name in ("python3", "python"):  # an older one, and none
+        (programs / name).write_text("#!/bin/sh\nexit 1\n")
+    (programs / "python3").chmod(0o755)
+    bash = shutil.which("bash") or "bash"
+    more = {"LLMDOCTOR": "", "RUNNER_TEMP": str(runner.folder), "PATH": str(programs)}
+    done = runner.run(bash, str(SCRIPT), **more)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "::It needs Python 3.10 or newer on PATH" in done.stdout
+    assert runner.output.read_text() == "exit-code=3\n"
+
+
+def test_the_action_brings_its_own_doctor(runner: Runner) -> None:
+    """Without LLMDOCTOR, as on a runner: an environment, and an install of this project into it."""
+    if not os.environ.get("LLMDOCTOR_TEST_CONTAINER"):
+        pytest.skip("LLMDOCTOR_TEST_CONTAINER is not set")
+    environ = {name: value for name, value in os.environ.items() if name != "LLMDOCTOR"}
+    environ |= {"RUNNER_TEMP": str(runner.folder), "GITHUB_ACTION_PATH": str(ROOT)}
+    environ |= {"GITHUB_OUTPUT": str(runner.output), "INPUT_SELECT": "LOCK PROJ001"}
+    for code in (0, 1):
+        done = subprocess.run(
+            [SCRIPT], cwd=runner.project, env=environ, capture_output=True, text=True
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        make_stale(runner.project)
+    assert (runner.folder / "llmdoctor" / "pyvenv.cfg").exists()
+    assert runner.output.read_text() == "exit-code=0\nexit-code=1\n"
+
+
 def test_an_input_is_never_run(runner: Runner) -> None:
     done = runner.run(str(SCRIPT), INPUT_PROFILE="$(touch pwned) `touch pwned`;touch pwned *")
     assert done.returncode == 2
@@ -130,20 +172,32 @@ def test_the_job_of_gitlab_writes_both_reports(good: bool, runner: Runner) -> No
         assert f": {name}\n" in job
 
 
-def container() -> tuple[list[str], list[str]]:
-    """What the container's file runs while it is built, and its health check."""
+def container(**places: str) -> tuple[list[str], str]:
+    """What the container's file runs while it is built, and its health check, in other places."""
     text = (ROOT / "preflight" / "Dockerfile").read_text()
-    health = re.search(r"^HEALTHCHECK .* CMD (\[.*\])$", text, re.MULTILINE)
+    for name, place in places.items():
+        text = text.replace(f"/opt/{name}/bin/llmdoctor", place).replace(
+            f"/opt/{name} ", f"{place} "
+        )
+    health = re.search(r"^HEALTHCHECK .* CMD ([^[].*)$", text, re.MULTILINE)
     assert health
-    return re.findall(r"^RUN (.*)$", text, re.MULTILINE), json.loads(health[1])
+    return re.findall(r"^RUN (.*)$", text, re.MULTILINE), health[1]
 
 
 def test_the_container_is_unhealthy_without_its_stack(runner: Runner) -> None:
     empty = make_venv(runner.folder / "llm")
-    places = {"/opt/llmdoctor/bin/llmdoctor": str(runner.doctor), "/opt/llm": str(empty)}
-    _, health = container()
-    done = runner.run(*(places.get(word, word) for word in health))
+    _, health = container(llmdoctor=str(runner.doctor), llm=str(empty))
+    done = runner.run("sh", "-c", health, PROFILE="cpu")
     assert (done.returncode, done.stdout.split(":")[0]) == (1, "error TORCH001")
+    done = runner.run("sh", "-c", health, PROFILE="no-such")
+    assert done.returncode == 1, "Docker reserves 2"
+    assert "no-such" in done.stderr
+
+
+def test_the_profile_of_the_container_is_that_of_its_build() -> None:
+    last = (ROOT / "preflight" / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    assert "ARG PROFILE=" in last
+    assert "ENV PROFILE=$PROFILE" in last
 
 
 def test_the_container_is_healthy_with_its_stack(runner: Runner) -> None:
@@ -151,9 +205,8 @@ def test_the_container_is_healthy_with_its_stack(runner: Runner) -> None:
     if not python:
         pytest.skip("LLMDOCTOR_TEST_SMOKE_PYTHON names no environment with a stack")
     stack = str(Path(python).parents[1])
-    places = {"/opt/llmdoctor/bin/llmdoctor": str(runner.doctor), "/opt/llm": stack}
-    _, health = container()
-    done = runner.run(*(places.get(word, word) for word in health))
+    _, health = container(llmdoctor=str(runner.doctor), llm=stack)
+    done = runner.run("sh", "-c", health, PROFILE="cpu")
     assert (done.returncode, done.stdout.split(" (")[0].strip()) == (0, "healthy")
 
 
@@ -174,7 +227,7 @@ def test_the_container_is_built_as_its_file_says(runner: Runner) -> None:
         placed = re.sub(r"/src\b", str(ROOT), line.replace("/opt/", f"{opt}/"))
         done = run(["sh", "-c", placed.replace("python -m venv", f"{sys.executable} -m venv")])
         assert done.returncode == 0, (line, done.stdout, done.stderr)
-    done = run([word.replace("/opt/", f"{opt}/") for word in health])
+    done = run(["sh", "-c", health.replace("/opt/", f"{opt}/")])
     assert (done.returncode, done.stdout.split(" (")[0].strip()) == (0, "healthy")
 
 
