@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -147,29 +146,6 @@ def test_the_tutorials_lora_steps_lower_the_loss(tmp_path: Path) -> None:
     losses = [float(line.rpartition(" ")[2]) for line in done.stdout.splitlines()]
     assert len(losses) == 5, done.stderr
     assert losses == sorted(losses, reverse=True)
-
-
-def test_the_commits_that_show_how_to_add_something_do() -> None:
-    """Each is of this history, and changed what it is shown for."""
-    shown = re.findall(
-        r"^\$ git show (\w+) -- (.+)$",
-        CONTRIBUTING.read_text("utf-8"),
-        re.MULTILINE,
-    )
-    assert len(shown) == 4
-    git = shutil.which("git")
-    if git is None or not (ROOT / ".git").exists():
-        pytest.skip("no git history here: these sources are no clone")
-    for commit, places in shown:
-        words = [git, "show", "--format=", "--name-only", commit, "--", *places.split()]
-        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-        if "unknown revision" in done.stderr or "bad object" in done.stderr:
-            shallow = (git, "rev-parse", "--is-shallow-repository")
-            told = subprocess.run(shallow, cwd=ROOT, capture_output=True, text=True).stdout
-            assert told == "true\n", f"{commit} is not in this history"
-            pytest.skip("a shallow clone")
-        changed = done.stdout.split()
-        assert all(any(name.startswith(place) for name in changed) for place in places.split())
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:
