@@ -303,6 +303,12 @@ def test_every_option_of_a_hook_is_one_of_check() -> None:
     text = (ROOT / ".pre-commit-hooks.yaml").read_text()
     entries = re.findall(r"^  entry: (.*)$", text, re.MULTILINE)
     assert len(entries) == 2
+    for pattern in re.findall(r"^  files: (.*)$", text, re.MULTILINE):
+        assert re.search(pattern, "pyproject.toml")
+        assert re.search(pattern, "sub/pyproject.toml"), (
+            "a project below, with args: [--project, sub]"
+        )
+        assert not re.search(pattern, "sub/pyproject.py")
     for entry in entries:
         words = shlex.split(entry)[1:]
         done = subprocess.run(

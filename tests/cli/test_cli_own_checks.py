@@ -110,6 +110,7 @@ def test_a_policy_knows_the_codes_of_the_checks_that_it_names(desk: Desk) -> Non
     offer(desk, example())
     policy(desk, '[tool.llmdoctor]\nchecks = ["acme"]\nselect = ["ACME001"]\n')
     words = ("check", "--fail-on", "warning")
+    assert desk.run("check", "--list").stdout.count("ACME001") == 1
     assert "warning ACME001" in desk.run(*words, code=1).stdout
     policy(desk, '[tool.llmdoctor]\nchecks = ["acme"]\nselect = ["ACME001"]\n' + IGNORE)
     document = desk.json(*words, code=0)
@@ -118,6 +119,7 @@ def test_a_policy_knows_the_codes_of_the_checks_that_it_names(desk: Desk) -> Non
     assert "ignore of ACME: no check's code begins with 'ACME'" in desk.refused("check")
     desk.run("check", "--checks", "acme", "--select", "HOST001")
     policy(desk, '[tool.llmdoctor]\nchecks = ["acne"]\n')
+    assert "HOST001" in desk.run("check", "--list").stdout, "it names what is right"
     said = desk.refused("check")
     assert "[tool.llmdoctor] checks: no installed package has checks called 'acne'" in said
     assert "did you mean 'acme'?" in said

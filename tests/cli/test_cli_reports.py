@@ -371,5 +371,22 @@ def test_the_list_of_checks_is_chosen_as_the_checks_are(desk: Desk) -> None:
     assert {"PY010", "PY011"} <= set(codes)
     assert {code[:4] for code in codes} == {"PY01"}
     assert "did you mean 'PY'" in desk.refused("check", "--list", "--select", "PYY")
-    for words in (("--format", "json"), ("--output", "list.txt")):
-        assert "--list writes plain lines" in desk.refused("check", "--list", *words)
+
+
+def test_an_output_called_dash_is_stdout(desk: Desk) -> None:
+    done = desk.run("check", "--select", "HOST001", "--format", "json", "--output", "-")
+    assert json.loads(done.stdout)["schema"] == "check/1"
+    assert list(desk.project.iterdir()) == []
+
+
+def test_an_option_that_would_count_for_nothing_is_refused(desk: Desk) -> None:
+    report = (("--format", "json"), ("--output", "list.txt"))
+    for command in ("check", "smoke"):
+        for words in report:
+            said = desk.refused(command, "--list", *words)
+            assert "--list writes plain lines" in said
+            assert f": leave out {words[0]}" in said
+    for words in report:
+        said = desk.refused("check", "--write-baseline", "b.json", *words)
+        assert f"no report: leave out {words[0]}" in said
+        assert next_command(said) == "llmdoctor check --write-baseline b.json"

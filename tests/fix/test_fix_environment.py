@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from cli.runs import Desk
+from cli.runs import Desk, next_command
 from support import venvs
 from support.index import LoopbackIndex
 from support.tree import assert_same_tree, snapshot
@@ -262,8 +262,9 @@ def test_a_reviewed_plan_is_carried_out_exactly(served: Desk) -> None:
     env = served.environment()
     venvs.leave_dangling(env, "tqdm", "4.67")
     before = snapshot(served.project)
-    plan = served.folder / "fix.json"
-    served.run("fix", "--select", "PKG008", "--plan-out", str(plan))
+    plan = served.folder / "my fix.json"
+    told = served.run("fix", "--select", "PKG008", "--plan-out", str(plan))
+    assert f"next: llmdoctor fix --plan '{plan}'" in told.stderr
     assert_same_tree(before, snapshot(served.project))
     done = served.json("fix", "--plan", str(plan), "--yes", code=[0, 1])
     assert done["outcome"] == "kept"
@@ -293,6 +294,13 @@ def test_wrong_words_are_refused(served: Desk) -> None:
     assert "no check's code begins with" in served.refused("fix", "--select", "LOKC")
     assert "there is no such file" in served.refused("fix", "--plan", "nowhere.json")
     assert "give one of them" in served.refused("fix", "--plan", "a", "--plan-out", "b")
+
+
+def test_what_a_reviewed_plan_says_is_not_said_again(desk: Desk) -> None:
+    for option, value in (("--keyring", "global"), ("--env", "other"), ("--project", "other")):
+        said = desk.refused("fix", "--plan", "a plan.json", option, value)
+        assert f"--plan carries out what was reviewed: leave out {option}" in said
+        assert next_command(said) == "llmdoctor fix --plan 'a plan.json'"
 
 
 def test_leftovers_of_the_base_interpreter_are_left_alone(served: Desk) -> None:

@@ -7,6 +7,7 @@ validation library with a compiled part, and costs more than a whole check.
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -90,9 +91,24 @@ class Parser(argparse.ArgumentParser):
             if value == "" or (isinstance(value, list) and "" in value):
                 name = action.option_strings[0] if action.option_strings else action.metavar
                 self.error(f"{name} is empty: was a variable meant that is not set?")
-        if getattr(options, "output", None):
+        if getattr(options, "output", None) == "-":  # stdout, as elsewhere
+            options.output = None
+        elif getattr(options, "output", None):
             options.output = ready(options.output)
         return options
+
+    def refuse_unused(
+        self, options: argparse.Namespace, names: Sequence[str], why: str, instead: Sequence[str]
+    ) -> None:
+        """Refuse these options where they were given and would count for nothing.
+
+        Raises:
+            UsageError: one was; `why` it cannot count, and what to type `instead`.
+        """
+        for action in self._actions:
+            given = getattr(options, action.dest, action.default) != action.default
+            if given and (name := action.option_strings[:1]) and name[0] in names:
+                raise UsageError(f"{why}: leave out {name[0]}", next_command=shlex.join(instead))
 
     def print_help(self, file: object = None) -> None:  # noqa: ARG002 - as argparse calls it
         """Show the help."""

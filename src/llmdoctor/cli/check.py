@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
 from llmdoctor.cli.output import deliver, emit, put, ready, say
-from llmdoctor.errors import UsageError
+from llmdoctor.errors import LlmdoctorError, UsageError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -36,6 +36,8 @@ _FURTHER = {
     "deep": "runs the environment's own Python",
     "network": "asks this machine's network",
 }
+_REPORT = ("--format", "--output", "--smoke")
+_FOR_A_LOOK = (*_REPORT, "--from", "--deep", "--network", "--baseline", "--write-baseline")
 
 
 def check(parser: Parser, words: Sequence[str]) -> int:
@@ -84,15 +86,15 @@ def check(parser: Parser, words: Sequence[str]) -> int:
     options = parser.read(words)
 
     if options.list:
-        if options.format != "terminal" or options.output:
-            raise UsageError(
-                "--list writes plain lines: --format and --output are for what was found",
-                next_command="llmdoctor check --list",
-            )
+        why = "--list writes plain lines, and looks at nothing"
+        parser.refuse_unused(options, _FOR_A_LOOK, why, ["llmdoctor", "check", "--list"])
         return _list(options)
 
     _see_meant(options)
     if options.write_baseline:
+        alone = ["llmdoctor", "check", "--write-baseline", options.write_baseline]
+        why = "--write-baseline writes the baseline, and no report"
+        parser.refuse_unused(options, _REPORT, why, alone)
         options.write_baseline = ready(options.write_baseline, "baseline")
     from llmdoctor import diagnose, tables
     from llmdoctor.render import documents, formats
@@ -160,7 +162,7 @@ def _list(options: Namespace) -> int:
     from llmdoctor import plugins
     from llmdoctor.checks import chosen
 
-    others = plugins.load(options.checks)
+    others = plugins.load(options.checks or _named_by_policy(options))
     strict = not others.crashes
     for item in chosen(options.select, options.ignore, others.checks, strict=strict):
         origin = f" (of {others.origins[item.code]})" if item.code in others.origins else ""
@@ -170,6 +172,18 @@ def _list(options: Namespace) -> int:
     for name, package in plugins.offered():
         put(f"--checks {name}  of {package}")
     return 3 if others.crashes else 0
+
+
+def _named_by_policy(options: Namespace) -> Sequence[str]:
+    """The checks of other packages that the project asks for.
+
+    A policy that cannot be meant is told; whoever looks for the right code needs the list.
+    """
+    try:
+        return _policy(options).checks
+    except LlmdoctorError as error:
+        say(f"llmdoctor: {error.message}")
+        return ()
 
 
 def _see_meant(options: Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,10 @@ def fix(parser: Parser, words: Sequence[str]) -> int:
     options = parser.read(words)
     if options.plan and options.plan_out:
         raise UsageError("--plan carries a plan out, --plan-out only writes one: give one of them")
+    if options.plan:
+        why = "--plan carries out what was reviewed"
+        again = ["llmdoctor", "fix", "--plan", options.plan]
+        parser.refuse_unused(options, ("--keyring", "--env", "--project"), why, again)
 
     from llmdoctor import fix as repairs
     from llmdoctor import install as road
@@ -69,7 +74,7 @@ def fix(parser: Parser, words: Sequence[str]) -> int:
         )
         if options.plan_out:
             repairs.write_plan(system, made, options.plan_out)
-            say(f"next: llmdoctor fix --plan {options.plan_out}")
+            say(f"next: {shlex.join(['llmdoctor', 'fix', '--plan', options.plan_out])}")
             _report(made, options, "planned")
             return 0
         return _carry_out(system, made, question, options)

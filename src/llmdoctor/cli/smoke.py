@@ -43,6 +43,10 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
         "llmdoctor smoke --format junit --output proof.xml",
     )
     options = parser.read(words)
+    if options.list:
+        why = "--list writes plain lines, and proves nothing"
+        unused = ("--format", "--output")
+        parser.refuse_unused(options, unused, why, ["llmdoctor", "smoke", "--list"])
     if options.device and not re.fullmatch(r"cpu|cuda:\d+", options.device):
         parser.error(f"--device {options.device!r} is neither cpu nor cuda:N")
 
