@@ -135,7 +135,12 @@ def documents() -> dict[str, Schema]:
             "check", "What was seen and judged", profiles=listed(TEXT), machine=of(Machine),
             findings=listed(finding),
             verdicts=listed(
-                table(code=TEXT, outcome=words(Outcome), reason=of(_hints(Verdict)["reason"]))
+                table(
+                    code=TEXT,
+                    outcome=words(Outcome),
+                    reason=of(_hints(Verdict)["reason"]),
+                    origin=of(_hints(Verdict)["origin"]),
+                )
             ),
             known=listed(table(code=TEXT, title=TEXT, reason=TEXT)),
             summary=table(

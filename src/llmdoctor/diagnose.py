@@ -100,7 +100,7 @@ def judge(
 
     others = plugins.load(question.plugins)
     verdicts = judged(others=others.checks, strict=not others.crashes)
-    return case, (*verdicts, *others.crashes)
+    return case, others.named(verdicts)
 
 
 def judge_closely(system: System, question: Question) -> tuple[Case, tuple[Verdict, ...]]:

@@ -54,12 +54,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one check said. `reason` tells why it was skipped, or how it crashed."""
+    """What one check said. `reason` tells why it was skipped, or how it crashed.
+
+    `title` is what a check of another package looks for, and `origin` that package; those of ours
+    stand in the catalogue.
+    """
 
     code: str
     outcome: Outcome
     findings: tuple[Finding, ...] = ()
     reason: str | None = None
+    title: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _without(report: Report, why: Callable[[Finding, str], str | None]) -> Repor
         rest = tuple(item for item, reason in pairs if reason is None)
         if verdict.findings and not rest:
             said = "; ".join(dict.fromkeys(reason for reason in reasons if reason))
-            verdict = Verdict(verdict.code, "skip", reason=said)  # noqa: PLW2901
+            verdict = replace(verdict, outcome="skip", findings=(), reason=said)  # noqa: PLW2901
         else:
             verdict = replace(verdict, findings=rest)  # noqa: PLW2901
         verdicts.append(verdict)

@@ -12,7 +12,7 @@ that cannot be loaded is a crash of its own row, and the rest goes on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 
 from llmdoctor.checks import CHECKS, Check
@@ -39,6 +39,17 @@ class Others:
     origins: Mapping[str, str]
     crashes: tuple[Verdict, ...]
 
+    def named(self, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+        """The verdicts, those of these checks with their titles and packages, then the crashes."""
+        titles = {check.code: check.title for check in self.checks}
+        named = (
+            replace(item, title=titles[item.code], origin=self.origins[item.code])
+            if item.code in titles
+            else item
+            for item in verdicts
+        )
+        return (*named, *self.crashes)
+
 
 def load(names: Sequence[str]) -> Others:
     """The checks of these names, in their order.
@@ -63,7 +74,8 @@ def load(names: Sequence[str]) -> Others:
             loaded = _loaded(known[name], origins)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a red row instead of no report
             why = f"checks of {package}: {type(error).__name__}: {error}"
-            crashes.append(Verdict(name, "crash", reason=why))
+            title = f"The checks called {name}"
+            crashes.append(Verdict(name, "crash", reason=why, title=title, origin=package))
         else:
             checks += loaded
             origins |= {check.code: package for check in loaded}

@@ -76,6 +76,19 @@ def test_a_broken_one_is_a_crash_of_its_own(
     desk.run(*words, "--fail-on", "never")
 
 
+def test_every_report_says_what_a_check_of_others_looks_for_and_whose_it_is(desk: Desk) -> None:
+    desk.environment()
+    offer(desk, example())
+    words = ("check", "--select", "HOST001", "--checks", "acme")
+    title = "Python is the one that Acme supports (of acme-checks 1.2)"
+    for name in ("junit", "sarif", "html"):
+        assert title in desk.run(*words, "--format", name).stdout, name
+    origins = {item["code"]: item["origin"] for item in desk.json(*words)["verdicts"]}
+    assert origins == {"HOST001": None, "ACME001": "acme-checks 1.2"}
+    again = "llmdoctor check --select HOST001 --checks acme --from FILE"
+    assert again in desk.run(*words, "--format", "markdown").stdout
+
+
 def test_a_name_that_nobody_offers_is_refused(desk: Desk) -> None:
     said = desk.refused("check", "--checks", "acme")
     assert "no installed package has checks called 'acme'" in said

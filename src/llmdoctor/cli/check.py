@@ -292,6 +292,8 @@ def _again(question: Question, home: str) -> list[str]:
         words += ["--select", code]
     for code in question.ignore:
         words += ["--ignore", code]
+    for name in question.plugins:
+        words += ["--checks", name]
     return [*words, "--from", "FILE"]
 
 

@@ -34,7 +34,12 @@ def check(report: Report, tables: Mapping[str, str]) -> Document:
         "machine": wire.dump(report.machine),
         "findings": [finding(item) for item in report.findings],
         "verdicts": [
-            {"code": verdict.code, "outcome": verdict.outcome, "reason": verdict.reason}
+            {
+                "code": verdict.code,
+                "outcome": verdict.outcome,
+                "reason": verdict.reason,
+                "origin": verdict.origin,
+            }
             for verdict in report.verdicts
         ],
         "known": [

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from llmdoctor.diagnose import catalogue
 from llmdoctor.finding import SEVERITIES, Report, Verdict
 from llmdoctor.proof import Proof, SmokeRow
-from llmdoctor.render.remarks import clean, family, whole
+from llmdoctor.render.remarks import clean, family, titles, whole
 
 
 def check(report: Report) -> str:
     """A whole check, in ASCII: what is beyond it is written as references."""
-    titles = {declared.code: declared.title for declared in catalogue()}
+    names = titles(report)
     families: dict[str, list[Verdict]] = {}
     for verdict in report.verdicts:
         families.setdefault(family(verdict.code), []).append(verdict)
@@ -24,7 +23,7 @@ def check(report: Report) -> str:
     for name, verdicts in families.items():
         suite = ET.SubElement(root, "testsuite", name=clean(name))
         for verdict in verdicts:
-            _case(suite, verdict, titles.get(verdict.code, ""))
+            _case(suite, verdict, names.get(verdict.code, ""))
         _count(suite)
     return _written(root)
 

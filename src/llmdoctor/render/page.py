@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llmdoctor import __version__
-from llmdoctor.diagnose import catalogue, one_line
+from llmdoctor.diagnose import one_line
 from llmdoctor.finding import SEVERITIES, Finding, Report
 from llmdoctor.proof import Proof
 from llmdoctor.render.ladder import Rung, rungs
 from llmdoctor.render.page_parts import address, framed, prose, text, typed
 from llmdoctor.render.page_proof import section
+from llmdoctor.render.remarks import titles
 from llmdoctor.render.terminal import command
 
 _STATES = {"ok": "ok", "warning": "warning", "broken": "broken", "unknown": "not judged"}
@@ -101,7 +102,7 @@ def _abilities(report: Report) -> Iterator[str]:
 
 
 def _checks(report: Report) -> Iterator[str]:
-    titles = {declared.code: declared.title for declared in catalogue()}
+    names = titles(report)
     yield f"<details><summary>All {len(report.verdicts)} checks</summary>"
     yield '<div class="scroll" role="region" aria-label="All checks" tabindex="0"><table>'
     heads = ("Check", "Looks for", "Outcome", "Why")
@@ -110,7 +111,7 @@ def _checks(report: Report) -> Iterator[str]:
     for verdict in report.verdicts:
         yield (
             f'<tr><th scope="row">{text(verdict.code)}</th>'
-            f"<td>{text(titles.get(verdict.code, ''))}</td>"
+            f"<td>{text(names.get(verdict.code, ''))}</td>"
             f"<td>{verdict.outcome}</td><td>{text(verdict.reason or '')}</td></tr>"
         )
     yield "</tbody></table></div></details>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from llmdoctor.diagnose import catalogue
 from llmdoctor.finding import Finding, Report
 from llmdoctor.render.terminal import command
 
@@ -20,6 +21,16 @@ def clean(text: str) -> str:
 def family(code: str) -> str:
     """The letters of a check's code."""
     return code.rstrip("0123456789")
+
+
+def titles(report: Report) -> dict[str, str]:
+    """What each check looks for, by its code; of another package's, with that package."""
+    found = {check.code: check.title for check in catalogue()}
+    for verdict in report.verdicts:
+        if verdict.title is not None:
+            origin = f" (of {verdict.origin})" if verdict.origin else ""
+            found[verdict.code] = f"{verdict.title}{origin}"
+    return found
 
 
 def text(item: Finding) -> str:

@@ -10,7 +10,7 @@ from llmdoctor import __version__
 from llmdoctor.diagnose import catalogue
 from llmdoctor.finding import Finding, Report
 from llmdoctor.known import fingerprints
-from llmdoctor.render.remarks import clean, family, file, whole
+from llmdoctor.render.remarks import clean, family, file, titles, whole
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 
@@ -47,6 +47,7 @@ def check(report: Report) -> str:
 
 def _rules(report: Report, codes: list[str]) -> list[dict[str, Any]]:
     declared = {check.code: check for check in catalogue()}
+    names = titles(report)
     # The documentation has no address of its own yet: the source that a finding names is one.
     sources = {
         item.code: clean(item.url)
@@ -62,6 +63,8 @@ def _rules(report: Report, codes: list[str]) -> list[dict[str, Any]]:
             rule["shortDescription"] = {"text": check.title}
             rule["help"] = {"text": "\n\n".join(told) or check.title}
             rule["defaultConfiguration"] = {"level": check.severity}
+        elif code in names:
+            rule["shortDescription"] = rule["help"] = {"text": clean(names[code])}
         if code in sources:
             rule["helpUri"] = quote(sources[code], safe=":/?#[]@!$&'()*+,;=%~")
         rules.append(rule | {"properties": {"tags": [clean(family(code))]}})
