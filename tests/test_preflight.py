@@ -126,7 +126,9 @@ def test_the_action_brings_its_own_doctor(runner: Runner) -> None:
     if not os.environ.get("LLMDOCTOR_TEST_CONTAINER"):
         pytest.skip("LLMDOCTOR_TEST_CONTAINER is not set")
     environ = {name: value for name, value in os.environ.items() if name != "LLMDOCTOR"}
-    environ |= {"RUNNER_TEMP": str(runner.folder), "GITHUB_ACTION_PATH": str(ROOT)}
+    temp = runner.folder / "temp"
+    temp.mkdir()
+    environ |= {"RUNNER_TEMP": str(temp), "GITHUB_ACTION_PATH": str(ROOT)}
     environ |= {"GITHUB_OUTPUT": str(runner.output), "INPUT_SELECT": "LOCK PROJ001"}
     for code in (0, 1):
         done = subprocess.run(
@@ -134,7 +136,7 @@ def test_the_action_brings_its_own_doctor(runner: Runner) -> None:
         )
         assert done.returncode == code, done.stdout + done.stderr
         make_stale(runner.project)
-    assert (runner.folder / "llmdoctor" / "pyvenv.cfg").exists()
+    assert (temp / "llmdoctor" / "pyvenv.cfg").exists()
     assert runner.output.read_text() == "exit-code=0\nexit-code=1\n"
 
 

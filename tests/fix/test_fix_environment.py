@@ -222,6 +222,23 @@ def test_a_healthy_environment_has_nothing_to_repair(served: Desk) -> None:
     assert_same_tree(before, snapshot(served.project))
 
 
+def test_what_the_policy_accepts_is_mended_only_where_it_is_named(served: Desk) -> None:
+    venvs.leave_dangling(served.environment(), "tqdm", "4.67")
+    out = str(served.folder / "plan.json")
+
+    def planned(*words: str) -> set[str]:
+        document = served.json("fix", "--plan-out", out, *words, code=0)
+        return {item["code"] for item in document["repairs"]}
+
+    assert "PKG008" in planned()
+    (served.project / "pyproject.toml").write_text(
+        '[tool.llmdoctor]\nprofile = "no-such"\n[[tool.llmdoctor.ignore]]\n'
+        'code = "pkg008"\nreason = "known"\nuntil = 2999-01-31\n'
+    )
+    assert "PKG008" not in planned()
+    assert planned("--select", "PKG008") == {"PKG008"}
+
+
 def test_a_repair_whose_package_cannot_be_had_leaves_everything_as_it_was(served: Desk) -> None:
     env = served.environment()
     venvs.without_file(venvs.install_fake_dist(env, "absent", "1.0"), "RECORD")

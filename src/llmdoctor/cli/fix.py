@@ -50,18 +50,11 @@ def fix(parser: Parser, words: Sequence[str]) -> int:
 
     from llmdoctor import fix as repairs
     from llmdoctor import install as road
-    from llmdoctor.diagnose import Question
     from llmdoctor.system.local import Local
 
     system = Local()
-    question = Question(
-        profiles=tuple(options.profile),
-        environment=options.env,
-        project=options.project,
-        select=tuple(options.select),
-        ignore=tuple(options.ignore),
-    )
     reviewed = repairs.read_plan(system, options.plan) if options.plan else None
+    question = _question(system, options, reviewed.project if reviewed else options.project)
     place = reviewed.environment if reviewed else repairs.place(system, question)
     with road.hold(system, place):
         for entry in road.recover_cut_off(system, place):
@@ -78,6 +71,29 @@ def fix(parser: Parser, words: Sequence[str]) -> int:
             _report(made, options, "planned")
             return 0
         return _carry_out(system, made, question, options)
+
+
+def _question(system: System, options: Namespace, project: str) -> Question:
+    """What is to be repaired. What the project's policy accepts is not, unless it is named.
+
+    Raises:
+        ProfileError: the policy cannot be meant.
+    """
+    from llmdoctor import policy
+    from llmdoctor.checks import CHECKS
+    from llmdoctor.diagnose import Question
+    from llmdoctor.system.readonly import ReadOnly
+
+    rules = () if options.select else policy.read(ReadOnly(system), project).ignore
+    ours = tuple(check.code for check in CHECKS)  # a rule can be about another package's check
+    accepted = (rule.code.upper() for rule in rules)
+    return Question(
+        profiles=tuple(options.profile),
+        environment=options.env,
+        project=options.project,
+        select=tuple(options.select),
+        ignore=(*options.ignore, *(it for it in accepted if any(c.startswith(it) for c in ours))),
+    )
 
 
 def _carry_out(system: System, made: FixPlan, question: Question, options: Namespace) -> int:

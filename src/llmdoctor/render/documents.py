@@ -34,12 +34,7 @@ def check(report: Report, tables: Mapping[str, str]) -> Document:
         "machine": wire.dump(report.machine),
         "findings": [finding(item) for item in report.findings],
         "verdicts": [
-            {
-                "code": verdict.code,
-                "outcome": verdict.outcome,
-                "reason": verdict.reason,
-                "origin": verdict.origin,
-            }
+            {name: getattr(verdict, name) for name in ("code", "outcome", "reason", "origin")}
             for verdict in report.verdicts
         ],
         "known": [
