@@ -5,7 +5,7 @@ A dry run *is* showing the plan; nothing that carries it out knows whether it wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from llmdoctor.addresses import file_name
