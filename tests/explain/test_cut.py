@@ -89,6 +89,11 @@ def test_a_beginning_ends_within_a_fixed_part(text: str, length: int | None) -> 
     assert (beginning and beginning.length) == length
 
 
+def test_a_message_that_is_there_as_a_whole_is_no_beginning_of_a_longer_one() -> None:
+    message = "CUDA error: no kernel image is available for execution on the device"
+    assert [cause for cause, _ in named(message)] == ["gpu-too-new-for-torch"]
+
+
 def test_the_lines_that_are_remembered_are_few() -> None:
     lines = CutLines()
     for number in range(50 * KEPT):

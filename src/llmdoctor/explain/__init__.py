@@ -59,7 +59,10 @@ def explain(
         raise UsageError(
             "the log is empty", next_command="pip install PACKAGE 2>&1 | llmdoctor explain -"
         )
-    seen = {**cut_messages(cut, known), **scanner.sightings()}
+    whole = scanner.sightings()
+    told = {sighting.line for sign in signs for sighting in whole.get(sign, ())}
+    begun = cut_messages((line for line in cut if line.number not in told), known)
+    seen = {**begun, **whole}
     return Explanation(judge(seen, gather(seen), known), scanner.lines, meter.cut)
 
 
