@@ -71,9 +71,10 @@ def test_a_check_s_document_has_the_contract_s_keys(case: str, desk: Desk) -> No
             assert finding["remedy"].keys() >= REMEDY
             assert all(isinstance(w, str) for argv in finding["remedy"]["commands"] for w in argv)
     for verdict in document["verdicts"]:
-        assert verdict.keys() == {"code", "outcome", "reason"}
+        assert verdict.keys() == {"code", "outcome", "reason", "origin"}
         assert verdict["outcome"] in ("pass", "fail", "skip")  # a crash is a bug in a check
-    assert document["summary"].keys() == {"error", "warning", "note", "worst", "can", "cannot"}
+    counted = {"error", "warning", "note", "crashed"}
+    assert document["summary"].keys() == {*counted, "worst", "can", "cannot"}
 
 
 def test_the_exit_code_is_the_worst_finding_s(desk: Desk) -> None:
