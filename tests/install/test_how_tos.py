@@ -104,6 +104,8 @@ def test_the_commands_of_a_page_do_what_it_says(page: Path, world: World, fake_n
         words = answered(line)
         if words[0] == "plan" and "--assume" in words and "--write" not in words:
             continue
+        if "--build" in words:  # test_build has the sources, the toolkit and the compilers for it
+            continue
         if words == ["explain", "-"]:  # what the page pipes into it
             words = ["explain", "build.log"]
         ran += 1

@@ -73,7 +73,7 @@ def test_an_environment_at_a_mount_point_is_left_alone_unless_it_is_said(mounted
     before = snapshot(mounted.venv)
     said = mounted.run(*INSTALL, code=2).stderr
     assert "is a mount point: it cannot be renamed" in said
-    assert "next: llmdoctor install --profile cpu --in-place" in said
+    assert "next: llmdoctor install --profile cpu --no-smoke --in-place" in said
     assert_same_tree(before, snapshot(mounted.venv))
 
 
