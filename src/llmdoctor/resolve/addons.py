@@ -191,7 +191,7 @@ class Wishes:
         if not self._may_build:
             text = f"{no_wheel}; --build compiles {recipe.version} here"
             return Reason("no-wheel", text, "no-wheel-for-platform")
-        self.why.append(Reason(SOURCE_BUILD, f"{no_wheel}: {recipe.version} is compiled here"))
+        self.why.append(Reason("source-build", f"{no_wheel}: {recipe.version} is compiled here"))
         text = f"{want.name}=={recipe.version}"
         return Requirement(want.name, text, reason=want.reason, compiled=recipe)
 
