@@ -104,6 +104,12 @@ class Defect:
     cause: str | None = None
 
 
+def old_tokenizers(env: Path) -> None:
+    install_fake_dist(env, "tokenizers", "0.21.0")
+    remove(env, "transformers", "5.0.0")
+    install_fake_dist(env, "transformers", "5.0.0", requires=["tokenizers<=0.23.0,>=0.22.0"])
+
+
 FLASH = (
     "https://example.org/flash_attn-2.8.3%2Bcu12torch2.8cxx11abiTRUE-cp312-cp312-linux_x86_64.whl"
 )
@@ -216,13 +222,7 @@ DEFECTS = [
     ),
     Defect(
         "old tokenizers",
-        lambda env: [
-            remove(env, "transformers", "5.0.0"),
-            install_fake_dist(env, "tokenizers", "0.21.0"),
-            install_fake_dist(
-                env, "transformers", "5.0.0", requires=["tokenizers<=0.23.0,>=0.22.0"]
-            ),
-        ],
+        old_tokenizers,
         "PKG002",
         "tokenizers-version-conflict",
     ),
