@@ -182,8 +182,11 @@ def sha256_of(system: System, path: str) -> str | None:
 
 
 def bring(system: System, path: str, to: str) -> None:
-    """Give a file a second place, which it has whole or not at all."""
-    system.link(system.real_path(path), f"{to}.part")
+    """Copy a file to a second place, where it is whole or not at all.
+
+    Never a link: the user's own wheels, and what is carried about, must not share their bytes.
+    """
+    system.link(system.real_path(path), f"{to}.part", copy=True)
     if system.kind(to) is not None:
         system.remove(to)
     system.rename(f"{to}.part", to)

@@ -204,6 +204,7 @@ index, name, driver_version, memory.total [MiB], compute_cap
         (1, "NVIDIA GeForce RTX 3060", 12288, None),
     ]
     assert [gpu.compute_capability for gpu in machine.nvidia.gpus] == ["8.9", "8.6"]
+    assert machine.nvidia.driver_version == "550.54.15"
 
 
 @pytest.mark.parametrize(

@@ -419,3 +419,7 @@ def test_wheels_of_a_folder_are_bundled_too(bundler: Bundler, place: str) -> Non
         done = bundler.make("--find-links", near)
     assert done["outcome"] == "complete"
     assert len(bundler.wheels) == len(done["files"])
+    for wheel in (
+        bundler.folder / "wheels"
+    ).iterdir():  # what is done to a bundle is not done to the user's own wheels
+        assert wheel.stat().st_nlink == 1

@@ -242,7 +242,9 @@ def _carry_out(system: System, request: Request, prepared: Prepared, options: Na
         )
 
     if not made.choice.feasible or blocked:
-        report(write_plan, "not feasible", f"not feasible: {names}")
+        codes = ", ".join(dict.fromkeys(finding.code for finding in blocked))
+        line = f"blocked by {codes}: {names}" if codes else f"not feasible: {names}"
+        report(write_plan, "not feasible", line)
         return 1
     if not made.steps:
         line = f"already right: {names} in {made.environment}"

@@ -48,7 +48,21 @@ def read(lines: Sequence[str]) -> Facts:
     return merge([_head(lines), _gpus(lines), _module(lines), _errors(lines)])
 
 
-def _head(lines: Iterable[str]) -> Facts:
+def _driver_column(lines: Iterable[str]) -> str | None:
+    """The driver in `--query-gpu=driver_version,… --format=csv`: the same in each row."""
+    columns: list[str | None] = []
+    for line in lines:
+        cells = [cell.strip() for cell in line.split(",")] if "," in line else []
+        if "driver_version" in cells:
+            columns = [_CSV.get(cell.partition(" ")[0]) for cell in cells]
+        elif "driver" in columns and len(cells) == len(columns):
+            value = cells[columns.index("driver")]
+            if re.fullmatch(r"\d{3}(?:\.\d{1,3}){1,2}", value):
+                return value
+    return None
+
+
+def _head(lines: Sequence[str]) -> Facts:
     driver = cuda = system = None
     for line in lines:
         if "Version" in line:
@@ -58,12 +72,13 @@ def _head(lines: Iterable[str]) -> Facts:
             system = system or next((_SYSTEMS[word] for word in _SYSTEMS if word in line), None)
         if driver and cuda and system:
             break
-    if driver and system is None and driver[1].count(".") == 2:
+    version = driver[1] if driver else _driver_column(lines)
+    if version and system is None and version.count(".") == 2:
         system = "linux"  # the drivers of Windows have two numbers, also as WSL shows them
     return Facts(
-        recognised=("nvidia-smi",) if driver else (),
+        recognised=("nvidia-smi",) if version else (),
         system=system,
-        driver=(Reading("nvidia-smi", driver[1]),) if driver else (),
+        driver=(Reading("nvidia-smi", version),) if version else (),
         cuda=(Reading("nvidia-smi", cuda[1]),) if driver and cuda else (),
     )
 

@@ -297,8 +297,8 @@ class System(Protocol):
         Each file has its old content or its new one at any time. It may be called again.
         """
 
-    def link(self, path: str, to: str) -> None:
-        """Give a file a second name by a hard link; a copy where that is impossible."""
+    def link(self, path: str, to: str, *, copy: bool = False) -> None:
+        """Give a file a second name by a hard link; a copy where that is impossible, or `copy`."""
 
     def end_marked(self, variable: str, value: str) -> None:
         """End this user's processes that have that variable with that value. Linux alone."""

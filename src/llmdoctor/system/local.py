@@ -286,9 +286,9 @@ class Local:
     def restore_tree(self, kept: str, path: str) -> None:
         trees.restore(kept, path)
 
-    def link(self, path: str, to: str) -> None:
+    def link(self, path: str, to: str, *, copy: bool = False) -> None:
         self.make_dir(str(Path(to).parent))
-        trees.lay(path, to)
+        trees.lay(path, to, link=not copy)
 
     def end_marked(self, variable: str, value: str) -> None:
         children.end_marked(variable, value)

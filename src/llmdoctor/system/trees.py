@@ -64,10 +64,10 @@ def _clone(
     shutil.copystat(source, target)
 
 
-def lay(path: str, to: str) -> None:
+def lay(path: str, to: str, *, link: bool = True) -> None:
     """Give a file another name by a hard link, or by a copy; what had that name is gone."""
     Path(to).unlink(missing_ok=True)
-    if not _linked(path, to):
+    if not (link and _linked(path, to)):
         shutil.copy2(path, to, follow_symlinks=False)
 
 
