@@ -525,7 +525,7 @@ def test_a_host_that_not_everybody_knows_is_hidden(text: str, shown: str) -> Non
         "http://127.0.0.1:3128 http://localhost:8080/x https://[::1]/x",
         "http://NAME:PASSWORD@HOST:PORT",
         "https://{host}/x https://$HOST/x https://.../simple",
-        "file:///opt/wheels env:// hf://org/model",
+        "file:///srv/wheels env:// hf://org/model",
     ],
 )
 def test_a_host_that_everybody_knows_or_that_is_nobodys_stays(text: str) -> None:

@@ -7,6 +7,11 @@ from typing import Any
 from llmdoctor.errors import FailedRunError, LlmdoctorError
 
 
+def how_it_ended(error: LlmdoctorError) -> str:
+    """The outcome of a run that failed, as documents call it."""
+    return {4: "restored", 130: "interrupted"}.get(error.exit_code, "incomplete")
+
+
 def tell(error: LlmdoctorError) -> dict[str, Any]:
     """Put the cause and the log into the error's message; gives both as a document has them."""
     if not isinstance(error, FailedRunError) or not error.said:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.failures import tell
+from llmdoctor.cli.failures import how_it_ended, tell
 from llmdoctor.cli.output import Progress, afterwards, ask, emit, say
 from llmdoctor.errors import LlmdoctorError, UsageError
 
@@ -115,7 +115,7 @@ def _carry_out(system: System, made: FixPlan, question: Question, options: Names
         done = execute(system, made, Journal(system, made.run), progress)
     except LlmdoctorError as error:
         progress.clear()
-        outcome = {4: "restored", 130: "interrupted"}.get(error.exit_code, "incomplete")
+        outcome = how_it_ended(error)
         message = error.message
         told = tell(error)
         if options.format != "terminal" or options.quiet:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from llmdoctor import export
 from llmdoctor.cli import writing
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.failures import tell
+from llmdoctor.cli.failures import how_it_ended, tell
 from llmdoctor.cli.output import Progress, afterwards, ask, deliver, emit, say
 from llmdoctor.cli.requests import declare, declare_assume, door, read_request
 from llmdoctor.errors import LlmdoctorError, RolledBackError, UsageError
@@ -295,7 +295,7 @@ def _act(
                 say(error.message)
                 return _carry_out(system, other.request, other, options)
         proof = error.proof if isinstance(error, RolledBackError) else None
-        outcome = {4: "restored", 130: "interrupted"}.get(error.exit_code, "incomplete")
+        outcome = how_it_ended(error)
         message = error.message
         told = tell(error)
 

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from llmdoctor.cli.failures import tell
+from llmdoctor.cli.failures import how_it_ended, tell
 from llmdoctor.cli.output import Progress, afterwards, ask, emit, say
 from llmdoctor.cli.requests import door
 from llmdoctor.errors import LlmdoctorError, UsageError
@@ -106,7 +106,7 @@ def _carry_out(
         done = execute(system, made, Journal(system, made.run), progress)
     except LlmdoctorError as error:
         progress.clear()
-        outcome = {4: "restored", 130: "interrupted"}.get(error.exit_code, "incomplete")
+        outcome = how_it_ended(error)
         message = error.message
         told = tell(error)
         afterwards(

@@ -7,6 +7,7 @@ Whatever was done is looked at afterwards: nothing but the places that were mean
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
@@ -164,3 +165,22 @@ def _without(data: Any, touched: set[Place], at: Place = ()) -> Any:  # noqa: AN
     }
     above = {place[: len(at) + 1] for place in touched if place[: len(at)] == at}
     return {key: value for key, value in found.items() if value != {} or (*at, key) not in above}
+
+
+def explicit(draft: Draft, place: Place, name: str, url: str, mark: tuple[str, str | bool]) -> str:
+    """See that a list of indexes has one of that address for torch alone; gives its name.
+
+    `mark` is the key that says so, and its value.
+    """
+    known = {item.get("name"): item for item in draft.at(*place) or []}
+    key, value = mark
+    for other, item in known.items():
+        there = str(item.get("url", "")).rstrip("/")
+        if other and item.get(key) == value and there == url.rstrip("/"):
+            return str(other)
+    if name in known:
+        draft.cut(place, lambda body: f'name = "{name}"' in body)
+    rows = [f"{word} = {json.dumps(said)}" for word, said in (("name", name), ("url", url), mark)]
+    draft.append(place, [f"[[{'.'.join(place)}]]", *rows])
+    draft.changes.append(f"{place[-1]} {name}, explicit: {url}")
+    return name

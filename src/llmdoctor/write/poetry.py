@@ -6,11 +6,10 @@ Groups are Poetry's own tables, which 1.8 reads too. Of what the main dependenci
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmdoctor.write.draft import Draft, NotWritableError, line
+from llmdoctor.write.draft import Draft, NotWritableError, explicit, line
 from llmdoctor.write.entries import Entry, extras_in, is_ours, listed, name_in, normal
 
 _GROUPS = ("tool", "poetry", "group")
@@ -137,16 +136,7 @@ def set_group(
 
 def set_index(draft: Draft, name: str, url: str) -> str:
     """See that an explicit source has that address; gives its name."""
-    known = {item.get("name"): item for item in draft.at(*_SOURCES) or []}
-    for other, item in known.items():
-        if item.get("priority") == "explicit" and _same(item.get("url"), url):
-            return str(other)
-    if name in known:
-        drop_index(draft, name)
-    rows = [f"name = {json.dumps(name)}", f"url = {json.dumps(url)}", 'priority = "explicit"']
-    draft.append(_SOURCES, ["[[tool.poetry.source]]", *rows])
-    draft.changes.append(f"source {name}, explicit: {url}")
-    return name
+    return explicit(draft, _SOURCES, name, url, ("priority", "explicit"))
 
 
 def drop_index(draft: Draft, name: str) -> None:
@@ -195,7 +185,3 @@ def _words(value: object) -> str:
     if isinstance(value, dict):
         return str(value.get("url") or value.get("version") or value)
     return str(value)
-
-
-def _same(one: object, other: str) -> bool:
-    return isinstance(one, str) and one.rstrip("/") == other.rstrip("/")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmdoctor.write.draft import Draft, NotWritableError, line
+from llmdoctor.write.draft import Draft, NotWritableError, explicit, line
 from llmdoctor.write.entries import Entry, is_ours, listed, name_in, normal
 from llmdoctor.write.poetry import set_text
 
@@ -95,16 +95,7 @@ def set_group(
 
 def set_index(draft: Draft, name: str, url: str) -> str:
     """See that an explicit index has that address; gives its name."""
-    known = {item.get("name"): item for item in draft.at(*_INDEXES) or []}
-    for other, item in known.items():
-        if other and item.get("explicit") and str(item.get("url")).rstrip("/") == url.rstrip("/"):
-            return str(other)
-    if name in known:
-        drop_index(draft, name)
-    rows = [f"name = {json.dumps(name)}", f"url = {json.dumps(url)}", "explicit = true"]
-    draft.append(_INDEXES, ["[[tool.uv.index]]", *rows])
-    draft.changes.append(f"index {name}, explicit: {url}")
-    return name
+    return explicit(draft, _INDEXES, name, url, ("explicit", True))
 
 
 def drop_index(draft: Draft, name: str) -> None:
