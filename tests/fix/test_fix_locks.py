@@ -257,6 +257,22 @@ def test_a_stale_uv_lock_is_renewed_with_its_pins_kept(of_uv: Desk) -> None:
     assert uv_versions(of_uv) == {"alpha": "1.0", "beta": "1.0", "demo": "0.1.0"}
 
 
+def test_a_stale_lock_of_a_uv_workspace_is_renewed_for_its_member(of_uv: Desk) -> None:
+    edit(
+        of_uv,
+        "[[tool.uv.index]]",
+        '[tool.uv.workspace]\nmembers = ["packages/*"]\n[[tool.uv.index]]',
+    )
+    manifest = of_uv.project / "packages" / "one" / "pyproject.toml"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text('[project]\nname = "one"\nversion = "1"\nrequires-python = ">=3.10"\n')
+    assert fixed(of_uv, "LOCK002")["details"] == ["one: absent → 1"]
+    uv(of_uv, "lock", "--check")
+    manifest.write_text(f'{manifest.read_text()}dependencies = ["beta"]\n')
+    assert fixed(of_uv, "LOCK002")["details"] == ["beta: absent → 1.0"]
+    uv(of_uv, "lock", "--check")
+
+
 def test_an_unresolved_merge_of_a_uv_lock_keeps_its_pins(of_uv: Desk) -> None:
     lock = of_uv.project / "uv.lock"
     text = lock.read_text()
@@ -369,8 +385,6 @@ def test_a_poetry_that_hangs_is_ended(tmp_path: Path) -> None:
         '[tool.poetry.group.dev.dependencies]\nours = [{path = "../ours", develop = true}]\n',
         '[tool.poetry.dependencies]\nours = {path = "wheels"}\n',
         '[project]\ndependencies = ["a @ file:///x/a.whl"]\n',
-        "[tool.uv.sources]\nours = { workspace = true }\n",
-        '[tool.uv.workspace]\nmembers = ["a"]\n',
     ],
 )
 def test_what_lies_beside_the_project_is_left_to_its_reader(manifest: str, tmp_path: Path) -> None:

@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 
 from llmdoctor.probe.locked import read_lock
 from llmdoctor.probe.toml import parse_toml
-from llmdoctor.probe.uv_metadata import differences, same_marker
+from llmdoctor.probe.uv_markers import Condition, marker_of, same_pythons, signatures
+from llmdoctor.probe.uv_metadata import differences
+from llmdoctor.probe.uv_workspace import Workspace, read_workspace
+from llmdoctor.system.local import Local
 from support.environment import hermetic_env
 from support.index import LoopbackIndex
 from support.wheels import build_wheel
@@ -97,7 +101,7 @@ def verdict(folder: Path) -> tuple[str, ...] | None:
     entries, head = read_lock((folder / "uv.lock").read_text(), "uv")
     data, problem = parse_toml((folder / "pyproject.toml").read_text(), "pyproject.toml")
     assert problem is None
-    return differences(data, head, entries)
+    return differences(read_workspace(Local({}), str(folder), data), head, entries)
 
 
 @settings(
@@ -150,7 +154,8 @@ explicit = true
 
 def told(wants: str, locked: str = LOCKED) -> tuple[str, ...] | None:
     entries, head = read_lock(locked, "uv")
-    return differences(parse_toml(wants, "pyproject.toml")[0], head, entries)
+    manifest = parse_toml(wants, "pyproject.toml")[0]
+    return differences(Workspace({".": manifest}), head, entries)
 
 
 def test_torch_from_another_index_is_another_wish() -> None:
@@ -164,7 +169,6 @@ def test_torch_from_another_index_is_another_wish() -> None:
     ("old", "new"),
     [
         ('version = "0.1.0"\n', 'dynamic = ["version", "dependencies"]\n'),
-        ("[project]", "[tool.uv.workspace]\nmembers = []\n[project]"),
         ("[project]", "[other]"),
     ],
 )
@@ -173,15 +177,37 @@ def test_what_only_uv_can_know_is_not_compared(old: str, new: str) -> None:
     assert told(WANTS, LOCKED.replace("virtual", "registry")) is None
 
 
-def test_sources_with_choices_are_left_to_uv() -> None:
-    choices = 'torch = [{ index = "pytorch", marker = "sys_platform == \'linux\'" }]'
-    assert told(WANTS.replace('torch = { index = "pytorch" }', choices)) == ()
+def test_settings_that_come_from_elsewhere_too_are_not_compared(tmp_path: Path) -> None:
+    manifest = parse_toml(WANTS, "pyproject.toml")[0]
+    entries, head = read_lock(f'{LOCKED}\n[options]\nresolution-mode = "lowest"\n', "uv")
+    for system, known in ((Local({"UV_RESOLUTION": "lowest"}), False), (Local({}), True)):
+        workspace = read_workspace(system, str(tmp_path), manifest)
+        assert bool(differences(workspace, head, entries)) is known
+    config = tmp_path / "config" / "uv" / "uv.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('resolution = "lowest"\n')
+    mine = Local({"XDG_CONFIG_HOME": str(tmp_path / "config")})
+    assert read_workspace(mine, str(tmp_path), manifest).settings is None
+
+
+def same_marker(one: str, other: str, python: str) -> bool:
+    conditions = [Condition(marker_of(text)) for text in (one, other)]
+    first, second = signatures(conditions, SpecifierSet(python))
+    return first == second
 
 
 def test_markers_are_equal_where_they_hold_in_the_same_environments() -> None:
     assert same_marker("python_version >= '3.8'", "", ">=3.10")
     assert not same_marker("python_version >= '3.11'", "", ">=3.10")
     assert same_marker("os_name == 'nt'", "sys_platform == 'win32'", "")
+    assert same_marker("'arm64' == platform_machine", "platform_machine == 'arm64'", "")
     assert not same_marker("platform_machine == 'arm64'", "platform_machine != 'arm64'", "")
     assert not same_marker("extra == 'gpu'", "", "")
-    assert same_marker("nothing that is a marker", "", "")
+    assert not same_marker("implementation_name == 'cpython'", "", "")
+
+
+def test_ranges_of_several_members_are_one_range() -> None:
+    both = [SpecifierSet(">=3.10"), SpecifierSet(">=3.11,<4")]
+    assert same_pythons(both, SpecifierSet(">=3.11, <4"))
+    assert not same_pythons(both, SpecifierSet(">=3.11"))
+    assert not same_pythons(both, SpecifierSet(">=3.11.2, <4"))

@@ -172,8 +172,8 @@ def lock_stale(case: Case) -> Answer:
     """The lock file does not belong to pyproject.toml as it is now.
 
     What: Computes the manifest's content hash in the ways that Poetry's versions do and compares
-    it with the one in poetry.lock. Of a uv.lock, compares what uv wrote down of the manifest.
-    Nothing is run.
+    it with the one in poetry.lock. Of a uv.lock, compares what uv wrote down of the manifest, of
+    the workspace's members and of the resolver's settings. Nothing is run.
 
     Why: Poetry refuses to install: "pyproject.toml changed significantly since poetry.lock was
     last generated". uv locks again by itself, and refuses with `--locked`.
@@ -183,8 +183,8 @@ def lock_stale(case: Case) -> Answer:
 
     Known problems: The hash covers dependencies, groups, extras and sources; a change elsewhere
     in the manifest does not make a lock stale. A lock that Poetry 2.3 or later wrote for a project
-    with [dependency-groups] is stale for every older one. Settings of uv's resolver and sources
-    with markers are not compared.
+    with [dependency-groups] is stale for every older one. Dynamic metadata, settings of uv that a
+    variable or the user's own uv.toml give, and another default index are not compared.
     """
     uv = case.machine.project.lock if case.machine.project else None
     if uv is not None and uv.tool == "uv":

@@ -16,7 +16,9 @@ from llmdoctor.fix.repair import Bench
 from llmdoctor.installers import CLEARED
 from llmdoctor.probe.manifest import poetry_tables
 from llmdoctor.probe.toml import get, parse_toml
+from llmdoctor.probe.uv_workspace import read_workspace
 from llmdoctor.redact import redact_text
+from llmdoctor.system import System
 from llmdoctor.tables import poetry_rules
 
 LOCKS = {"poetry": "poetry.lock", "uv": "uv.lock"}
@@ -133,22 +135,35 @@ def _copy(bench: Bench, manifest: str, copy: str) -> str | None:
     data, problem = parse_toml(manifest, "pyproject.toml")
     if problem:
         return problem
-    for path in local_paths(data):
-        source = str(system.flavour(project.root, path))
-        pure = system.flavour(path)
-        if pure.is_absolute() and system.kind(path) == "file":
-            continue
-        if pure.is_absolute() or ".." in pure.parts or system.kind(source) != "file":
-            return f"{path} lies beside the project, and a copy would not see it"
-        target = system.flavour(copy, path)
-        system.make_dir(str(target.parent))
-        system.link(source, str(target))
+    for folder, member in read_workspace(system, project.root, data).members.items():
+        for path in local_paths(member):
+            if why := _link(system, project.root, folder, path, copy):
+                return why
+        if folder != ".":
+            text = system.read_text(str(system.flavour(project.root, folder, "pyproject.toml")))
+            system.make_dir(str(system.flavour(copy, folder)))
+            target = str(system.flavour(copy, folder, "pyproject.toml"))
+            system.write_bytes(target, (text or "").encode())
     system.make_dir(copy)
     system.write_bytes(str(system.flavour(copy, "pyproject.toml")), manifest.encode())
     settings = system.read_text(str(system.flavour(project.root, _SETTINGS[project.tool])))
     if settings is not None:
         name = _SETTINGS[project.tool]
         system.write_bytes(str(system.flavour(copy, name)), settings.encode())
+    return None
+
+
+def _link(system: System, root: str, folder: str, path: str, copy: str) -> str | None:
+    """Put a wheel of the project into its copy; gives why that cannot be done."""
+    pure = system.flavour(path)
+    if pure.is_absolute() and system.kind(path) == "file":
+        return None
+    source = str(system.flavour(root, folder, path))
+    if pure.is_absolute() or ".." in pure.parts or system.kind(source) != "file":
+        return f"{path} lies beside the project, and a copy would not see it"
+    target = system.flavour(copy, folder, path)
+    system.make_dir(str(target.parent))
+    system.link(source, str(target))
     return None
 
 
@@ -161,10 +176,6 @@ def local_paths(manifest: dict[str, Any]) -> Iterator[str]:
     for item in (*poetry_tables(manifest), *of_uv):
         if isinstance(path := get(item, "path"), str):
             yield path
-        if get(item, "workspace") is True:
-            yield ".."  # lies in the workspace, wherever that is
-    if get(uv, "workspace") is not None:
-        yield ".."
     listed = get(manifest, "project", "dependencies")
     for item in listed if isinstance(listed, list) else ():
         if match := re.search(r"@\s*file:(?://)?([^\s;]+)", str(item)):

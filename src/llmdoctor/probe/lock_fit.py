@@ -55,8 +55,10 @@ def read_packages(system: System, project: Project, environment: Environment, ho
     lock = replace(lock, packages=len(entries), strays=_strays(entries))
     if lock.tool == "uv" and manifest:
         from llmdoctor.probe.uv_metadata import differences
+        from llmdoctor.probe.uv_workspace import read_workspace
 
-        lock = replace(lock, differs=differences(manifest, head, entries))
+        workspace = read_workspace(system, project.root, manifest)
+        lock = replace(lock, differs=differences(workspace, head, entries))
     suspects = [(entry, found) for entry in entries if (found := _misfit(entry, environment, host))]
     if not suspects:
         return lock

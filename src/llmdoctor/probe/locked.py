@@ -21,6 +21,7 @@ _FILES = re.compile(
     re.MULTILINE,
 )
 _ROW = re.compile(r"^[ \t]+\{ ?(?:file|url|path) = \"([^\"]*)\"", re.MULTILINE)
+_DEFAULT = "default-groups"
 _ORIGINS: dict[str, Origin] = {
     # of Poetry, by the type of its source
     "file": "path",
@@ -163,7 +164,7 @@ def _of_uv(table: dict[str, Any]) -> Entry:
         extras={normal(name): _uv_edges(items) for name, items in optional.items()},
         dev={normal(name): _uv_edges(items) for name, items in _table(dev).items()},
         forks=_texts(table.get("resolution-markers")),
-        metadata=_table(table.get("metadata")),
+        metadata={**_table(table.get("metadata")), _DEFAULT: table.get(_DEFAULT)},
     )
 
 

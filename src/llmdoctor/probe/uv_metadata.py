@@ -1,188 +1,138 @@
-"""Whether a uv.lock is of the manifest as it is now.
+"""Whether a uv.lock is of the manifests as they are now.
 
-uv keeps no hash: it resolves again and compares. But it writes down what the manifest asked for,
+uv keeps no hash: it resolves again and compares. But it writes down what the manifests asked for,
 and that is compared here. What is not understood counts as equal, so that nothing is told that
-`uv lock --check` would not tell as well; it can tell more (settings of the resolver, for one).
+`uv lock --check` would not tell as well; it can tell more (another default index, for one).
 """
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from packaging.markers import InvalidMarker, Marker
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from llmdoctor.probe.locked import Entry, normal
 from llmdoctor.probe.toml import get
+from llmdoctor.probe.uv_markers import same_pythons
+from llmdoctor.probe.uv_settings import of_project, of_resolver
+from llmdoctor.probe.uv_wishes import Wishes
+from llmdoctor.probe.uv_workspace import Workspace
 
-_MOST = 5000  # environments in which two markers are compared
-# What a platform says of itself: os_name, sys_platform, platform_system.
-_PLATFORMS = (
-    ("posix", "linux", "Linux"),
-    ("nt", "win32", "Windows"),
-    ("posix", "darwin", "Darwin"),
-    ("other", "other", "Other"),
+_WITH_DEFAULT_GROUPS = 5  # the revision of the format that tells them
+_LISTS = (  # of [tool.uv], and as the lock calls them
+    ("constraint-dependencies", "constraints"),
+    ("override-dependencies", "overrides"),
+    ("build-constraint-dependencies", "build-constraints"),
 )
-_VARIABLE = re.compile(r"\b([a-z]\w*)\b(?=(?:[^'\"]|'[^']*'|\"[^\"]*\")*$)")
-_VALUE = re.compile(r"['\"]([^'\"]*)['\"]")
-_Wish = tuple[str, frozenset[str]]  # a name and its extras
 
 
 def differences(
-    manifest: dict[str, Any], head: dict[str, Any], entries: tuple[Entry, ...]
+    workspace: Workspace, head: dict[str, Any], entries: tuple[Entry, ...]
 ) -> tuple[str, ...] | None:
-    """What the lock says otherwise than the manifest, in words; None where it cannot be compared.
+    """What the lock says otherwise than the manifests, in words; None where it cannot be compared.
 
     `head` are the lock's tables beside its packages.
     """
-    project = get(manifest, "project")
-    roots = [entry for entry in entries if entry.origin == "folder" and entry.address == "."]
-    if not isinstance(project, dict) or len(roots) != 1:
+    root, written = workspace.root, get(head, "manifest")
+    project, several = get(root, "project"), get(root, "tool", "uv", "workspace") is not None
+    local = {entry.name: entry for entry in entries if entry.origin == "folder"}
+    own = [entry for entry in local.values() if entry.address == "."]
+    if isinstance(project, dict):
+        if project.get("dynamic") or len(own) != 1:
+            return None
+    elif not several:
         return None
-    if project.get("dynamic") or get(manifest, "tool", "uv", "workspace") is not None:
-        return None
-    root, told = roots[0], roots[0].metadata
-    wanted = project.get("requires-python")
-    sources = get(manifest, "tool", "uv", "sources")
-    compare = _Comparison(manifest, sources if isinstance(sources, dict) else {})
-    found = []
-    if normal(str(project.get("name", ""))) != root.name:
-        found.append(f"the project is called {project.get('name')}, in the lock {root.name}")
-    if root.version and project.get("version") and project["version"] != root.version:
-        found.append(f"version {project['version']}, in the lock {root.version}")
-    if wanted and not _same_range(wanted, head.get("requires-python")):
-        found.append(f"requires-python {wanted}, in the lock {head.get('requires-python')}")
-    extras = get(project, "optional-dependencies")
-    ours, theirs = (set(map(normal, _names(x))) for x in (extras, told.get("provides-extras")))
-    found += [f"extra {name} is not in both" for name in sorted(ours ^ theirs)]
-    found += compare.lists(list(_of_project(project)), told.get("requires-dist"), "dependencies")
-    dev = told.get("requires-dev")
-    locked_groups = dev if isinstance(dev, dict) else {}
-    groups = _groups(manifest)
-    for name in sorted({*groups, *map(normal, locked_groups)}):
-        written = next((v for k, v in locked_groups.items() if normal(k) == name), None)
-        found += compare.lists(groups.get(name, []), written, f"group {name}")
-    settings = get(manifest, "tool", "uv")
-    for key, name in (("constraint", "constraints"), ("override", "overrides")):
-        listed = _strings(get(settings, f"{key}-dependencies"))
-        found += compare.lists(listed, get(head, "manifest", name), name)
+    named = {
+        folder: normal(str(name))
+        for folder, manifest in workspace.members.items()
+        if (name := get(manifest, "project", "name")) is not None
+    }
+    members = set(map(normal, _strings(get(written, "members")))) or {e.name for e in own}
+    found = [f"member {name} is not in the lock" for name in sorted({*named.values()} - members)]
+    found += [f"member {name} is in the lock alone" for name in sorted(members - {*named.values()})]
+    pythons = _range(head.get("requires-python")) or SpecifierSet()
+    found += _pythons(workspace, pythons)
+    compare = _Comparison(root, head, pythons)
+    for folder, name in named.items():
+        manifest = workspace.members[folder]
+        if name in members & local.keys() and not get(manifest, "project", "dynamic"):
+            found += compare.member(manifest, local[name], "" if folder == "." else f"{name}: ")
+    if not isinstance(project, dict):
+        found += compare.groups(root, get(written, "dependency-groups"), "")
+    found += compare.settings(written)
+    found += of_project(root, head, pythons)
+    if workspace.settings is not None:
+        found += of_resolver(workspace.settings, head.get("options"))
     return tuple(found)
 
 
+def _pythons(workspace: Workspace, locked: SpecifierSet) -> Iterator[str]:
+    wanted = {
+        str(text)
+        for manifest in workspace.members.values()
+        if (text := get(manifest, "project", "requires-python"))
+    }
+    ranges = [one for text in wanted if (one := _range(text)) is not None]
+    if len(ranges) == len(wanted) > 0 and not same_pythons(ranges, locked):
+        yield f"requires-python {' and '.join(sorted(wanted))}, in the lock {locked}"
+
+
 class _Comparison:
-    """Requirements of a manifest beside those that a lock wrote down."""
+    """The manifests of a workspace beside what its lock wrote down of each."""
 
-    def __init__(self, manifest: dict[str, Any], sources: dict[str, Any]) -> None:
-        self._sources = {normal(name): value for name, value in sources.items()}
-        indexes = get(manifest, "tool", "uv", "index")
-        self._indexes = {
-            str(get(item, "name")): str(get(item, "url"))
-            for item in (indexes if isinstance(indexes, list) else ())
-        }
-        python = get(manifest, "project", "requires-python")
-        self._python = python if isinstance(python, str) else ""
+    def __init__(self, root: dict[str, Any], head: dict[str, Any], pythons: SpecifierSet) -> None:
+        self._root = root
+        self._pythons = pythons
+        self._newer = (head.get("revision") or 0) >= _WITH_DEFAULT_GROUPS
 
-    def lists(self, wanted: list[str], locked: object, where: str) -> Iterator[str]:
-        """What is in one and not in the other, or said otherwise."""
-        ours: dict[_Wish, list[Requirement]] = {}
-        for text in wanted:
-            try:
-                read = Requirement(text)
-            except InvalidRequirement:
-                return  # uv says so itself
-            ours.setdefault((normal(read.name), frozenset(read.extras)), []).append(read)
-        theirs: dict[_Wish, list[dict[str, Any]]] = {}
-        for item in locked if isinstance(locked, list) else ():
-            if isinstance(item, dict) and isinstance(item.get("name"), str):
-                extras = frozenset(map(str, item.get("extras") or ()))
-                theirs.setdefault((normal(item["name"]), extras), []).append(item)
-        for wish in sorted({*ours, *theirs}, key=lambda wish: (wish[0], sorted(wish[1]))):
-            shown = wish[0] + (f"[{','.join(sorted(wish[1]))}]" if wish[1] else "")
-            if wish not in theirs:
-                yield f"{where}: {shown} is not in the lock"
-            elif wish not in ours:
-                yield f"{where}: {shown} is in the lock alone"
-            elif not self._same(wish[0], ours[wish], theirs[wish]):
-                yield f"{where}: {shown} is locked for another wish"
+    def member(self, manifest: dict[str, Any], entry: Entry, whose: str) -> Iterator[str]:
+        """What is otherwise in one manifest; `whose` is put before it."""
+        project, told = get(manifest, "project"), entry.metadata
+        assert isinstance(project, dict)
+        if entry.version and project.get("version") and project["version"] != entry.version:
+            yield f"{whose}version {project['version']}, in the lock {entry.version}"
+        chosen, locked = get(manifest, "tool", "uv", "default-groups"), told.get("default-groups")
+        if self._newer and _choice(chosen) != _choice(locked):
+            yield f"{whose}default-groups are others in the lock"
+        extras = project.get("optional-dependencies")
+        ours, theirs = (set(map(normal, _names(x))) for x in (extras, told.get("provides-extras")))
+        yield from (f"{whose}extra {name} is not in both" for name in sorted(ours ^ theirs))
+        wishes, listed = self._wishes(manifest), told.get("requires-dist")
+        yield from wishes.differences(list(_of_project(project)), listed, f"{whose}dependencies")
+        yield from self.groups(manifest, told.get("requires-dev"), whose)
 
-    def _same(self, name: str, ours: list[Requirement], theirs: list[dict[str, Any]]) -> bool:
-        source = self._sources.get(name)
-        if isinstance(source, list) or len(ours) != len(theirs):
-            return isinstance(source, list)  # each choice of a list is an entry of its own
-        if len(ours) > 1:
-            return True  # which is which cannot be told for certain
-        want, have = ours[0], theirs[0]
-        if source is None and want.url is None and any(k in have for k in ("git", "directory")):
-            return False
-        if source is None and (want.url or have.get("url")) and want.url != have.get("url"):
-            return False
-        if isinstance(source, dict) and set(source) == {"index"}:
-            address = self._indexes.get(str(source["index"]))
-            if address and str(have.get("index", "")).rstrip("/") != address.rstrip("/"):
-                return False
-        elif source is None and "index" in have:
-            return False
-        if not _same_range(str(want.specifier), have.get("specifier") or ""):
-            return False
-        marker = str(want.marker) if want.marker else ""
-        return same_marker(marker, str(have.get("marker") or ""), self._python)
+    def groups(self, manifest: dict[str, Any], locked: object, whose: str) -> Iterator[str]:
+        """What is otherwise in the groups; not those with a range of Pythons of their own."""
+        wishes, ours = self._wishes(manifest), _groups(manifest)
+        theirs = {normal(k): v for k, v in locked.items()} if isinstance(locked, dict) else {}
+        special = set(map(normal, _names(get(manifest, "tool", "uv", "dependency-groups"))))
+        for name in sorted({*ours, *theirs} - special):
+            where = f"{whose}group {name}"
+            yield from wishes.differences(ours.get(name, []), theirs.get(name), where)
+
+    def settings(self, written: object) -> Iterator[str]:
+        """Requirements that the workspace's own manifest lists for other packages."""
+        wishes = self._wishes(self._root)
+        for key, name in _LISTS:
+            listed = _strings(get(self._root, "tool", "uv", key))
+            yield from wishes.differences(listed, get(written, name), name)
+
+    def _wishes(self, manifest: dict[str, Any]) -> Wishes:
+        """A member's sources go before those of its workspace."""
+        tables = [get(of, "tool", "uv") for of in (self._root, manifest)]
+        sources = _merged(get(table, "sources") for table in tables)
+        listed = [get(table, "index") for table in tables]
+        items = [item for index in listed if isinstance(index, list) for item in index]
+        indexes = {str(get(item, "name")): str(get(item, "url")) for item in items}
+        return Wishes(sources, indexes, self._pythons)
 
 
-def same_marker(one: str, other: str, python: str) -> bool:
-    """Whether two markers hold in the same environments, of those that a project is for.
-
-    Tried in environments made of the values that the markers name; True where one cannot be read.
-    """
-    if one == other:
-        return True
-    try:
-        markers = [Marker(text) if text else None for text in (one, other)]
-        allowed = SpecifierSet(python)
-    except (InvalidMarker, InvalidSpecifier):
-        return True
-    text = f"{one} {other}"
-    for values in itertools.islice(_environments(text, allowed), _MOST):
-        try:
-            held = {marker is None or marker.evaluate(values) for marker in markers}
-        except (ValueError, KeyError):
-            return True
-        if len(held) > 1:
-            return False
-    return True
-
-
-def _environments(text: str, allowed: SpecifierSet) -> Iterator[dict[str, str]]:
-    """Coherent environments that tell the parts of a marker apart."""
-    values = dict.fromkeys(_VALUE.findall(text))
-    versions = [f"3.{minor}.{patch}" for minor in range(7, 17) for patch in (0, 1)]
-    versions += [value for value in values if re.fullmatch(r"3\.\d+\.\d+", value)]
-    pythons = [version for version in dict.fromkeys(versions) if allowed.contains(version)]
-    named = set(_VARIABLE.findall(text))
-    other = [*values, "other"]
-    machines = other if "platform_machine" in named else ["x86_64"]
-    extras = ["", *values] if "extra" in named else [""]
-    engines = (("cpython", "CPython"), ("pypy", "PyPy"))
-    for (os_name, platform, system), machine, extra, engine, full in itertools.product(
-        _PLATFORMS, machines, extras, engines, pythons
-    ):
-        yield {
-            "implementation_name": engine[0],
-            "implementation_version": full,
-            "os_name": os_name,
-            "platform_machine": machine,
-            "platform_python_implementation": engine[1],
-            "platform_release": "",
-            "platform_system": system,
-            "platform_version": "",
-            "python_full_version": full,
-            "python_version": ".".join(full.split(".")[:2]),
-            "sys_platform": platform,
-            "extra": extra,
-        }
+def _merged(tables: Iterator[object]) -> Mapping[str, object]:
+    found: dict[str, object] = {}
+    for table in tables:
+        found.update({normal(k): v for k, v in table.items()} if isinstance(table, dict) else {})
+    return found
 
 
 def _of_project(project: dict[str, Any]) -> Iterator[str]:
@@ -218,11 +168,16 @@ def _groups(manifest: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def _same_range(one: object, other: object) -> bool:
+def _range(text: object) -> SpecifierSet | None:
     try:
-        return SpecifierSet(str(one or "")) == SpecifierSet(str(other or ""))
+        return SpecifierSet(str(text or ""))
     except InvalidSpecifier:
-        return True
+        return None
+
+
+def _choice(value: object) -> object:
+    """Default groups: "all", or a list of names; without either it is `dev`."""
+    return set(map(normal, _strings(value))) if isinstance(value, list) else value or {"dev"}
 
 
 def _names(value: object) -> list[str]:
