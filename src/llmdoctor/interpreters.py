@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,6 +82,24 @@ def choose(system: System, wanted: str | None, spec: str) -> Interpreter:
         f"no Python in {spec or 'any range'} was found on PATH (llmdoctor runs on {has})",
         next_command=get,
     )
+
+
+def in_range(system: System, version: str, fits: Callable[[str], bool]) -> Interpreter | str | None:
+    """The Python in a range whose minor is nearest to a version: most packages have files for it.
+
+    Without one, the minor version that is worth to be installed; None where none is in the range.
+    """
+    at = numbers(minor_of(version))[-1]
+    minors = [minor for minor in _pythons() if fits(f"{minor}.0") or fits(f"{minor}.99")]
+    minors.sort(key=lambda minor: abs(numbers(minor)[-1] - at))
+    for minor in minors:
+        try:
+            found = _named(system, minor)
+        except UsageError:
+            continue
+        if fits(found.version):
+            return found
+    return minors[0] if minors else None
 
 
 def _in(allowed: SpecifierSet, found: Interpreter) -> bool:

@@ -46,6 +46,7 @@ from llmdoctor.checks import (
 from llmdoctor.checks._capabilities import capabilities
 from llmdoctor.checks._framework import Answer, Case, Check, Skip, check, finding
 from llmdoctor.checks._requirements import Unmet, unmet
+from llmdoctor.checks._versions import allows
 from llmdoctor.errors import UsageError, nearest
 from llmdoctor.finding import Finding, Verdict
 
@@ -56,6 +57,7 @@ __all__ = [
     "Check",
     "Skip",
     "Unmet",
+    "allows",
     "build_gates",
     "capabilities",
     "check",

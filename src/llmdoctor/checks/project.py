@@ -47,7 +47,10 @@ def python_outside_project(case: Case) -> Answer:
     Why: Poetry stops with "Current Python version is not allowed by the project"; uv looks for
     another Python.
 
-    Remedy: Make the project's environment with a Python in the range.
+    Remedy: Make the project's environment with a Python in the range. `fix` sets the old one aside
+    and makes it anew with the nearest such Python that is here, with the same packages in the same
+    versions. It leaves alone an environment outside the project's folder, and one with a package
+    that has no file for that Python: then only you can say what may change.
 
     Known problems: Poetry uses the active environment even when the project has one of its own.
     """
@@ -61,7 +64,6 @@ def python_outside_project(case: Case) -> Answer:
         return Skip(f"the constraint {project.requires_python!r} cannot be read")
     if allowed:
         return None
-    command = ("poetry", "env", "use", "python3") if project.tool == "poetry" else ("uv", "sync")
     return finding(
         python_outside_project,
         f"The project allows Python {project.requires_python}; the environment has {version}.",
@@ -70,7 +72,7 @@ def python_outside_project(case: Case) -> Answer:
         remedy=Remedy(
             f"Make the environment with a Python that {project.requires_python} allows.",
             "ask",
-            (command,),
+            (("llmdoctor", "fix", "--select", "PROJ002"),),
         ),
     )
 

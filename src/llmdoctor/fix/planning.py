@@ -15,7 +15,7 @@ from llmdoctor.fix.reviewed import fingerprints
 from llmdoctor.install import absolute
 from llmdoctor.journal import new_id
 from llmdoctor.machine import MARK, Machine
-from llmdoctor.plan import Recheck, Snapshot, Step, Write
+from llmdoctor.plan import Recheck, SetAside, Snapshot, Step, Write
 from llmdoctor.probe import paths
 from llmdoctor.system import System
 from llmdoctor.system.readonly import ReadOnly
@@ -56,7 +56,7 @@ def prepare(system: System, question: Question, keep: Keep, say: Callable[[str],
             system, case.machine, scratch, say, keep, question.select, question.profiles, run
         )
         wanted = {one.name for one in case.profiles}
-        repairs = tuple(_repairs(bench, found, wanted))
+        repairs = _anew_alone(tuple(_repairs(bench, found, wanted)))
     before = tuple(item.key for verdict in all_verdicts for item in verdict.findings)
     recheck = Recheck(
         "look again: what was found is gone, and nothing new is wrong",
@@ -92,12 +92,26 @@ def compose(environment: str, run: str, repairs: Sequence[Repair]) -> tuple[Step
             inside.append(step)
     if not inside:
         return tuple(files)
+    if any(isinstance(step, SetAside) for step in inside):
+        return (*files, *inside)
     aside = f"{environment}.llmdoctor-{run}"
     guard: list[Step] = [
         Snapshot(f"take a snapshot of {environment}", environment, aside),
         Write("mark the environment as this run's", f"{environment}/{MARK}", f"{run}\n"),
     ]
     return (*files, *guard, *inside)
+
+
+def _anew_alone(repairs: tuple[Repair, ...]) -> tuple[Repair, ...]:
+    """Where the environment is made anew, what else is wrong in it waits: it may be gone then."""
+    anew = [repair for repair in repairs if any(isinstance(s, SetAside) for s in repair.steps)]
+    waits = ("the environment is made anew first; fix again afterwards",)
+    return tuple(
+        replace(it, safety="manual", steps=(), details=waits, commands=(("llmdoctor", "fix"),))
+        if anew and it.inside and it is not anew[0]
+        else it
+        for it in repairs
+    )
 
 
 def _last_writes(steps: Iterable[Step]) -> list[Step]:

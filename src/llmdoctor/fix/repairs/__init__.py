@@ -14,6 +14,7 @@ from llmdoctor.fix.repairs import (
     keyring,
     lock,
     marker,
+    other_python,
     packages,
     pip,
     poetry_itself,
@@ -42,6 +43,7 @@ REPAIRERS: Mapping[str, Repairer] = {
     "PKG003": packages.for_this_platform,
     "PKG008": packages.without_leftovers,
     "PKG009": duplicates.mend,
+    "PROJ002": other_python.rebuild,
     "EXT003": conflicts.mend,
 }
 # What mends every finding of its kind at once.

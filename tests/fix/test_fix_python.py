@@ -1,0 +1,131 @@
+"""An environment whose Python the project does not allow is made anew with one that it does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from cli.runs import Desk
+from support import venvs
+from support.index import LoopbackIndex
+from support.poetry_projects import poetry_project, pyproject_text
+from support.tree import assert_same_tree, snapshot
+from support.wheels import build_wheel
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX environments are repaired")
+HERE = "{}.{}".format(*sys.version_info[:2])
+OTHER = next((m for m in ("3.12", "3.13", "3.10") if m != HERE and venvs.find_python(m)), None)
+needs_another = pytest.mark.skipif(OTHER is None, reason="there is one Python here")
+BACKEND = """\
+import zipfile
+def get_requires_for_build_editable(settings=None): return []
+def build_editable(folder, settings=None, metadata=None):
+    name = "mine-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
+        wheel.writestr("mine.pth", __file__.rpartition("/")[0])
+        info = "mine-1.0.dist-info"
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: mine\\nVersion: 1.0\\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(f"{info}/RECORD", "".join(f"{n},,\\n" for n in wheel.namelist()))
+    return name
+"""
+MANIFEST = """\
+[project]
+name = "mine"
+version = "1.0"
+requires-python = "==WANTED.*"
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+
+
+@pytest.fixture
+def served(desk: Desk, loopback_index: LoopbackIndex, tmp_path: Path) -> Desk:
+    """A project for another Python than its environment has, with attrs 1.0; 2.0 is out."""
+    wheels = [build_wheel(tmp_path, "attrs", version) for version in ("1.0", "2.0")]
+    wheels.append(build_wheel(tmp_path, "extra", "1.0", tag=f"cp{HERE.replace('.', '')}-none-any"))
+    desk.environ["PIP_INDEX_URL"] = loopback_index.add("simple", *wheels)
+    if OTHER is not None:
+        found = desk.folder / "bin"
+        found.mkdir()
+        (found / f"python{OTHER}").symlink_to(venvs.find_python(OTHER) or "")
+        desk.environ["PATH"] = f"{found}:{desk.environ['PATH']}"
+    venvs.install_fake_dist(desk.environment(), "attrs", "1.0")
+    (desk.project / "pyproject.toml").write_text(MANIFEST.replace("WANTED", OTHER or "3.99"))
+    return desk
+
+
+def out_of(env: Path, code: str) -> str:
+    argv = [str(venvs.python_of(env)), "-I", "-B", "-c", code]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@needs_another
+def test_the_same_packages_with_a_python_that_the_project_allows(served: Desk) -> None:
+    (served.project / "backend.py").write_text(BACKEND)
+    (served.project / "mine.py").write_text("")
+    env, manifest = served.project / ".venv", served.project / "pyproject.toml"
+    wanted = manifest.read_text()
+    manifest.write_text(MANIFEST.replace("WANTED", HERE))
+    argv = [find_uv_bin(), "pip", "install", "--quiet", "--python", str(env), "-e", "."]
+    subprocess.run(argv, cwd=served.project, env=served.environ, check=True)
+    manifest.write_text(wanted)
+    venvs.leave_dangling(env, "tqdm", "4.67")  # goes with the old environment, and waits for that
+    before = snapshot(served.project)
+    (found,) = served.json("check", "--select", "PROJ002", code=1)["findings"]
+    assert found["remedy"]["commands"] == [["llmdoctor", "fix", "--select", "PROJ002"]]
+    words = ("fix", "--select", "PROJ002", "--select", "PKG008", "--yes")
+    done = served.json(*words, code=0)
+    assert done["outcome"] == "kept", done
+    safety = {item["code"]: item["safety"] for item in done["repairs"]}
+    assert safety == {"PROJ002": "ask", "PKG008": "manual"}
+    code = "import sys, attrs, mine; print('%d.%d' % sys.version_info[:2], attrs.__version__)"
+    assert out_of(env, code) == f"{OTHER} 1.0"
+    assert served.json("check", "--select", "PROJ", code=0)["findings"] == []
+    assert served.json(*words, code=0)["outcome"] == "nothing to repair"
+    served.run("undo", "--yes")
+    assert_same_tree(before, snapshot(served.project))
+
+
+@needs_another
+@pytest.mark.parametrize("trouble", ["a package for this Python alone", "base packages"])
+def test_what_would_not_come_back_is_left_with_the_reason(served: Desk, trouble: str) -> None:
+    env = served.project / ".venv"
+    if trouble == "base packages":
+        venvs.set_cfg(env, "include-system-site-packages", "true")
+    else:
+        venvs.install_fake_dist(env, "extra", "1.0")
+    before = snapshot(served.project)
+    told = served.json("fix", "--select", "PROJ002", "--yes", code=1)
+    (left,) = told["repairs"]
+    assert (left["safety"], told["steps"]) == ("manual", [])
+    assert ("its base's" if trouble == "base packages" else "extra") in left["details"][0]
+    assert_same_tree(before, snapshot(served.project))
+
+
+@needs_another
+def test_an_environment_outside_the_project_is_left_to_poetry(served: Desk) -> None:
+    text = pyproject_text("tool.poetry", python=f"~{OTHER}")
+    poetry_project(served.project, text)
+    env = (served.project / ".venv").rename(served.folder / "elsewhere")
+    before = snapshot(env)
+    (left,) = served.json("fix", "--select", "PROJ002", "--env", str(env), code=1)["repairs"]
+    use, install = left["commands"]
+    assert use[:3] == ["poetry", "env", "use"]
+    assert use[3].endswith(f"python{OTHER}")
+    assert install == ["poetry", "install"]
+    assert_same_tree(before, snapshot(env))
+
+
+def test_without_such_a_python_the_command_that_brings_one_is_told(served: Desk) -> None:
+    served.environ |= {"PATH": "/nowhere", "PYENV_ROOT": "/nowhere"}
+    wanted = "3.13" if HERE != "3.13" else "3.12"
+    (served.project / "pyproject.toml").write_text(MANIFEST.replace("WANTED", wanted))
+    (left,) = served.json("fix", "--select", "PROJ002", "--yes", code=1)["repairs"]
+    assert left["commands"] == [["uv", "python", "install", wanted]]
