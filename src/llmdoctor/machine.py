@@ -244,7 +244,7 @@ class Project:
     torch_places: tuple[TorchPlace, ...] = ()
     commands: tuple[Quoted, ...] = ()  # that start Poetry
     keyring: bool | None = None  # Poetry asks a desktop's keyring; None: not looked for
-    # What it said: answers, absent, locked, silent, "fails ERROR"; None: it was not asked.
+    # What it said: answers, absent, locked, silent, "fails ERROR", "raises ERROR"; None: not asked.
     keyring_answer: str | None = None
 
 

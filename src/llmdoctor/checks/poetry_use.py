@@ -12,7 +12,7 @@ from llmdoctor.machine import Machine, Project, Quoted
 _GROUP_OPTION = re.compile(r"--(?:with|without|only)(?:=| +)([\w.,-]+)")
 _OFF = ("keyring.backends.null.Keyring", "keyring.backends.fail.Keyring")
 _SWITCH_OFF = Remedy(
-    "If Poetry stands still: switch its keyring off for this project.",
+    "Where Poetry stands still or ends: switch its keyring off for this project.",
     "ask",
     (("poetry", "config", "--local", "keyring.enabled", "false"),),
 )
@@ -142,8 +142,9 @@ def keyring_may_block(case: Case) -> Answer:
     one run: POETRY_KEYRING_ENABLED=false. `fix --keyring local|global|run` does either.
 
     Known problems: A keyring that is unlocked already answers at once: then nothing is wrong, which
-    a plain check cannot know. One that says it is locked does not hold Poetry up. Passwords of
-    private sources that are kept in it are no longer found once it is off.
+    a plain check cannot know. One that stays locked when it is asked does not hold Poetry up; one
+    that answers with an error which Poetry does not expect ends it. Passwords of private sources
+    that are kept in it are no longer found once it is off.
     """
     machine = case.machine
     project = _poetry_project(machine)
@@ -168,7 +169,18 @@ def keyring_may_block(case: Case) -> Answer:
             where=project.root,
             remedy=_SWITCH_OFF,
         )
-    if project.keyring_answer is not None:
+    kind, _, error = (project.keyring_answer or "").partition(" ")
+    if kind == "raises":
+        return finding(
+            keyring_may_block,
+            f"Poetry's own Python asked it and had {error}, which Poetry does not expect: `poetry "
+            "install` and `poetry lock` end with it.",
+            title="Poetry's keyring fails in a way that ends Poetry",
+            severity="error",
+            where=project.root,
+            remedy=_SWITCH_OFF,
+        )
+    if kind:
         return None  # it answers, or says that it cannot: Poetry goes on
     return finding(
         keyring_may_block,

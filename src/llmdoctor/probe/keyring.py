@@ -19,7 +19,9 @@ _START = 30.0  # seconds for Python and its imports, on a slow disk
 
 
 def keyring_answer(system: System, machine: Machine) -> str | None:
-    """What Poetry's keyring says: answers, absent, locked, silent, "fails ERROR"; None: not asked.
+    """What Poetry's keyring says: answers, absent, locked, silent, "fails ERROR", "raises ERROR".
+
+    None: not asked.
 
     Raises:
         UnreadableError: Poetry's Python did not get as far as to ask.
