@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+from llmdoctor.cli.output import Progress, afterwards
 from llmdoctor.errors import FailedRunError, LlmdoctorError
 
+if TYPE_CHECKING:
+    from llmdoctor.execute import Done, Work
+    from llmdoctor.system import System
 
-def how_it_ended(error: LlmdoctorError) -> str:
-    """The outcome of a run that failed, as documents call it."""
-    return {4: "restored", 130: "interrupted"}.get(error.exit_code, "incomplete")
+
+def carry_out(
+    system: System, work: Work, run: str, failed: Callable[..., None], *, quiet: bool
+) -> Done:
+    """Carry out under the journal of that run, with its progress; see `ended` for `failed`.
+
+    Raises:
+        LlmdoctorError: it failed, and that was reported.
+    """
+    from llmdoctor.execute import execute
+    from llmdoctor.journal import Journal
+
+    progress = Progress(quiet=quiet)
+    try:
+        return execute(system, work, Journal(system, run), progress)
+    except LlmdoctorError as error:
+        progress.clear()
+        ended(error, failed)
+        raise
+    finally:
+        progress.clear()
+
+
+def ended(error: LlmdoctorError, failed: Callable[..., None]) -> None:
+    """Report on a run that failed, by a function of its outcome and what a document has of it."""
+    outcome = {4: "restored", 130: "interrupted"}.get(error.exit_code, "incomplete")
+    message = error.message
+    told = tell(error)
+    afterwards(lambda: failed(outcome, error=message, **told))
 
 
 def tell(error: LlmdoctorError) -> dict[str, Any]:

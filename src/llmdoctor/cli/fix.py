@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.failures import how_it_ended, tell
-from llmdoctor.cli.output import Progress, afterwards, ask, emit, say
-from llmdoctor.errors import LlmdoctorError, UsageError
+from llmdoctor.cli.failures import carry_out
+from llmdoctor.cli.output import afterwards, ask, emit, say
+from llmdoctor.errors import UsageError
 
 if TYPE_CHECKING:
     from llmdoctor.diagnose import Question
@@ -98,9 +98,6 @@ def _question(system: System, options: Namespace, project: str) -> Question:
 
 def _carry_out(system: System, made: FixPlan, question: Question, options: Namespace) -> int:
     """Show the plan, ask, carry it out, look again; gives the exit code."""
-    from llmdoctor.execute import execute
-    from llmdoctor.journal import Journal
-
     if not made.steps:
         _report(made, options, "nothing to repair")
         return int(bool(made.left))
@@ -110,18 +107,12 @@ def _carry_out(system: System, made: FixPlan, question: Question, options: Names
         if options.format != "terminal":
             _report(made, options, "declined")
         return 1
-    progress = Progress(quiet=options.quiet)
-    try:
-        done = execute(system, made, Journal(system, made.run), progress)
-    except LlmdoctorError as error:
-        progress.clear()
-        outcome = how_it_ended(error)
-        message = error.message
-        told = tell(error)
+
+    def failed(outcome: str, **failure: Any) -> None:  # noqa: ANN401 - error, log, cause
         if options.format != "terminal" or options.quiet:
-            afterwards(lambda: _report(made, options, outcome, run=made.run, error=message, **told))
-        raise
-    progress.clear()
+            _report(made, options, outcome, run=made.run, **failure)
+
+    done = carry_out(system, made, made.run, failed, quiet=options.quiet)
     left = _left(system, made, question)
     afterwards(lambda: _report(made, options, "kept", run=made.run, backup=done.backup, left=left))
     return int(any(item.severity == "error" for item in left))

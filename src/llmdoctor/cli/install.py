@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from llmdoctor import export
 from llmdoctor.cli import writing
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.failures import how_it_ended, tell
+from llmdoctor.cli.failures import ended
 from llmdoctor.cli.output import Progress, afterwards, ask, deliver, emit, say
 from llmdoctor.cli.requests import declare, declare_assume, door, read_request
 from llmdoctor.errors import LlmdoctorError, RolledBackError, UsageError
@@ -295,9 +295,6 @@ def _act(
                 say(error.message)
                 return _carry_out(system, other.request, other, options)
         proof = error.proof if isinstance(error, RolledBackError) else None
-        outcome = how_it_ended(error)
-        message = error.message
-        told = tell(error)
 
         def write_proof(paper: Paper) -> None:
             if proof:
@@ -305,16 +302,16 @@ def _act(
 
                 shown.smoke(proof, paper, verbose=options.verbose)
 
-        afterwards(
-            lambda: report(
+        ended(
+            error,
+            lambda outcome, **told: report(
                 write_proof,
                 outcome,
                 f"{outcome}: {made.environment}",
                 run=prepared.journal.id,
-                error=message,
                 smoke=documents.smoke(proof) if proof else None,
                 **told,
-            )
+            ),
         )
         raise
     progress.clear()

@@ -6,8 +6,8 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from llmdoctor.cli.failures import how_it_ended, tell
-from llmdoctor.cli.output import Progress, afterwards, ask, emit, say
+from llmdoctor.cli.failures import carry_out
+from llmdoctor.cli.output import afterwards, ask, emit, say
 from llmdoctor.cli.requests import door
 from llmdoctor.errors import LlmdoctorError, UsageError
 
@@ -84,8 +84,6 @@ def _carry_out(
     options: Namespace,
     infeasible: Callable[[WritePlan], Callable[[Paper], None]],
 ) -> int:
-    from llmdoctor.execute import execute
-    from llmdoctor.journal import Journal
     from llmdoctor.render import written
 
     names = " + ".join(made.subjects)
@@ -101,22 +99,14 @@ def _carry_out(
         if options.format != "terminal":
             _report(made, options, "declined", lambda paper: paper.line("declined"))
         return 1
-    progress = Progress(quiet=options.quiet)
-    try:
-        done = execute(system, made, Journal(system, made.run), progress)
-    except LlmdoctorError as error:
-        progress.clear()
-        outcome = how_it_ended(error)
-        message = error.message
-        told = tell(error)
-        afterwards(
-            lambda: _report(
-                made, options, outcome, lambda paper: paper.line(message), f"{outcome}: {names}",
-                run=made.run, error=message, **told,
-            )
+
+    def failed(outcome: str, *, error: str, **told: Any) -> None:  # noqa: ANN401 - log, cause
+        _report(
+            made, options, outcome, lambda paper: paper.line(error), f"{outcome}: {names}",
+            run=made.run, error=error, **told,
         )  # fmt: skip
-        raise
-    progress.clear()
+
+    done = carry_out(system, made, made.run, failed, quiet=options.quiet)
     afterwards(
         lambda: _report(
             made, options, "written", lambda paper: written.written(made, paper, done.run),
