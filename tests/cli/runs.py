@@ -86,6 +86,12 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
+def assert_nothing_to_repair(desk: Desk, code: str) -> None:
+    """`fix`, which looks as closely as `check --deep`, finds nothing of that code any more."""
+    told = desk.json("fix", "--select", code, "--yes", code=0)
+    assert (told["outcome"], told["repairs"], told["steps"]) == ("nothing to repair", [], [])
+
+
 def next_command(said: str) -> str:
     return said.splitlines()[-1].removeprefix("next: ")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from cli.runs import Desk, next_command
+from cli.runs import Desk, assert_nothing_to_repair, next_command
 from support import venvs
 from support.index import LoopbackIndex
 from support.tree import assert_same_tree, snapshot
@@ -179,18 +179,12 @@ def test_trouble_is_found_repaired_and_taken_back(served: Desk, name: str) -> No
     venvs.install_fake_dist(env, "kept", "1.0")
     breaks(env)
     before = snapshot(served.project)
-    found = served.json("check", "--deep", "--select", code)["findings"]
-    assert [item["code"] for item in found] == [code]
-
     done = served.json("fix", "--select", code, "--yes", code=0)
     assert done["outcome"] == "kept", done
-    assert served.json("check", "--select", code, code=0)["findings"] == []
+    assert [item["code"] for item in done["repairs"]] == [code]
     proves(env)
     proven(served, env)
-
-    again = served.json("fix", "--select", code, "--yes", code=0)
-    assert again["outcome"] == "nothing to repair"
-    assert again["steps"] == []
+    assert_nothing_to_repair(served, code)
 
     served.run("undo", "--yes")
     assert_same_tree(before, snapshot(served.project))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import tomlkit
 
-from cli.runs import Desk
+from cli.runs import Desk, assert_nothing_to_repair
 from fix.poetries import real, run_poetry
 from llmdoctor.fix import Bench
 from llmdoctor.fix.relock import local_paths, relock
@@ -36,12 +36,10 @@ INSTALL = ("install", "--no-root", "--no-interaction")
 def fixed(desk: Desk, code: str) -> dict[str, Any]:
     """Repair, see that nothing is left, that a second time does nothing, and undo to the byte."""
     before = snapshot(desk.project)
-    assert code in {item["code"] for item in desk.json("check", "--select", "LOCK")["findings"]}
     done = desk.json("fix", "--select", code, "--yes", code=0)
     assert done["outcome"] == "kept", done
     (repair,) = done["repairs"]
-    again = desk.json("fix", "--select", code, "--yes", code=0)
-    assert again["outcome"] == "nothing to repair"
+    assert_nothing_to_repair(desk, code)
     assert not (desk.project / ".venv").exists()
     after = {p.name: p.read_bytes() for p in desk.project.iterdir() if p.is_file()}
     desk.run("undo", "--yes")

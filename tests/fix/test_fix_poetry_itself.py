@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.runs import Desk
+from cli.runs import Desk, assert_nothing_to_repair
 from support import venvs
 from support.index import LoopbackIndex
 from support.poetry_projects import poetry_project
@@ -57,9 +57,7 @@ def says_poetry(desk: Desk) -> str | None:
 def repaired(desk: Desk, code: str) -> None:
     done = desk.json("fix", "--select", code, "--yes", code=0)
     assert done["outcome"] == "kept", done
-    assert desk.json("check", "--select", code, code=0)["findings"] == []
-    again = desk.json("fix", "--select", code, "--yes", code=0)
-    assert (again["outcome"], again["steps"]) == ("nothing to repair", [])
+    assert_nothing_to_repair(desk, code)
 
 
 def uv_tool(desk: Desk, *words: str) -> None:

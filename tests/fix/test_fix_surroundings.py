@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.runs import Desk
+from cli.runs import Desk, assert_nothing_to_repair
 from support import venvs
 from support.index import LoopbackIndex
 from support.poetry_projects import poetry_project
@@ -37,9 +37,7 @@ def repaired(desk: Desk, code: str) -> None:
     """Repaired, found no longer, and a second fix plans nothing."""
     done = desk.json("fix", "--select", code, "--yes", code=0)
     assert done["outcome"] == "kept", done
-    assert desk.json("check", "--select", code, code=0)["findings"] == []
-    again = desk.json("fix", "--select", code, "--yes", code=0)
-    assert (again["outcome"], again["steps"]) == ("nothing to repair", [])
+    assert_nothing_to_repair(desk, code)
 
 
 def without_pip(desk: Desk) -> Path:
