@@ -22,10 +22,12 @@ def runs(system: System) -> tuple[tuple[Entry, ...], dict[str, str]]:
     return found, backups
 
 
-def find(system: System, run_id: str | None, environment: str) -> Entry:
+def find(system: System, run_id: str | None, environment: str, project: str | None = None) -> Entry:
     """The run of that identifier, or the newest on `environment` that can be taken back.
 
-    A run that changed nothing (everything was there already) stands in nobody's way.
+    With a `project` folder, a run that wrote files in it counts as well: Poetry may have made another
+    environment since, elsewhere. A run that changed nothing (everything was there already) stands
+    in nobody's way.
 
     Raises:
         UsageError: there is none, it was taken back already, or a later run builds on it.
@@ -39,7 +41,8 @@ def find(system: System, run_id: str | None, environment: str) -> Entry:
     ]
     if run_id is None:
         place = absolute(system, environment)
-        here = [entry for entry in open_runs if _is_about(system, entry, place)]
+        folder = absolute(system, project) if project is not None else None
+        here = [entry for entry in open_runs if _is_about(system, entry, place, folder)]
         if here:
             return here[0]
         others = {entry.environment: entry.id for entry in reversed(open_runs)}
@@ -63,11 +66,13 @@ def find(system: System, run_id: str | None, environment: str) -> Entry:
     return entry
 
 
-def _is_about(system: System, entry: Entry, environment: str) -> bool:
+def _is_about(system: System, entry: Entry, environment: str, project: str | None) -> bool:
     """Whether a run changed that environment, or files beside it (Poetry's may lie elsewhere)."""
-    beside = system.flavour(environment).parent
-    wrote = (system.flavour(step.path).parent for step in files(system, entry).values())
-    return entry.environment == environment or beside in wrote
+    beside = {system.flavour(environment).parent}
+    if project is not None:
+        beside.add(system.flavour(project))
+    wrote = {system.flavour(step.path).parent for step in files(system, entry).values()}
+    return entry.environment == environment or bool(beside & wrote)
 
 
 def removes(entry: Entry) -> bool:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from cli.runs import Desk
-from support.poetry_projects import poetry_project
-from support.poetrys import POETRIES, put_on_path
+from support.poetry_projects import poetry_project, pyproject_text
+from support.poetrys import POETRIES, put_on_path, version_of
 from support.tree import assert_same_tree, snapshot
 from support.venvs import make_venv, python_of, site_packages
 
@@ -93,11 +93,11 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 @pytest.fixture
-def project(desk: Desk) -> Desk:
+def project(desk: Desk, poetry: Path) -> Desk:
     """A project that Poetry may ask the keyring for: it is on, and the bus knows such a service."""
     service(desk, SECRETS)
     del desk.environ["POETRY_KEYRING_ENABLED"]
-    poetry_project(desk.project)
+    poetry_project(desk.project, pyproject_text("tool.poetry"), poetry=version_of(poetry))
     return desk
 
 
@@ -138,7 +138,7 @@ def goes_on(desk: Desk, poetry: Path) -> bool:
 
 def asks_before_it_starts(poetry: Path) -> bool:
     """1.8 and 2.0 ask only where an index is asked, for which nothing here has a reason."""
-    return not poetry.parent.parent.name.removeprefix("poetry-").startswith(("1.", "2.0"))
+    return not version_of(poetry).startswith(("1.", "2.0"))
 
 
 def found(desk: Desk) -> dict[str, Any]:

@@ -10,6 +10,12 @@ from pathlib import Path
 POETRIES = [Path(path) for path in os.environ.get("LLMDOCTOR_TEST_POETRY", "").split(":") if path]
 
 
+def version_of(poetry: Path) -> str:
+    """The version of a Poetry in an environment of its own."""
+    (info,) = poetry.parents[1].glob("lib/*/site-packages/poetry-*.dist-info")
+    return info.name.removeprefix("poetry-").removesuffix(".dist-info")
+
+
 def put_on_path(environ: MutableMapping[str, str], folder: Path, poetry: Path) -> None:
     """Make that Poetry the one that PATH finds, with its caches and settings below *folder*."""
     found = folder / "bin"

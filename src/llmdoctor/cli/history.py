@@ -123,7 +123,8 @@ def undo(parser: Parser, words: Sequence[str]) -> int:
 
     system = Local()
     place = options.env or usual_environment(system, ".", "auto")
-    entry = taking_back.find(system, options.run, place)
+    project = None if options.env else "."
+    entry = taking_back.find(system, options.run, place, project)
 
     def report(outcome: str, text: str, error: str | None = None) -> None:
         emit(
