@@ -25,9 +25,9 @@ def runs(system: System) -> tuple[tuple[Entry, ...], dict[str, str]]:
 def find(system: System, run_id: str | None, environment: str, project: str | None = None) -> Entry:
     """The run of that identifier, or the newest on `environment` that can be taken back.
 
-    With a `project` folder, a run that wrote files in it counts as well: Poetry may have made another
-    environment since, elsewhere. A run that changed nothing (everything was there already) stands
-    in nobody's way.
+    With a `project` folder, a run that wrote files in it counts as well: Poetry may have made
+    another environment since, elsewhere. A run that changed nothing (everything was there already)
+    stands in nobody's way.
 
     Raises:
         UsageError: there is none, it was taken back already, or a later run builds on it.
