@@ -170,11 +170,32 @@ def test_capabilities_of_an_ada_gpu() -> None:
     assert not any("FlashAttention 2" in line for line in cannot)
 
 
-def test_capabilities_follow_the_least_capable_gpu() -> None:
+def test_capabilities_of_different_gpus_name_those_that_they_hold_for() -> None:
     machine = Machine(host=LINUX, nvidia=driver("550.54.14", RTX_4090, replace(T4, index=1)))
     can, cannot = capabilities(case(machine))
-    assert can[0].startswith("LoRA in fp16 with SDPA: Tesla T4")
-    assert "FlashAttention 2: no, compute capability 7.5 is below 8.0" in cannot
+    assert can[:2] == (
+        "LoRA in bf16 with SDPA: NVIDIA GeForce RTX 4090, 8.9 (once a stack is installed)",
+        "LoRA in fp16 with SDPA: Tesla T4, 7.5",
+    )
+    assert "Triton and torch.compile: on NVIDIA GeForce RTX 4090, Tesla T4" in can
+    assert "FlashAttention 2: on NVIDIA GeForce RTX 4090 only" in can
+    assert "FlashAttention 2: not on Tesla T4, compute capability 7.5 is below 8.0" in cannot
+    strange = replace(machine, nvidia=driver("550.54.14", RTX_4090, Gpu(1, "Graphics Device")))
+    can, cannot = capabilities(case(strange))
+    assert "FlashAttention 2: compute capability 8.9" in can
+    assert "no compute capability of Graphics Device is known" in cannot[-1]
+
+
+def test_an_error_of_one_gpu_keeps_no_other_from_work() -> None:
+    machine = installed("2.9.1+cu130", RTX_4090, replace(GTX_1080_TI, index=1))
+    can, cannot = capabilities(case(machine), [judge("GPU004", machine)])
+    assert "FlashAttention 2: on NVIDIA GeForce RTX 4090 only" in can
+    assert cannot[0].startswith("use NVIDIA GeForce GTX 1080 Ti before this is mended: GPU004. ")
+    old = replace(machine, nvidia=driver("520.61.05", *machine.nvidia.gpus))
+    can, (stopped, *_) = capabilities(case(old), [judge("DRV008", old), judge("GPU004", old)])
+    assert can == ()
+    assert "RTX 4090 could then: LoRA in bf16 with SDPA, Triton" in stopped
+    assert "; NVIDIA GeForce GTX 1080 Ti could then: LoRA in fp16 with SDPA, 4-bit" in stopped
 
 
 def test_quantised_weights_and_mamba_are_told_too() -> None:

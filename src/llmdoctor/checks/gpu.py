@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from llmdoctor.checks._access import access_or_skip, rocm_torch, why_no_gpu
 from llmdoctor.checks._facts import (
     capability,
     parts,
-    release_of,
     requires_gpu,
     usable_torch,
 )
+from llmdoctor.checks._fits import Fit, Seen, fits
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding, once
 from llmdoctor.checks._remedies import install, install_profiles
 from llmdoctor.finding import Finding, Remedy
-from llmdoctor.machine import Gpu
 from llmdoctor.visible import visible
 
 if TYPE_CHECKING:
@@ -141,10 +139,10 @@ def gpu_too_new(case: Case) -> Answer:
     Known problems: A GPU just above the list (12.1 on code for 12.0) works, and torch still
     prints a warning: that is reported as a warning too.
     """
-    fits = _fits(case)
-    if isinstance(fits, Skip):
-        return fits
-    return once(_newer(case, fit) for fit in fits if fit.how in ("newer", "above"))
+    judged = fits(case)
+    if isinstance(judged, Skip):
+        return judged
+    return once(_newer(case, fit) for fit in judged if fit.how in ("newer", "above"))
 
 
 @check("GPU004", cause="gpu-dropped-by-torch", readers=("nvidia", "environment"))
@@ -163,10 +161,10 @@ def gpu_dropped(case: Case) -> Answer:
     hide one: CUDA_VISIBLE_DEVICES with its UUID, or with its number and
     CUDA_DEVICE_ORDER=PCI_BUS_ID.
     """
-    fits = _fits(case)
-    if isinstance(fits, Skip):
-        return fits
-    return once(_older(case, fit) for fit in fits if fit.how == "older")
+    judged = fits(case)
+    if isinstance(judged, Skip):
+        return judged
+    return once(_older(case, fit) for fit in judged if fit.how == "older")
 
 
 @check("GPU005", cause=None, also=("gpu-too-old-for-flash-attn",), readers=("nvidia",))
@@ -195,7 +193,7 @@ def gpu_lacks_feature(case: Case) -> Answer:
     from llmdoctor.tables import feature
 
     return once(
-        _lacks(case, profile, needed, _Seen(gpu, cc, seen.note))
+        _lacks(case, profile, needed, Seen(gpu, cc, seen.note))
         for profile in wanted
         if (needed := feature(str(profile.feature)))
         for gpu, cc in known
@@ -203,76 +201,12 @@ def gpu_lacks_feature(case: Case) -> Answer:
     )
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A GPU to judge; `note` says what CUDA_VISIBLE_DEVICES hides, or why that is not known."""
-
-    gpu: Gpu
-    capability: str
-    note: str | None
-
-    @property
-    def evidence(self) -> tuple[str, ...]:
-        line = f"GPU {self.gpu.index} {self.gpu.name}: compute capability {self.capability}"
-        return (line, self.note) if self.note else (line,)
-
-
-@dataclass(frozen=True)
-class _Fit(_Seen):
-    """How one GPU stands to the architectures of the installed torch."""
-
-    how: Literal["fits", "above", "newer", "older"]
-    architectures: tuple[str, ...]
-    torch: str
-
-
-def _fits(case: Case) -> Skip | list[_Fit]:
-    """Judge every visible GPU whose compute capability is known."""
-    if not case.wants_gpu:
-        return Skip("the CPU profile uses no GPU")
-    torch, host = usable_torch(case), case.machine.host
-    if torch is None or torch.version is None or torch.cuda is None or torch.variant is None:
-        return Skip("no CUDA build of torch is installed")
-    if why := why_no_gpu(case):
-        return Skip(f"no GPU can be used: {why}")
-    release = release_of(torch.version)
-    builds = (
-        release.architectures_where_unsaid(torch.variant, host.system, host.arch) if release else ()
-    )
-    if not builds:
-        return Skip(
-            f"the architectures of torch {torch.version} for {torch.variant} on "
-            f"{host.system} {host.arch} are not in the table"
-        )
-    seen = visible(case.machine)
-    known = [(gpu, cc) for gpu in seen.gpus if (cc := capability(gpu))]
-    if not known:
-        return Skip("the compute capability of the GPU is not known")
-    judged = [(gpu, cc, {_how(codes, cc, torch.cuda) for codes in builds}) for gpu, cc in known]
-    if all(len(hows) > 1 for _, _, hows in judged):
-        return Skip("the builds of torch differ, and the report does not say which system it is")
-    return [
-        _Fit(gpu, cc, seen.note, hows.pop(), builds[0], torch.version)
-        for gpu, cc, hows in judged
-        if len(hows) == 1
-    ]
-
-
-def _how(codes: tuple[str, ...], cc: str, cuda: str) -> Literal["fits", "above", "newer", "older"]:
-    from llmdoctor.tables import any_runs_on
-
-    ordered = sorted(codes, key=parts)
-    if any_runs_on(codes, cc, cuda):
-        return "above" if parts(cc) > parts(ordered[-1]) else "fits"
-    return "older" if parts(cc) < parts(ordered[0]) else "newer"
-
-
-def _evidence(fit: _Fit) -> Iterator[str]:
+def _evidence(fit: Fit) -> Iterator[str]:
     yield from fit.evidence
     yield f"torch {fit.torch}: code for {', '.join(fit.architectures)}"
 
 
-def _newer(case: Case, fit: _Fit) -> Finding:
+def _newer(case: Case, fit: Fit) -> Finding:
     above = fit.how == "above"
     tegra = "tegra" in (case.machine.host.kernel or "")
     if above:
@@ -307,14 +241,14 @@ def _newer(case: Case, fit: _Fit) -> Finding:
     )
 
 
-def _how_grave(case: Case, fit: _Fit) -> Literal["warning", "note"]:
+def _how_grave(case: Case, fit: Fit) -> Literal["warning", "note"]:
     """A GPU just above the list of the very torch that was chosen for it is as it should be."""
     torch, choice = case.machine.environment.torch, case.choice
     meant = choice and choice.feasible and (choice.torch, choice.variant)
     return "note" if torch and meant == (fit.torch.partition("+")[0], torch.variant) else "warning"
 
 
-def _older(case: Case, fit: _Fit) -> Finding:
+def _older(case: Case, fit: Fit) -> Finding:
     return finding(
         gpu_dropped,
         f"{fit.gpu.name} has compute capability {fit.capability}, and torch {fit.torch} begins at "
@@ -324,7 +258,7 @@ def _older(case: Case, fit: _Fit) -> Finding:
     )
 
 
-def _lacks(case: Case, profile: Profile, needed: Feature, seen: _Seen) -> Finding:
+def _lacks(case: Case, profile: Profile, needed: Feature, seen: Seen) -> Finding:
     names = case.choice.profiles if case.choice else ()
     rest = [name for name in names if name != profile.name] or ["mainline"]
     too_old = parts(seen.capability) < parts(needed.minimum)
