@@ -235,10 +235,37 @@ def test_a_driver_below_every_build_of_the_wanted_profile() -> None:
 
 def test_a_driver_that_does_not_know_the_gpu_is_too_old() -> None:
     machine = Machine(host=LINUX, nvidia=driver("535.183.01", RTX_5090), environment=venv())
-    finding = only(judge("DRV009", machine, "mainline"))
-    assert "RTX 5090 needs driver 570" in finding.detail
+    finding = only(judge("DRV008", machine, "mainline"))
+    assert "driver 570 or newer, whatever torch" in finding.detail
+    assert "from before NVIDIA GeForce RTX 5090" in (
+        judge("DRV009", machine, "mainline").reason or ""
+    )
     enough = replace(machine, nvidia=driver("570.86.16", RTX_5090))
     assert judge("DRV009", enough, "mainline").outcome == "pass"
+
+
+@pytest.mark.parametrize(
+    ("torch", "version", "needed"),
+    [
+        (None, "550.54.14", "570"),
+        ("2.9.1+cu128", "550.54.14", "570"),
+        ("2.9.1+cu130", "550.54.14", "580.65.06"),
+        ("2.7.1+cu128", "520.61.05", "570"),
+    ],
+)
+def test_a_driver_from_before_a_gpu_is_too_old_whatever_torch_is_there(
+    torch: str | None, version: str, needed: str
+) -> None:
+    """The resolver refuses that driver by the same row; what is to be installed does for both."""
+    gpus = (RTX_4090, replace(RTX_5090, index=1))
+    machine = Machine(host=LINUX, nvidia=driver(version, *gpus), environment=venv(torch=torch))
+    found = only(judge("DRV008", machine))
+    assert (found.cause, found.severity) == ("driver-too-old", "error")
+    assert f"driver {needed} or newer" in remedy(found).summary
+    assert remedy(found).commands == ()  # no torch runs on that driver
+    hidden = {"CUDA_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    left = judge("DRV008", replace(machine, variables=hidden))
+    assert not any("5090" in item.detail for item in left.findings)
 
 
 def test_of_jetpacks_drivers_the_branch_counts() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from llmdoctor.checks._framework import Case
 from llmdoctor.machine import Gpu, Machine, Torch
+from llmdoctor.visible import visible
 
 if TYPE_CHECKING:
     from llmdoctor.profile import TorchPin
@@ -110,6 +111,27 @@ def driver_floor_unmet(case: Case) -> DriverFloor | None:
     floor = driver_floor(torch.cuda, driver_os(machine))
     capabilities = map(capability, machine.nvidia.gpus)
     return floor if floor and is_older_driver(driver, floor.version, capabilities) else None
+
+
+def driver_before_gpu(case: Case) -> tuple[Gpu, DriverFloor] | None:
+    """The visible GPU that asks most of the driver, and what, where the driver is older; else None.
+
+    Whatever torch is installed: a driver does not bring up a GPU that came after it.
+    """
+    machine = case.machine
+    driver = machine.nvidia.driver_version
+    if driver is None:
+        return None
+    from llmdoctor.tables import gpu_driver, is_older_driver
+
+    unmet = [
+        (gpu, floor)
+        for gpu in visible(machine).gpus
+        if (cc := capability(gpu))
+        and (floor := gpu_driver(cc, driver_os(machine)))
+        and is_older_driver(driver, floor.version, [cc])
+    ]
+    return max(unmet, key=lambda pair: parts(pair[1].version), default=None)
 
 
 def parts(version: str) -> tuple[int, ...]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from llmdoctor.checks._access import gpu_access, too_old, unseen, why_no_gpu
 from llmdoctor.checks._facts import (
+    capability,
+    driver_before_gpu,
     driver_floor_unmet,
     driver_os,
     driver_readings,
@@ -18,7 +22,10 @@ from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
 from llmdoctor.checks._remedies import get_driver, install_command
 from llmdoctor.checks.compat import foreign_libcuda
 from llmdoctor.finding import Finding, Remedy
-from llmdoctor.machine import Torch
+from llmdoctor.machine import Gpu, Machine, Torch
+
+if TYPE_CHECKING:
+    from llmdoctor.tables import DriverFloor
 
 
 @check(
@@ -27,11 +34,13 @@ from llmdoctor.machine import Torch
 def driver_too_old_for_torch(case: Case) -> Answer:
     """The NVIDIA driver is too old for the installed torch.
 
-    What: Compares the driver with the lowest one that any program of that CUDA major needs
-    (minor-version compatibility), not with the driver that one toolkit shipped with.
+    What: Compares the driver with the first one that knows each visible GPU, and with the lowest
+    one that any program of the installed torch's CUDA major needs (minor-version compatibility),
+    not with the driver that one toolkit shipped with.
 
     Why: A CUDA 13 build on a CUDA 12 driver does not start: "The NVIDIA driver on your system is
-    too old", and `torch.cuda.is_available()` is False.
+    too old", and `torch.cuda.is_available()` is False. A driver from before a GPU does not bring
+    it up, whatever is installed.
 
     Remedy: Update the driver, or install a torch built with an older CUDA.
 
@@ -41,10 +50,12 @@ def driver_too_old_for_torch(case: Case) -> Answer:
     if not case.wants_gpu:
         return Skip("the CPU profile uses no GPU")
     torch, machine = usable_torch(case), case.machine
-    if torch is None or torch.cuda is None:
-        return Skip("no CUDA build of torch is installed")
     if reason := unseen(machine):
         return Skip(reason)
+    beyond = driver_before_gpu(case) if why_no_gpu(case) is None else None
+    if torch is None or torch.cuda is None:
+        no_torch = Skip("no CUDA build of torch is installed")
+        return _before_gpu(case, *beyond) if beyond else no_torch
     from llmdoctor.tables import driver_floor
 
     driver, floor = machine.nvidia.driver_version, driver_floor(torch.cuda, driver_os(machine))
@@ -59,14 +70,15 @@ def driver_too_old_for_torch(case: Case) -> Answer:
             return Skip("the report does not say which system this is")
         return Skip(f"the driver that CUDA {torch.cuda} needs here is not in the table")
     if driver_floor_unmet(case) is None:
-        return None
+        return _before_gpu(case, *beyond) if beyond else None
     # A look at the libraries, the variable alone, or a report in which torch has found the GPU.
     compat = (
         foreign_libcuda(machine) is not None
         or "compat" in machine.variables.get("LD_LIBRARY_PATH", "")
-        or any(item.source == "torch.cuda.is_available" for item in machine.nvidia.cuda)
+        or _has_found_it(machine)
     )
-    remedy = get_driver(case, floor.version)
+    needed = max(floor.version, beyond[1].version if beyond else "0", key=parts)
+    remedy = get_driver(case, needed)
     return finding(
         driver_too_old_for_torch,
         f"torch {torch.version} is built with CUDA {torch.cuda}, which needs driver "
@@ -75,12 +87,31 @@ def driver_too_old_for_torch(case: Case) -> Answer:
         cause="driver-old-needs-compat" if compat else None,
         severity="warning" if compat else None,
         evidence=(*driver_readings(machine), f"torch {torch.version} (CUDA {torch.cuda})"),
-        remedy=Remedy(
+        remedy=remedy
+        if beyond
+        else Remedy(
             f"{remedy.summary} Or install a torch that this driver runs, if one fits.",
             "ask",
             (install_command(case),),
         ),
         url=floor.source if floor.source.startswith("https://") else None,
+    )
+
+
+def _has_found_it(machine: Machine) -> bool:
+    """Whether a report says that torch has found a GPU."""
+    return any(item.source == "torch.cuda.is_available" for item in machine.nvidia.cuda)
+
+
+def _before_gpu(case: Case, gpu: Gpu, floor: DriverFloor) -> Finding:
+    return finding(
+        driver_too_old_for_torch,
+        f"{gpu.name} (compute capability {capability(gpu)}) needs driver {floor.version} or newer, "
+        f"whatever torch is installed; {case.machine.nvidia.driver_version} is installed.",
+        title="The NVIDIA driver is too old for a GPU",
+        severity="warning" if _has_found_it(case.machine) else None,
+        evidence=driver_readings(case.machine),
+        remedy=get_driver(case, floor.version),
     )
 
 
@@ -135,6 +166,9 @@ def driver_too_old_for_profile(case: Case) -> Answer:
     if reason is None:
         return None
     lowest, end = needs[modest], last_branch(target)
+    beyond = driver_before_gpu(case)
+    if beyond and beyond[1].version == lowest:
+        return Skip(f"follows from the driver, which is from before {beyond[0].name}")
     gone = end is not None and parts(lowest)[0] > parts(end[0])[0]
     falls_back = chosen == "cpu" and not requires_gpu(case)
     return finding(
