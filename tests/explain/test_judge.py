@@ -98,6 +98,20 @@ def test_the_machine_it_runs_on_makes_the_remedy_exact() -> None:
     assert second == found.causes[1]
 
 
+def test_no_cure_is_told_where_the_machine_refutes_the_cause() -> None:
+    """A driver that is new enough is not to be updated; what was not judged is said so."""
+    log = b"RuntimeError: The NVIDIA driver on your system is too old (found version 11040).\n"
+    found = explaining.explain([log])
+    fine = Report(Machine(), (Verdict("DRV008", "pass"), Verdict("DRV009", "skip", reason="r")))
+    (told,) = explaining.on_this_machine(found, fine).causes
+    assert "This machine does not show it now (DRV008 found nothing)" in told.remedy.summary
+    assert told.remedy.commands == (("llmdoctor", "check"),)
+    blind = Report(Machine(), (Verdict("DRV008", "skip", reason="no CUDA build of torch is here"),))
+    (told,) = explaining.on_this_machine(found, blind).causes
+    assert "not known: no CUDA build of torch is here." in told.explanation
+    assert told.remedy == found.causes[0].remedy
+
+
 def test_nobody_is_named_in_what_is_quoted() -> None:
     known = {"x": cause(sign("{what:path}/bin failed"))}
     found = explaining.explain([b"/home/jane/env/bin failed for /home/jo"], known)

@@ -17,7 +17,7 @@ from llmdoctor.explain.facts import gather, known_facts
 from llmdoctor.explain.judge import Evidence, Named, judge
 from llmdoctor.explain.scan import Scanner
 from llmdoctor.explain.text import lines
-from llmdoctor.finding import Report
+from llmdoctor.finding import Remedy, Report
 from llmdoctor.redact import redact_text
 
 __all__ = ["LIMIT", "Evidence", "Explanation", "Named", "explain", "on_this_machine", "redacted"]
@@ -67,19 +67,52 @@ def explain(
 
 
 def on_this_machine(found: Explanation, report: Report) -> Explanation:
-    """Take the remedy from a check of the machine itself, where it finds the same cause."""
+    """Take the remedy from a check of the machine itself, where it finds the same cause.
+
+    Where the checks that know a cause pass, the cure of the log's words is none for this machine.
+    """
     live = {item.cause: item for item in reversed(report.findings) if item.cause and item.remedy}
 
     def exact(named: Named) -> Named:
         finding = live.get(named.cause)
         if finding is None or finding.remedy is None:
-            return named
+            return _unconfirmed(named, report)
         explanation = (
             f"{named.explanation.strip()} On this machine: {finding.detail or finding.title}"
         )
         return replace(named, confidence="certain", explanation=explanation, remedy=finding.remedy)
 
     return replace(found, causes=tuple(map(exact, found.causes)))
+
+
+def _unconfirmed(named: Named, report: Report) -> Named:
+    """A cause that no check found here: refuted, not to be judged, or never seen by a look."""
+    from llmdoctor.checks import CHECKS
+
+    knowing = {check.code for check in CHECKS if named.cause in (check.cause, *check.also)}
+    verdicts = [verdict for verdict in report.verdicts if verdict.code in knowing]
+    if any(item.cause == named.cause for verdict in verdicts for item in verdict.findings):
+        return named
+    if passed := [verdict.code for verdict in verdicts if verdict.outcome == "pass"]:
+        patient = report.machine.environment
+        place = f", with the environment {patient.path}," if patient.executable else ""
+        return replace(
+            named,
+            explanation=f"{named.explanation.strip()} If the log is of another machine or moment: "
+            f"{named.remedy.summary}.",
+            remedy=Remedy(
+                f"This machine{place} does not show it now ({', '.join(passed)} found nothing): "
+                "see what it does show",
+                "safe",
+                (("llmdoctor", "check"),),
+            ),
+        )
+    cause = causes().get(named.cause)
+    why = next((verdict.reason for verdict in verdicts if verdict.reason), cause and cause.unseen)
+    if not why:
+        return named
+    unknown = f"{named.explanation.strip()} Whether this machine shows it is not known: {why}."
+    return replace(named, explanation=unknown)
 
 
 def redacted(found: Explanation, home: str) -> Explanation:
