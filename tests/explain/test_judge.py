@@ -112,6 +112,27 @@ def test_no_cure_is_told_where_the_machine_refutes_the_cause() -> None:
     assert told.remedy == found.causes[0].remedy
 
 
+def test_words_that_two_causes_print_are_told_as_both_until_the_machine_tells() -> None:
+    bare = b"RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
+    found = explaining.explain([bare])
+    assert [(named.cause, named.confidence) for named in found.causes] == [
+        ("gpu-too-new-for-torch", "possible")
+    ]
+    assert "newer than the build, or older" in found.causes[0].title
+    told_too = explaining.explain(
+        [b"PyTorch no longer supports this GPU because it is too old\n" + bare]
+    )
+    assert [named.cause for named in told_too.causes] == ["gpu-dropped-by-torch"]
+    way = Remedy("Install an older build", "ask", (("llmdoctor", "install"),))
+    old = Finding("GPU004", "gpu-dropped-by-torch", "error", "Too old", "It is 6.1", remedy=way)
+    report = Report(Machine(), (Verdict("GPU003", "pass"), Verdict("GPU004", "fail", (old,))))
+    (told,) = explaining.on_this_machine(found, report).causes
+    assert (told.cause, told.title, told.remedy) == ("gpu-dropped-by-torch", "Too old", way)
+    both = Report(Machine(), (Verdict("GPU003", "pass"), Verdict("GPU004", "pass")))
+    (told,) = explaining.on_this_machine(found, both).causes
+    assert "(GPU003, GPU004 found nothing)" in told.remedy.summary
+
+
 def test_nobody_is_named_in_what_is_quoted() -> None:
     known = {"x": cause(sign("{what:path}/bin failed"))}
     found = explaining.explain([b"/home/jane/env/bin failed for /home/jo"], known)

@@ -69,18 +69,30 @@ def explain(
 def on_this_machine(found: Explanation, report: Report) -> Explanation:
     """Take the remedy from a check of the machine itself, where it finds the same cause.
 
-    Where the checks that know a cause pass, the cure of the log's words is none for this machine.
+    Of causes that show in the same words it is the one that the machine has. Where the checks that
+    know a cause pass, the cure of the log's words is none for this machine.
     """
     live = {item.cause: item for item in reversed(report.findings) if item.cause and item.remedy}
 
     def exact(named: Named) -> Named:
-        finding = live.get(named.cause)
-        if finding is None or finding.remedy is None:
+        meant = next((slug for slug in (named.cause, *named.rivals) if slug in live), None)
+        if meant is None:
             return _unconfirmed(named, report)
-        explanation = (
-            f"{named.explanation.strip()} On this machine: {finding.detail or finding.title}"
+        finding = live[meant]
+        assert finding.remedy is not None
+        title, explanation = named.title, named.explanation.strip()
+        if named.rivals:
+            title, explanation = finding.title, ""
+        detail = f"On this machine: {finding.detail or finding.title}"
+        return replace(
+            named,
+            cause=meant,
+            title=title,
+            confidence="certain",
+            explanation=f"{explanation} {detail}".strip(),
+            remedy=finding.remedy,
+            url=finding.url or (named.url if meant == named.cause else causes()[meant].url),
         )
-        return replace(named, confidence="certain", explanation=explanation, remedy=finding.remedy)
 
     return replace(found, causes=tuple(map(exact, found.causes)))
 
@@ -89,9 +101,10 @@ def _unconfirmed(named: Named, report: Report) -> Named:
     """A cause that no check found here: refuted, not to be judged, or never seen by a look."""
     from llmdoctor.checks import CHECKS
 
-    knowing = {check.code for check in CHECKS if named.cause in (check.cause, *check.also)}
+    slugs = {named.cause, *named.rivals}
+    knowing = {check.code for check in CHECKS if slugs & {check.cause, *check.also}}
     verdicts = [verdict for verdict in report.verdicts if verdict.code in knowing]
-    if any(item.cause == named.cause for verdict in verdicts for item in verdict.findings):
+    if any(item.cause in slugs for verdict in verdicts for item in verdict.findings):
         return named
     if passed := [verdict.code for verdict in verdicts if verdict.outcome == "pass"]:
         patient = report.machine.environment

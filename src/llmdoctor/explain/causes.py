@@ -33,7 +33,8 @@ class Sign:
 
     Any of `text` is seen; and each of `also` anywhere in the log, none of `unless`, and every
     condition of `when` holds between what was captured and the log's facts. `source` names the
-    program, and where in it the message is printed.
+    program, and where in it the message is printed. `rivals` are causes that print the very same:
+    `title` and `explanation` then speak of all of them, in the place of the cause's own words.
     """
 
     text: tuple[str, ...]
@@ -42,6 +43,9 @@ class Sign:
     also: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     when: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
+    title: str | None = None
+    explanation: str | None = None
 
     @functools.cached_property
     def shows(self) -> tuple[Template, ...]:
@@ -120,7 +124,7 @@ def causes() -> dict[str, Cause]:
     """Every known cause by its slug, in alphabetical order.
 
     Raises:
-        ProfileError: a file cannot be read as a cause, or names a consequence that is none.
+        ProfileError: a file cannot be read as a cause, or names another that is none.
     """
     folder = profiles_dir() / "tables" / "causes"
     found = {
@@ -131,6 +135,9 @@ def causes() -> dict[str, Cause]:
         for consequence in cause.consequences:
             if consequence not in found:
                 raise ProfileError(f"{slug}.toml: $.consequences: no cause is {consequence!r}")
+        for rival in (name for sign in cause.sign for name in sign.rivals):
+            if rival not in found:
+                raise ProfileError(f"{slug}.toml: $.sign.rivals: no cause is {rival!r}")
         if slug in symptoms(slug, found):
             raise ProfileError(f"{slug}.toml: $.consequences: it would be its own symptom")
     return found

@@ -28,7 +28,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Named:
-    """One cause of a failure, and where the log shows it."""
+    """One cause of a failure, and where the log shows it; `rivals` would show in the same way."""
 
     cause: str
     title: str
@@ -37,6 +37,7 @@ class Named:
     explanation: str
     remedy: Remedy
     url: str
+    rivals: tuple[str, ...] = ()
 
 
 def judge(seen: Seen, facts: Facts, known: Mapping[str, Cause]) -> tuple[Named, ...]:
@@ -51,6 +52,8 @@ def judge(seen: Seen, facts: Facts, known: Mapping[str, Cause]) -> tuple[Named, 
         shown = [match for sign in cause.sign if (match := _match(sign, seen, facts))]
         if shown:
             found[slug] = _named(slug, cause, shown, facts)
+    # The log names the rival by other words, so the shared ones are its own.
+    found = {slug: named for slug, named in found.items() if not set(named.rivals) & found.keys()}
     roots = [slug for slug, named in found.items() if named.confidence != "possible"]
     followed = {name for slug in roots for name in symptoms(slug, known)}
     return tuple(
@@ -111,7 +114,13 @@ def _named(slug: str, cause: Cause, shown: Sequence[_Match], facts: Facts) -> Na
     first = best[0].sightings[0].line
     evidence = [Evidence(line, text) for line, text in lines.items()][:SHOWN]
     evidence.sort(key=lambda item: (item.line != first, item.line))
-    said = worded(cause, values)
+    sign = best[0].sign
+    own = replace(
+        cause,
+        title=sign.title or cause.title,
+        explanation=sign.explanation or cause.explanation,
+    )
+    said = worded(own, values)
     return Named(
         cause=slug,
         title=said.title,
@@ -120,6 +129,7 @@ def _named(slug: str, cause: Cause, shown: Sequence[_Match], facts: Facts) -> Na
         explanation=f"{said.explanation} {_CUT}" if best[0].cut else said.explanation,
         remedy=said.remedy,
         url=cause.url,
+        rivals=sign.rivals,
     )
 
 
