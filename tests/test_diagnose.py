@@ -32,7 +32,7 @@ def test_a_command_names_the_environment_that_was_looked_at(
     report = diagnose(machine, Question(environment=environment, project="/srv"))
     (finding,) = [item for item in report.findings if item.code == "PY002"]
     assert finding.remedy is not None
-    ((*_, option, path, last),) = finding.remedy.commands
+    *_, (*_, option, path, last) = finding.remedy.commands
     assert (option, path, last) == ("--env", typed, "--fresh")
     assert absolute(machine, path) == environment
     assert report.machine.environment.path == finding.where

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from llmdoctor.system import System
 if TYPE_CHECKING:  # without a wish there is no profile and no choice, and each costs milliseconds
     from collections.abc import Callable, Sequence
 
-    from llmdoctor.plan import Choice, Target
+    from llmdoctor.plan import Choice
     from llmdoctor.profiles import Wish
 
 
@@ -176,21 +176,6 @@ def _choice(wish: Wish | None, machine: Machine) -> Choice | None:
 
     # without an environment, the Python that a target has by default
     python = machine.environment.version or Target().python
-    asked = target.of_machine(machine, python)
-    choice = resolve(wish.wanted, wish.known, _filled(asked, unsaid) if unsaid else asked)
+    asked = target.as_judged(machine, python)
+    choice = resolve(wish.wanted, wish.known, asked)
     return profiles.combined(choice, wish.known)
-
-
-def _filled(asked: Target, unsaid: set[str]) -> Target:
-    """What a report leaves out is taken as `--assume` takes it: it must not decide."""
-    from llmdoctor.plan import Target
-
-    usual = Target()
-    os = usual.os if asked.os == "unknown" else asked.os
-    return replace(
-        asked,
-        os=os,
-        arch=usual.arch if asked.arch == "unknown" else asked.arch,
-        glibc=asked.glibc or (usual.glibc if os == "linux" and not asked.musl else None),
-        driver_missing=asked.driver_missing and "driver" not in unsaid,
-    )

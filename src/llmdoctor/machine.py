@@ -177,6 +177,11 @@ class Environment:
     activated: str | None = field(default=None, metadata=private("path"))
     headers: bool | None = None  # Python.h is there for this Python; None: not looked for
 
+    @property
+    def is_none(self) -> bool:
+        """Whether what was named is something else: nothing can be installed in its place."""
+        return (self.problem or "").startswith("not a Python environment")
+
     def package(self, name: str) -> Package | None:
         """The installed distribution of that normalised name."""
         return next((package for package in self.packages if package.name == name), None)

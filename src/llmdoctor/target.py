@@ -46,6 +46,25 @@ def of_machine(machine: Machine, python: str) -> Target:
     )
 
 
+def as_judged(machine: Machine, python: str) -> Target:
+    """The same, for judging. What a report leaves out is taken as `assume` takes it.
+
+    It must not decide.
+    """
+    asked, usual = of_machine(machine, python), Target()
+    unsaid = {note.reader for note in machine.notes if note.status == "unsaid"}
+    if not unsaid:
+        return asked
+    os = usual.os if asked.os == "unknown" else asked.os
+    return replace(
+        asked,
+        os=os,
+        arch=usual.arch if asked.arch == "unknown" else asked.arch,
+        glibc=asked.glibc or (usual.glibc if os == "linux" and not asked.musl else None),
+        driver_missing=asked.driver_missing and "driver" not in unsaid,
+    )
+
+
 def assume(pairs: Sequence[str]) -> Target:
     """A target from `--assume KEY=VALUE[,KEY=VALUE…]` options.
 

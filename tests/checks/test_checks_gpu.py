@@ -47,6 +47,12 @@ def test_a_cuda_torch_without_a_gpu_is_a_warning() -> None:
     assert only(judge("GPU001", machine)).severity == "warning"
 
 
+def test_a_torch_for_the_cpu_that_is_there_is_not_proposed_again() -> None:
+    machine = Machine(host=LINUX, environment=venv(torch="2.9.1+cpu"))
+    (command,) = remedy(only(judge("GPU001", machine))).commands
+    assert command[:4] == ("llmdoctor", "check", "--profile", "cpu")
+
+
 def test_a_variable_that_hides_every_gpu() -> None:
     hidden = replace(HEALTHY, variables={"CUDA_VISIBLE_DEVICES": "-1"})
     assert only(judge("GPU002", hidden)).evidence == ("CUDA_VISIBLE_DEVICES='-1'",)
@@ -160,6 +166,20 @@ def test_flash_attention_on_ada_passes_and_is_not_asked_without_the_profile() ->
     assert judge("GPU005", HEALTHY, "flashattn").outcome == "pass"
     assert judge("GPU005", HEALTHY, "mainline").outcome == "skip"
     assert judge("GPU005", Machine(host=LINUX), "flashattn").outcome == "skip"
+
+
+def test_what_is_proposed_for_a_dropped_gpu_fits_the_machine() -> None:
+    """The resolver is asked: with an old and a new GPU no single build of mainline serves both."""
+    mixed = installed("2.9.1+cu130", GTX_1080_TI, replace(RTX_5090, index=1))
+    way = remedy(only(judge("GPU004", mixed)))
+    assert (
+        "CUDA_VISIBLE_DEVICES=0: NVIDIA GeForce GTX 1080 Ti alone, torch 2.9.1+cu126" in way.summary
+    )
+    assert [command[:4] for command in way.commands] == [
+        ("llmdoctor", "install", "--profile", "cpu")
+    ]
+    alone = remedy(only(judge("GPU004", installed("2.9.1+cu130", GTX_1080_TI))))
+    assert alone.commands[0][:4] == ("llmdoctor", "install", "--profile", "mainline")
 
 
 def test_capabilities_of_an_ada_gpu() -> None:

@@ -23,9 +23,15 @@ def test_a_base_that_is_gone_keeps_the_old_environment_aside() -> None:
     machine = broken("its base interpreter /usr/bin/python3.11 does not exist any more")
     finding = only(judge("PY001", machine, "cpu"))
     assert finding.cause == "venv-broken-after-python-upgrade"
+    place = ("--env", "/srv/project/.venv")
+    anew = ("llmdoctor", "install", "--profile", "cpu", *place, "--fresh")
     assert remedy(finding).commands == (
-        ("llmdoctor", "install", "--profile", "cpu", "--env", "/srv/project/.venv", "--fresh"),
+        ("llmdoctor", "fix", "--select", "PY001", *place),
+        anew,
     )
+    on_windows = replace(machine, host=WINDOWS)  # where a fix leaves it to its owner
+    assert remedy(only(judge("PY001", on_windows, "cpu"))).commands == (anew,)
+    assert remedy(only(judge("GPU001", machine))).commands == (anew,)
     assert judge("PY002", machine).outcome == "pass"
 
 
@@ -44,7 +50,11 @@ def test_a_folder_that_is_no_environment_is_not_to_be_replaced() -> None:
     problem = "not a Python environment: neither pyvenv.cfg nor conda-meta nor a python is in it"
     finding = only(judge("PY002", broken(problem)))
     assert "--fresh" not in remedy(finding).commands[0]
-    assert "--env" not in remedy(finding).commands[0]
+    assert remedy(finding).commands[0][-2:] == ("--env", ".venv-llm")  # a file is in .venv's place
+    elsewhere = Environment("broken", "/srv/photo.jpg", problem=problem)
+    for code in ("PY002", "GPU001"):
+        found = only(judge(code, on(elsewhere)))
+        assert remedy(found).commands == (("llmdoctor", "install", "--profile", "cpu"),)
 
 
 def test_a_moved_environment_still_works_and_is_a_warning() -> None:

@@ -74,6 +74,15 @@ def test_without_torch_there_is_one_reason_and_no_row(env: Path, desk: Desk) -> 
     assert "eager/" not in done.stderr  # nor any row in what it says while it runs
 
 
+def test_what_cannot_be_proven_in_is_built_anew_or_left_alone(desk: Desk) -> None:
+    (desk.project / "photo.jpg").write_bytes(b"")
+    (desk.project / "broken" / "bin").mkdir(parents=True)
+    (desk.project / "broken" / "pyvenv.cfg").write_text("home = /nowhere\nversion = 3.12.1\n")
+    install = "llmdoctor install --profile cpu --env"
+    assert next_command(desk.refused("smoke", "--env", "photo.jpg")) == f"{install} .venv"
+    assert next_command(desk.refused("smoke", "--env", "broken")) == f"{install} broken --fresh"
+
+
 def test_after_a_named_interpreter_a_new_environment_is_proposed(env: Path, desk: Desk) -> None:
     """An interpreter that was named by itself may be the system's."""
     words = ("smoke", "--python", ".venv/bin/python", "--backend", "eager")

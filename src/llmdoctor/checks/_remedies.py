@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from llmdoctor.checks._access import gpu_access, rocm_torch
 from llmdoctor.checks._framework import Case
 from llmdoctor.finding import Remedy
 from llmdoctor.machine import Environment
+
+if TYPE_CHECKING:
+    from llmdoctor.plan import Choice
 
 # Add-ons whose profile has the package under its own name.
 _PROFILES = {
@@ -19,21 +24,31 @@ _PROFILES = {
 }
 
 
-def install_command(case: Case, *options: str, env: bool = True) -> tuple[str, ...]:
+def install_command(case: Case, *options: str) -> tuple[str, ...]:
     """`llmdoctor install` for the wanted profiles, or for the stack that suits the machine."""
-    names = [profile.name for profile in case.profiles]
-    if not names:
-        names = ["mainline" if case.wants_gpu and _is_for_cuda(case) else "cpu"]
-    return install_profiles(case, names, *options, env=env)
+    return install_profiles(case, _meant(case), *options)
 
 
-def install_profiles(
-    case: Case, names: Iterable[str], *options: str, env: bool = True
-) -> tuple[str, ...]:
-    """`llmdoctor install` for these profiles, as they are named here, into what was looked at."""
+def install_profiles(case: Case, names: Iterable[str], *options: str) -> tuple[str, ...]:
+    """`llmdoctor install` for these profiles, as they are named here, into what was looked at.
+
+    What cannot be used as it is gets built anew.
+    """
     spelled = {profile.name: profile.spelled for profile in case.profiles}
     chosen = [word for name in names for word in ("--profile", spelled.get(name, name))]
-    return ("llmdoctor", "install", *chosen, *(_env(case) if env else ()), *options)
+    environment = case.machine.environment
+    unfit = environment.problem is not None and environment.kind in ("venv", "broken")
+    anew = unfit and not environment.is_none and "--fresh" not in options
+    return (
+        *("llmdoctor", "install", *chosen, *place(case), *options),
+        *(("--fresh",) if anew else ()),
+    )
+
+
+def _meant(case: Case) -> list[str]:
+    """The wanted profiles, or the stack that suits the machine."""
+    names = [profile.name for profile in case.profiles]
+    return names or ["mainline" if case.wants_gpu and _is_for_cuda(case) else "cpu"]
 
 
 def _is_for_cuda(case: Case) -> bool:
@@ -54,6 +69,48 @@ def install(case: Case, summary: str, *options: str) -> Remedy:
             "those, and would replace this torch."
         )
     return Remedy(summary, "ask", (install_command(case, *options),))
+
+
+def install_what_fits(case: Case, summary: str) -> Remedy:
+    """The same, once the resolver has found that it fits; else what works in its place."""
+    if rocm_torch(case):
+        return install(case, summary)
+    choice = case.choice or _resolved(case)
+    if choice.feasible:
+        return install(case, summary)
+    ways = [other for other in choice.alternatives if other.profiles]
+    return Remedy(
+        f"No build fits as it is. What works instead: {'; '.join(way.text for way in ways)}."
+        if ways
+        else "No build of torch fits here.",
+        "ask",
+        tuple(install_profiles(case, way.profiles) for way in ways if way.fits_here),
+    )
+
+
+def _resolved(case: Case) -> Choice:
+    from llmdoctor import profiles, target
+    from llmdoctor.plan import Target
+    from llmdoctor.resolve import resolve
+
+    known = profiles.builtin()
+    python = case.machine.environment.version or Target().python
+    wanted = [known[name] for name in _meant(case)]
+    return resolve(wanted, tuple(known.values()), target.as_judged(case.machine, python))
+
+
+def mend(case: Case, code: str, summary: str) -> Remedy:
+    """`llmdoctor fix` for what keeps the packages, and an install that builds it all anew.
+
+    On Windows a fix leaves such an environment to its owner.
+    """
+    anew = install_command(case, "--fresh")
+    if case.machine.host.system == "windows":
+        return Remedy("Build it anew; the old one is set aside, not deleted.", "ask", (anew,))
+    fix = ("llmdoctor", "fix", "--select", code, *place(case))
+    return Remedy(
+        f"{summary} Or build it anew: the old one is set aside, not deleted.", "ask", (fix, anew)
+    )
 
 
 def replace(case: Case, name: str) -> Remedy:
@@ -118,9 +175,15 @@ def get_driver(case: Case, version: str | None = None) -> Remedy:
     return Remedy(way, "manual")
 
 
-def _env(case: Case) -> tuple[str, ...]:
-    """`--env` where the patient is not the default `.venv` of the current folder."""
+def place(case: Case) -> tuple[str, ...]:
+    """`--env` where the patient is not the default `.venv` of the current folder.
+
+    In the place of what is no environment comes the default, or the next name if it is that.
+    """
     environment = case.machine.environment
-    if environment.kind not in ("venv", "conda", "broken") or environment.path in (None, ".venv"):
+    path = environment.path
+    if environment.is_none:
+        return ("--env", ".venv-llm") if re.search(r"(^|[\\/])\.venv$", path or "") else ()
+    if environment.kind not in ("venv", "conda", "broken") or path in (None, ".venv"):
         return ()
-    return ("--env", str(environment.path))
+    return ("--env", str(path))

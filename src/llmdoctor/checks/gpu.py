@@ -14,7 +14,7 @@ from llmdoctor.checks._facts import (
 )
 from llmdoctor.checks._fits import Fit, Seen, fits
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding, once
-from llmdoctor.checks._remedies import install, install_profiles
+from llmdoctor.checks._remedies import install_profiles, install_what_fits, place
 from llmdoctor.finding import Finding, Remedy
 from llmdoctor.visible import visible
 
@@ -66,15 +66,24 @@ def no_gpu(case: Case) -> Answer:
         detail,
         severity="error" if required else "warning" if cuda_torch else "note",
         evidence=others,
-        remedy=Remedy(
-            "Use the CPU profile here"
-            + (
-                ", or install NVIDIA's driver in Windows if that has such a GPU."
-                if machine.host.wsl
-                else ", or a machine with an NVIDIA GPU."
-            ),
-            "ask",
-            (install_profiles(case, ["cpu"]),),
+        remedy=_on_the_cpu(case),
+    )
+
+
+def _on_the_cpu(case: Case) -> Remedy:
+    """The CPU profile; where its torch is here already, to be judged by."""
+    torch = usable_torch(case)
+    there = torch is not None and torch.cuda is None
+    other = "a machine with an NVIDIA GPU."
+    if case.machine.host.wsl:
+        other = "install NVIDIA's driver in Windows if that has such a GPU."
+    return Remedy(
+        f"{'Judge by' if there else 'Use'} the CPU profile here, or {other}",
+        "safe" if there else "ask",
+        (
+            ("llmdoctor", "check", "--profile", "cpu", *place(case))
+            if there
+            else install_profiles(case, ["cpu"]),
         ),
     )
 
@@ -237,7 +246,7 @@ def _newer(case: Case, fit: Fit) -> Finding:
         if above
         else Remedy("Install the torch wheel that NVIDIA publishes for this JetPack release.")
         if tegra
-        else install(case, "Install a torch build with code for this GPU."),
+        else install_what_fits(case, "Install a torch build with code for this GPU."),
     )
 
 
@@ -254,7 +263,9 @@ def _older(case: Case, fit: Fit) -> Finding:
         f"{fit.gpu.name} has compute capability {fit.capability}, and torch {fit.torch} begins at "
         f"{min(fit.architectures, key=parts)}: every kernel fails.",
         evidence=_evidence(fit),
-        remedy=install(case, "Install a build of torch that still has code for this GPU."),
+        remedy=install_what_fits(
+            case, "Install a build of torch that still has code for this GPU."
+        ),
     )
 
 

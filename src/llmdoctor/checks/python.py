@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from llmdoctor.checks._facts import parts, release_of, sentence, usable_torch, wanted_torch
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
-from llmdoctor.checks._remedies import install, install_command, new_environment
+from llmdoctor.checks._remedies import (
+    install,
+    install_command,
+    mend,
+    new_environment,
+)
 from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Finding, Remedy
 from llmdoctor.machine import Environment, minor_of
@@ -19,8 +24,8 @@ def base_python_gone(case: Case) -> Answer:
     Why: A virtual environment borrows its Python from a base interpreter. When that is upgraded
     away, nothing in the environment starts, or it starts and sees none of its packages.
 
-    Remedy: Make it anew; llmdoctor sets the old one aside first. Pointing the link to another
-    Python works only for the same minor version.
+    Remedy: `llmdoctor fix` points it at another Python of the same minor version, if one is here.
+    Otherwise make it anew; llmdoctor sets the old one aside first.
 
     Known problems: Poetry and uv delete and recreate such an environment on their own when they
     are run, even by commands that look harmless.
@@ -33,7 +38,7 @@ def base_python_gone(case: Case) -> Answer:
         f"{_sentence(environment)} Its packages are still on disk and cannot be used.",
         evidence=(f"base: {environment.base}",) if environment.base else (),
         where=environment.path,
-        remedy=install(case, "Build it anew; the old one is set aside, not deleted.", "--fresh"),
+        remedy=mend(case, "PY001", "Point it at another Python of the same minor version."),
     )
 
 
@@ -74,7 +79,8 @@ def environment_damaged(case: Case) -> Answer:
     Why: Without pyvenv.cfg an environment's Python takes itself for its base, and pip would
     change that one. In an environment that was moved, scripts start the Python of the old place.
 
-    Remedy: Make it anew, or move it back; `python -m pip` works in a moved one, `pip` does not.
+    Remedy: `llmdoctor fix` mends it where its packages can stay. Otherwise make it anew, or move it
+    back; `python -m pip` works in a moved one, `pip` does not.
 
     Known problems: An environment that was made to be relocatable can still hold scripts that
     are not.
@@ -90,13 +96,13 @@ def environment_damaged(case: Case) -> Answer:
             title="The environment was moved or copied",
             severity="warning",
             where=environment.path,
-            remedy=install(case, "Build it anew; the old one is set aside.", "--fresh"),
+            remedy=mend(case, "PY002", "Write its new place into its scripts."),
         )
-    if (environment.problem or "").startswith("not a Python"):
-        command = install_command(case, env=False)
+    if environment.is_none:
+        command = install_command(case)
         remedy = Remedy("Name the right place, or install into a new one.", "ask", (command,))
     else:
-        remedy = install(case, "Build it anew; the old one is set aside.", "--fresh")
+        remedy = mend(case, "PY002", "Give it a Python of the same minor version again.")
     return finding(
         environment_damaged,
         f"{_sentence(environment)} Nothing can be installed in it.",

@@ -112,14 +112,18 @@ def _mended(
 ) -> str:
     """What to type where nothing can be proven: an install into the environment that was meant.
 
-    Or `anew` into one that is not there yet: where its Python cannot be used, or where an
-    interpreter was named by itself, which may be the system's and gets nothing installed.
+    One that is broken is built anew. Or `anew` into one that is not there yet: where its Python
+    cannot be used, where no environment was named, or where an interpreter was named by itself,
+    which may be the system's and gets nothing installed.
     """
-    place = options.env
-    if anew or options.python or environment.kind in ("system", "conda"):
-        free = (name for name in (".venv", ".venv-llm") if system.kind(name) is None)
-        place = next(free, ".venv-llm-2")
-    return shlex.join(["llmdoctor", "install", "--profile", "cpu", "--env", place])
+    from llmdoctor.install.patient import new_place
+
+    place, fresh = options.env, environment.problem is not None and environment.kind != "missing"
+    named = options.python or environment.is_none or environment.kind in ("system", "conda")
+    if anew or named:
+        place, fresh = new_place(system), False
+    words = ["llmdoctor", "install", "--profile", "cpu", "--env", place]
+    return shlex.join([*words, *(["--fresh"] if fresh else [])])
 
 
 def _narrowed(options: Namespace) -> tuple[str, ...]:

@@ -100,7 +100,9 @@ def manual(found: Finding, why: str | None = None) -> Repair:
         "manual",
         remedy.summary if remedy else found.detail,
         details=(why,) if why else (),
-        commands=remedy.commands if remedy else (),
+        commands=tuple(
+            argv for argv in (remedy.commands if remedy else ()) if argv[:2] != ("llmdoctor", "fix")
+        ),
     )
 
 

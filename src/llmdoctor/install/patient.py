@@ -90,17 +90,22 @@ def usable(system: System, environment: Environment, path: str, request: Request
     if environment.kind == "conda" and request.in_place and not problem:
         return environment
     if environment.kind in ("venv", "broken"):
-        no_environment = "not a Python environment" in (problem or "")
-        if request.fresh and not no_environment:
+        if request.fresh and not environment.is_none:
             return environment
-        way_out = ("--env", ".venv") if no_environment else ("--env", path, "--fresh")
-        raise UsageError(f"{path}: {problem}", next_command=request.again(*way_out))
+        way_out = [new_place(system)] if environment.is_none else [path, "--fresh"]
+        raise UsageError(f"{path}: {problem}", next_command=request.again("--env", *way_out))
     asked = "without --in-place " if environment.kind == "conda" else ""
     raise UsageError(
         f"{path} is a {environment.kind} environment; {asked}llmdoctor changes "
         "virtual environments only",
         next_command=request.again("--env", ".venv"),
     )
+
+
+def new_place(system: System) -> str:
+    """Where an environment can be made: a name in this folder that nothing has yet."""
+    free = (name for name in (".venv", ".venv-llm") if system.kind(name) is None)
+    return next(free, ".venv-llm-2")
 
 
 def interpreter(system: System, request: Request, there: Environment) -> interpreters.Interpreter:
