@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from llmdoctor import checks
 from llmdoctor.checks import Case, Check
-from llmdoctor.errors import CannotFinishError, UsageError
+from llmdoctor.errors import CannotFinishError, LlmdoctorError, UsageError
 from llmdoctor.finding import Report, Verdict
 from llmdoctor.machine import Machine
 from llmdoctor.probe import Subject, look
@@ -153,9 +154,21 @@ def _machine(system: System, question: Question) -> Machine:
     if question.python is not None and machine.environment.kind == "broken":
         raise UsageError(
             f"--python {question.python}: {(machine.environment.problem or '').splitlines()[0]}",
-            next_command="llmdoctor check",
+            next_command=shlex.join(["llmdoctor", "check", *_of_version(system, question.python)]),
         )
     return machine
+
+
+def _of_version(system: System, version: str) -> tuple[str, ...]:
+    """`--python` with an interpreter of the version that was named in its place, if one is here."""
+    if not re.fullmatch(r"3\.\d{1,2}", version):
+        return ()
+    from llmdoctor import interpreters
+
+    try:
+        return ("--python", interpreters.choose(system, version, "").executable)
+    except LlmdoctorError:
+        return ()
 
 
 def _wish(system: System, question: Question) -> Wish | None:

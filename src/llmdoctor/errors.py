@@ -91,9 +91,16 @@ class ReadOnlyError(RuntimeError):
     """Something tried to change the world, or to use the network, through the read-only door."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean …?` where a known word is near to one that is not, else nothing."""
+def close(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is near to one that is not, whatever its case."""
     from difflib import get_close_matches  # only a slip of the pen needs it
 
-    near = get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    spelled = {each.lower(): each for each in known}
+    near = get_close_matches(word.lower(), spelled, n=1, cutoff=0.5)
+    return spelled[near[0]] if near else None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean …?` where a known word is near to one that is not, else nothing."""
+    near = close(word, known)
+    return f"; did you mean {near!r}?" if near else ""

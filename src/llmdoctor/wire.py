@@ -83,9 +83,10 @@ def _load_dataclass(kind: type, data: object, path: str) -> object:
     if not isinstance(data, dict):
         raise WireError(path, f"expected a table, got {_type_name(data)}")
     hints = _hints(kind)
+    names = [field.name for field in dataclasses.fields(kind)]
     for key in data:
-        if key not in hints:
-            meant = nearest(str(key), hints) or f"; known: {_names(hints)}"
+        if key not in names:
+            meant = nearest(str(key), names) or f"; known: {_names(names)}"
             raise WireError(path, f"unknown key {key!r}{meant}")
     values: dict[str, object] = {}
     for field in dataclasses.fields(kind):

@@ -78,7 +78,23 @@ def test_windows_is_told_its_own_command() -> None:
 def test_python_outside_the_profiles_range() -> None:
     finding = only(judge("PY004", on(venv(python="3.9.18")), "cpu"))
     assert finding.cause == "no-wheel-for-python"
-    assert remedy(finding).commands[0][-3:] == ("--python", "3.12", "--fresh")
+    assert "anew with Python 3.10 to 3.14" in remedy(finding).summary
+    assert remedy(finding).commands[0][-2:] == ("/srv/project/.venv", "--fresh")
+
+
+def test_no_install_is_proposed_that_refuses_the_python_that_is_there() -> None:
+    """An install takes the Python of an environment that it does not build anew."""
+    for code, machine in (
+        ("TORCH001", on(venv(python="3.9.18"))),
+        ("GPU001", on(venv(python="3.9.18"))),
+    ):
+        assert remedy(only(judge(code, machine))).commands[0][-1] == "--fresh"
+    conda = replace(venv(), kind="conda", path="/opt/conda/envs/llm")
+    (command,) = remedy(only(judge("TORCH001", on(conda)))).commands
+    assert command[-3:] == ("--env", "/opt/conda/envs/llm", "--in-place")
+    system = Environment("system", "/usr", "/usr/bin/python3.9", "3.9.18")
+    way = remedy(only(judge("PY006", on(system))))
+    assert way.commands == (("llmdoctor", "install", "--profile", "cpu"),)
 
 
 def test_python_inside_the_range_passes_and_a_new_environment_has_none_yet() -> None:

@@ -38,6 +38,9 @@ from system.unprivileged import unprivileged
         (("check", "--profile", "flashatn"), "'flashatn'", "'flashattn'"),
         (("plan", "--profile", "mainlin"), "'mainlin'", "'mainline'"),
         (("profiles", "legcy"), "'legcy'", "'legacy'"),
+        (("profiles", "CPU"), "'CPU'", "'cpu'"),
+        (("check", "Cpu", "--quiet"), "'Cpu'", "--profile cpu"),
+        (("plan", "mainlin"), "'mainlin'", "--profile mainline"),
         (("plan", "--profile", "cpu", "--installer", "conda"), "'conda'", None),
         (("check", "--env=x", "--unknown=y"), "'--unknown'", None),
         (("check", "--select", "TORHC"), "'TORHC'", "'TORCH'"),
@@ -281,6 +284,16 @@ def test_an_interpreter_that_does_not_start_is_said(desk: Desk) -> None:
     said = desk.run("check", "--python", str(python), code=2).stderr
     assert str(python) in said
     assert "next: " in said
+
+
+def test_what_is_no_interpreter_is_told_as_what_it_is(desk: Desk) -> None:
+    """A file of this folder is there, and of a version that is meant the interpreter is named."""
+    (desk.project / "notes.txt").write_text("notes")
+    assert "permission denied" in desk.refused("check", "--python", "notes.txt")
+    version = f"3.{sys.version_info.minor}"
+    again = shlex.split(next_command(desk.refused("check", "--python", version)))
+    assert again[:3] == ["llmdoctor", "check", "--python"]
+    assert Path(again[3]).is_file()
 
 
 # places to write

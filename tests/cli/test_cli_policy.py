@@ -97,7 +97,9 @@ def test_a_baseline_holds_what_was_found_and_nothing_that_comes_later(poor: Desk
     write(poor, "")
     words = ("--fail-on", "warning")
     said = poor.run("check", "--select", "POETRY", "--write-baseline", "known.json")
-    assert "wrote the baseline of 1 findings" in said.stderr
+    assert "wrote the baseline of 1 finding to" in said.stderr
+    printed = poor.run("check", "--select", "POETRY", "--write-baseline", "-").stdout
+    assert printed == (poor.project / "known.json").read_text("utf-8")
     assert found(poor, *words, code=1) == {"POETRY001"}
     assert found(poor, *words, "--baseline", "known.json") == set()
     (poor.project / "poetry.lock").write_text("<<<<<<< ours\n")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmdoctor.checks._access import gpu_access, rocm_torch
 from llmdoctor.checks._framework import Case
+from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Remedy
 from llmdoctor.machine import Environment
 
@@ -24,24 +25,47 @@ _PROFILES = {
 }
 
 
-def install_command(case: Case, *options: str) -> tuple[str, ...]:
+def install_command(case: Case, *, fresh: bool = False) -> tuple[str, ...]:
     """`llmdoctor install` for the wanted profiles, or for the stack that suits the machine."""
-    return install_profiles(case, _meant(case), *options)
+    return install_profiles(case, _meant(case), fresh=fresh)
 
 
-def install_profiles(case: Case, names: Iterable[str], *options: str) -> tuple[str, ...]:
+def install_profiles(case: Case, names: Iterable[str], *, fresh: bool = False) -> tuple[str, ...]:
     """`llmdoctor install` for these profiles, as they are named here, into what was looked at.
 
-    What cannot be used as it is gets built anew.
+    What cannot be used as it is gets built anew, or in a conda environment is left for a new one.
     """
     spelled = {profile.name: profile.spelled for profile in case.profiles}
     chosen = [word for name in names for word in ("--profile", spelled.get(name, name))]
+    anew = fresh or _to_be_built_anew(case, names)
+    kind = case.machine.environment.kind
+    if kind == "conda":  # the files of conda are changed where they lie, or not at all
+        where = () if anew else (*place(case), "--in-place")
+        return ("llmdoctor", "install", *chosen, *where)
+    return ("llmdoctor", "install", *chosen, *place(case), *(("--fresh",) if anew else ()))
+
+
+def _to_be_built_anew(case: Case, names: Iterable[str]) -> bool:
+    """Whether an install refuses the environment as it is: it is broken, or of another Python."""
     environment = case.machine.environment
-    unfit = environment.problem is not None and environment.kind in ("venv", "broken")
-    anew = unfit and not environment.is_none and "--fresh" not in options
-    return (
-        *("llmdoctor", "install", *chosen, *place(case), *options),
-        *(("--fresh",) if anew else ()),
+    if environment.is_none or environment.kind not in ("venv", "conda", "broken"):
+        return False
+    if environment.problem is not None or environment.version is None:
+        return environment.problem is not None
+    wanted = {profile.name: profile for profile in case.profiles}
+    if not wanted:  # profiles are read for an old Python alone: each costs a millisecond
+        from llmdoctor.tables.read import read_table
+
+        oldest = read_table("python")["current"]["oldest"]
+        if allows(f">={oldest}", environment.version) is not False:
+            return False
+        from llmdoctor.profiles import builtin
+
+        wanted = builtin()
+    return any(
+        allows(wanted[name].python, environment.version) is False
+        for name in names
+        if name in wanted and wanted[name].python
     )
 
 
@@ -58,7 +82,7 @@ def _is_for_cuda(case: Case) -> bool:
     return gpu_access(case) == "works" or bool(unseen and torch and torch.cuda)
 
 
-def install(case: Case, summary: str, *options: str) -> Remedy:
+def install(case: Case, summary: str, *, fresh: bool = False) -> Remedy:
     """Let llmdoctor install what fits: an existing environment is snapshot first.
 
     By hand where torch is a ROCm build: an install would put another one in its place.
@@ -68,7 +92,7 @@ def install(case: Case, summary: str, *options: str) -> Remedy:
             f"{summary} By hand, with packages for ROCm {rocm.hip}: llmdoctor installs none of "
             "those, and would replace this torch."
         )
-    return Remedy(summary, "ask", (install_command(case, *options),))
+    return Remedy(summary, "ask", (install_command(case, fresh=fresh),))
 
 
 def install_what_fits(case: Case, summary: str) -> Remedy:
@@ -104,7 +128,7 @@ def mend(case: Case, code: str, summary: str) -> Remedy:
 
     On Windows a fix leaves such an environment to its owner.
     """
-    anew = install_command(case, "--fresh")
+    anew = install_command(case, fresh=True)
     if case.machine.host.system == "windows":
         return Remedy("Build it anew; the old one is set aside, not deleted.", "ask", (anew,))
     fix = ("llmdoctor", "fix", "--select", code, *place(case))

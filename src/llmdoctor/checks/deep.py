@@ -78,7 +78,7 @@ def python_does_not_run(case: Case) -> Answer:
         f"{deep.problem}.",
         evidence=(deep.problem,),
         where=environment.path,
-        remedy=install(case, "Build the environment anew.", "--fresh"),
+        remedy=install(case, "Build the environment anew.", fresh=True),
     )
 
 

@@ -129,5 +129,5 @@ def scripts_of_another_python(case: Case) -> Answer:
         "Their first line names a Python that is gone or belongs to another environment.",
         evidence=environment.stale_scripts,
         where=environment.path,
-        remedy=install(case, "Build it anew; the old one is set aside.", "--fresh"),
+        remedy=install(case, "Build it anew; the old one is set aside.", fresh=True),
     )

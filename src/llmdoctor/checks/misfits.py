@@ -63,7 +63,7 @@ def foreign_wheels(case: Case) -> Iterator[Finding]:
                 for package, found in pairs
             ),
             where=environment.path,
-            remedy=install(case, "Build the environment anew on this machine.", "--fresh"),
+            remedy=install(case, "Build the environment anew on this machine.", fresh=True),
         )
 
 
@@ -122,7 +122,7 @@ def cuda_runtimes(case: Case) -> Answer:
             if _is_of(package, shared) or any(package in found for found in majors.values())
         ),
         where=case.machine.environment.path,
-        remedy=install(case, "Build it anew with the libraries of one CUDA.", "--fresh"),
+        remedy=install(case, "Build it anew with the libraries of one CUDA.", fresh=True),
     )
 
 

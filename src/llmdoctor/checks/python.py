@@ -265,10 +265,11 @@ def _with_python(case: Case, specifier: str) -> Remedy:
     fit = [python for python in offered if python[-1] != "t" and allows(specifier, python)]
     if not fit:
         return Remedy("See which profiles fit this machine.", "safe", (("llmdoctor", "profiles"),))
-    # From the middle: wheels of extensions come late for new Pythons and end early for old ones.
-    python = fit[len(fit) // 2]
+    which = fit[0] if len(fit) == 1 else f"{fit[0]} to {fit[-1]}"
+    if case.machine.environment.kind == "system":
+        return install(case, f"Make an environment with Python {which}.")
     return install(
         case,
-        f"Build the environment anew with Python {python}; the old one is set aside.",
-        *("--python", python, "--fresh"),
+        f"Build the environment anew with Python {which}; the old one is set aside.",
+        fresh=True,
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from llmdoctor.cli.output import put, ready
-from llmdoctor.errors import UsageError, nearest
+from llmdoctor.errors import UsageError, close, nearest
 
 # How a report can be written, and which commands have what not every command has.
 FORMATS: dict[str, tuple[str, ...] | None] = {
@@ -83,9 +83,12 @@ class Parser(argparse.ArgumentParser):
         """
         options, unread = self.parse_known_args(list(words))
         if unread:
+            if not unread[0].startswith("-"):
+                self._see_profile(unread[0], words)
             word = unread[0].partition("=")[0]
             what = "option" if word.startswith("-") else "argument"
-            self.error(f"there is no {what} {word!r}{nearest(word, self._options)}")
+            near = nearest(word, self._options) if what == "option" else ""
+            self.error(f"there is no {what} {word!r}{near}")
         for action in self._actions:
             value = getattr(options, action.dest, None)
             if value == "" or (isinstance(value, list) and "" in value):
@@ -96,6 +99,22 @@ class Parser(argparse.ArgumentParser):
         elif getattr(options, "output", None):
             options.output = ready(options.output)
         return options
+
+    def _see_profile(self, word: str, words: Sequence[str]) -> None:
+        """Tell who types a profile's name by itself how it is asked for.
+
+        Raises:
+            UsageError: the word is one, or near to one.
+        """
+        from llmdoctor.profiles import places
+
+        if "--profile" in self._options and (name := close(word, places.shipped())):
+            place = list(words).index(word)
+            meant = [*words[:place], "--profile", name, *words[place + 1 :]]
+            raise UsageError(
+                f"{self._command}: there is no argument {word!r}; did you mean --profile {name}?",
+                next_command=shlex.join([*self.prog.split(), *meant]),
+            )
 
     def refuse_unused(
         self, options: argparse.Namespace, names: Sequence[str], why: str, instead: Sequence[str]

@@ -95,7 +95,8 @@ def check(parser: Parser, words: Sequence[str]) -> int:
         alone = ["llmdoctor", "check", "--write-baseline", options.write_baseline]
         why = "--write-baseline writes the baseline, and no report"
         parser.refuse_unused(options, _REPORT, why, alone)
-        options.write_baseline = ready(options.write_baseline, "baseline")
+        if options.write_baseline != "-":  # stdout, as elsewhere
+            options.write_baseline = ready(options.write_baseline, "baseline")
     from llmdoctor import diagnose, tables
     from llmdoctor.render import documents, formats
     from llmdoctor.system.local import Local
@@ -271,8 +272,10 @@ def _unknown(report: Report, policy: Policy, known: Baseline | None, options: Na
 
     rest = without_ignored(report, policy.ignore)
     if options.write_baseline:
-        deliver(baseline(rest), options.write_baseline, "baseline")
-        say(f"wrote the baseline of {len(rest.findings)} findings to {options.write_baseline}")
+        file = options.write_baseline
+        deliver(baseline(rest), None if file == "-" else file, "baseline")
+        count = f"{len(rest.findings)} finding{'' if len(rest.findings) == 1 else 's'}"
+        say(f"wrote the baseline of {count} to {'standard output' if file == '-' else file}")
     if known is None:
         return rest
     if not options.quiet and (past := gone(report, known)):

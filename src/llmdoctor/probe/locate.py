@@ -65,7 +65,10 @@ def environment_of(system: System, executable: str) -> str | None:
 
 def _of_python(system: System, python: str) -> Place:
     named = "/" in python or (is_windows(system) and "\\" in python)
-    found = absolute(system, python) if named else system.which(python)
+    here = absolute(system, python)
+    found = here if named else system.which(python)
+    if found is None:  # a file of this folder is told as what it is
+        found = here if system.kind(here) == "file" else None
     if found is None:
         return Place(python, python)
     return Place(environment_of(system, found) or found, found)

@@ -6,7 +6,6 @@ cost a file each; the packages are asked only for a name that neither has.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import shlex
 import stat
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmdoctor import project_table
-from llmdoctor.errors import ProfileError
+from llmdoctor.errors import ProfileError, close
 from llmdoctor.paths import profiles_dir
 from llmdoctor.probe.toml import parse_toml
 from llmdoctor.profile import Origin
@@ -95,10 +94,10 @@ def locate(word: str, project: str, folder: Path | None = None) -> Entry | None:
 def unknown(word: str, project: str) -> tuple[str, str | None]:
     """What to say of a name that nobody has, and the nearest name."""
     known = [*shipped(), *(item.name for item in listed(project) if not item.problem)]
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    meant = f"; did you mean {near[0]!r}?" if near else ""
+    near = close(word, known)
+    meant = f"; did you mean {near!r}?" if near else ""
     there = ", ".join(dict.fromkeys(known))
-    return f"no profile is called {word!r}{meant} (there are: {there})", near[0] if near else None
+    return f"no profile is called {word!r}{meant} (there are: {there})", near
 
 
 def listed(project: str) -> Iterator[Listed]:

@@ -9,13 +9,11 @@ from llmdoctor.render.terminal import Paper, command
 if TYPE_CHECKING:
     from llmdoctor.explain import Explanation, Named
 
-_UNKNOWN = "no known cause shows in these {} lines"
-
 
 def explain(found: Explanation, paper: Paper, *, verbose: bool) -> None:
     """The root cause in full; the others by name, or in full too where asked."""
     if not found.causes:
-        paper.line(_UNKNOWN.format(found.lines), "bold")
+        paper.line(_unknown(found), "bold")
         paper.line("→ look at the machine itself, or give the log from its first line on:")
         paper.verbatim("$ llmdoctor check", "bold", 2)
         return
@@ -31,9 +29,14 @@ def explain(found: Explanation, paper: Paper, *, verbose: bool) -> None:
 def one_line(found: Explanation) -> str:
     """The whole result in a line."""
     if not found.causes:
-        return _UNKNOWN.format(found.lines)
+        return _unknown(found)
     first = found.causes[0]
     return f"{first.cause}: {first.title}"
+
+
+def _unknown(found: Explanation) -> str:
+    where = "this line" if found.lines == 1 else f"these {found.lines} lines"
+    return f"no known cause shows in {where}"
 
 
 def brief(named: Named) -> str:
