@@ -60,6 +60,14 @@ FP8 = "FP8 quantized models is only supported on GPUs with compute capability >=
             "cuda-out-of-memory",
         ),
         ("Last error:\nCuda failure 2 'out of memory'", "cuda-out-of-memory"),
+        ("RuntimeError: CUDA out of memory.", "cuda-out-of-memory"),
+        (
+            "torch.OutOfMemoryError: HIP out of memory. Tried to allocate 2 GiB",
+            "cuda-out-of-memory",
+        ),
+        ("torch.OutOfMemoryError: Allocation on device 0 would exceed", "cuda-out-of-memory"),
+        ("CUDA out of memory errors were not seen today", None),
+        ("        except torch.cuda.OutOfMemoryError:\n            retry()", None),
         ("NCCL WARN Cuda failure 1 'invalid argument'", None),
         (
             "RuntimeError: package is only supported on CUDA 11.6 and above.",
