@@ -491,12 +491,16 @@ def test_time_grows_with_the_length_of_the_text_and_not_with_its_square(piece: s
     ("text", "shown"),
     [
         ("https://ann:pw@nexus.acme.io:8443/simple/", "https://<host>:8443/simple/"),
+        ("https://nexus.acme.io/repository/acme-llm/whl/cu128", "https://<host>/<path>/whl/cu128"),
+        ("https://nexus.acme.io/api/jane/simple/?q=acme", "https://<host>/<path>/simple/<path>"),
+        ("(host='nexus.acme.io', port=443): Max retries exceeded with url: /acme/simple/torch/ (by",
+         "(host='<host>', port=443): Max retries exceeded with url: /<path>/simple/<path>/ (by"),
         ("see https://nexus.acme.io.", "see https://<host>."),
-        ("acme=https://nexus.acme.io/x,https://b.acme.io/y", "acme=https://<host>/x,https://<host>/y"),
-        ("git+ssh://git@git.acme.io/team/x", "git+ssh://<host>/team/x"),
-        ("git@git.acme.io:team/x", "git@<host>:team/x"),
+        ("acme=https://nexus.acme.io/x,https://b.acme.io/y", "acme=https://<host>/<path>,https://<host>/<path>"),
+        ("git+ssh://git@git.acme.io/team/x", "git+ssh://<host>/<path>"),
+        ("git@git.acme.io:team/x", "git@<host>:<path>"),
         ("--trusted-host nexus.acme.io", "--trusted-host <host>"),
-        ("s3://acme-wheels/torch", "s3://<private-host>/torch"),
+        ("s3://acme-wheels/torch", "s3://<private-host>/<path>"),
         ("HTTPSConnectionPool(host='nexus.acme.io', port=443): Read timed out.",
          "HTTPSConnectionPool(host='<host>', port=443): Read timed out."),
         ("Failed to resolve 'nexus.acme.io' ([Errno -2])", "Failed to resolve '<host>' ([Errno -2])"),
@@ -505,8 +509,8 @@ def test_time_grows_with_the_length_of_the_text_and_not_with_its_square(piece: s
         ("The repository located at nexus.acme.io is not a trusted",
          "The repository located at <host> is not a trusted"),
         ("https://8.8.4.4/simple", "https://<host>/simple"),
-        ("https://git-lab.nvidia.com/x", "https://<host>/x"),  # below a public name, its staff's
-        *((f"http://{there}:8080/x", "http://<private-host>:8080/x")
+        ("https://git-lab.nvidia.com/x", "https://<host>/<path>"),  # below a public name, its staff's
+        *((f"http://{there}:8080/x", "http://<private-host>:8080/<path>")
           for there in ("10.1.2.3", "172.20.0.1", "192.168.1.9", "[fd00::1]", "nexus", "ai.corp")),
     ],
 )  # fmt: skip

@@ -1,7 +1,8 @@
 """Which hosts may stand in a report: those that everybody knows.
 
-A company's own index names the company, and its network. Loopback addresses stay, since they are
-the same on every machine, and so do the names that are reserved for examples.
+A company's own index names the company, and its network; the path on it names teams and projects.
+Of the path stays what tells the kind of index. Loopback addresses stay, since they are the same on
+every machine, and so do the names that are reserved for examples.
 """
 
 from __future__ import annotations
@@ -75,6 +76,12 @@ _IN_TEXT = {
     "trusted-host": rf"(--trusted-host[= ])({_NAME})",
     "git@": rf"(\bgit@)({_NAME})(?=:)",
 }
+# The path on a host that is hidden, and the words of one that say nothing but what an index has.
+_PATHS = (
+    r"((?:://<(?:private-)?host>(?::\d+)?/|\bgit@<(?:private-)?host>:))([^\s'\"`<>,;|(){}\[\]]+)",
+    r"(\(host='<(?:private-)?host>', port=\d+\): [\w ]{0,60}\burl: /)([^\s'\"`<>]+)",
+)
+_OF_AN_INDEX = r"simple|whl|pypi|pytorch|nightly|test|cpu|xpu|cu\d{2,3}|rocm[\d.]+|"
 
 
 def is_public(host: str) -> bool:
@@ -88,14 +95,26 @@ def _public() -> frozenset[str]:
 
 
 def without_private_hosts(text: str) -> str:
-    """The same with "<host>" for each host that is not known to everybody.
+    """The same with "<host>" for each host that is not known to everybody, "<path>" behind it.
 
     One of a private network, by its address or its name, is "<private-host>".
     """
     for clue, where in _IN_TEXT.items():
         if clue in text:
             text = re.sub(where, _hidden, text, flags=re.IGNORECASE)
+    if "host>" in text:
+        for where in _PATHS:
+            text = re.sub(where, _hidden_path, text)
     return text
+
+
+def _hidden_path(found: re.Match[str]) -> str:
+    shown: list[str] = []
+    for part in found[2].split("/"):
+        known = re.fullmatch(_OF_AN_INDEX, part)
+        if known or shown[-1:] != ["<path>"]:
+            shown.append(part if known else "<path>")
+    return found[1] + "/".join(shown)
 
 
 def _hidden(found: re.Match[str]) -> str:
