@@ -213,6 +213,12 @@ def test_a_finding_names_nobody_and_its_commands_still_work() -> None:
             ("mv", "~/v/x", "~", "/home/anna/v"),
         ),
     )
+    (pasted,) = redact_verdict(verdict, "/home/ann", pasted=True).findings
+    assert pasted.remedy is not None
+    assert pasted.remedy.commands == (
+        ("llmdoctor", "install", "--env", "/home/<user>/v"),
+        ("mv", "~/v/x", "~", "/home/<user>/v"),
+    )
     assert redact_verdict(Verdict("X", "pass"), "/home/ann") == Verdict("X", "pass")
 
 

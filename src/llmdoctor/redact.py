@@ -4,9 +4,10 @@ The machine is judged as it is, and redacted for the report only: judged after, 
 would stand in commands that are to be run. In a remedy's commands a path below the user's own home
 is written with "~/", which a shell expands where a person pastes it, and llmdoctor's own options
 expand themselves. A path below somebody else's home stays as it is there, name and all: nothing
-else would work. Every other text names nobody, and shows no token and no password. A web address
-keeps its path: "users" is a page there, not a folder of people. Its host stays where everybody
-knows it (`hosts`): a company's own index names the company.
+else would work. Only what is made to be pasted names nobody there either. Every other text names
+nobody, and shows no token and no password. A web address keeps its path: "users" is a page there,
+not a folder of people. Its host stays where everybody knows it (`hosts`): a company's own index
+names the company, and the path on it a team.
 """
 
 from __future__ import annotations
@@ -32,24 +33,22 @@ def redact(machine: Machine, home: str) -> Machine:
     return redacted
 
 
-def redact_verdict(verdict: Verdict, home: str) -> Verdict:
-    """The same of what a check says; commands keep what they need to work."""
+def redact_verdict(verdict: Verdict, home: str, *, pasted: bool = False) -> Verdict:
+    """The same of what a check says; commands keep what they need to work, unless it is pasted."""
     return dataclasses.replace(
         verdict,
-        findings=tuple(_redact_finding(finding, home) for finding in verdict.findings),
+        findings=tuple(_redact_finding(finding, home, pasted) for finding in verdict.findings),
         reason=None if verdict.reason is None else redact_text(verdict.reason, home),
     )
 
 
-def _redact_finding(finding: Finding, home: str) -> Finding:
-    remedy = finding.remedy
+def _redact_finding(finding: Finding, home: str, pasted: bool) -> Finding:
+    remedy, word_of = finding.remedy, redact_path if pasted else from_home
     if remedy is not None:
         remedy = dataclasses.replace(
             remedy,
             summary=redact_text(remedy.summary, home),
-            commands=tuple(
-                tuple(from_home(word, home) for word in argv) for argv in remedy.commands
-            ),
+            commands=tuple(tuple(word_of(word, home) for word in argv) for argv in remedy.commands),
         )
     return dataclasses.replace(
         finding,

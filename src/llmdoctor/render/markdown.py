@@ -36,7 +36,7 @@ def check(report: Report, again: Sequence[str], wanted: tuple[Profile, ...] = ()
     report = dataclasses.replace(
         report,
         machine=redact(report.machine, ""),
-        verdicts=tuple(redact_verdict(verdict, "") for verdict in report.verdicts),
+        verdicts=tuple(redact_verdict(verdict, "", pasted=True) for verdict in report.verdicts),
     )
     machine = saved.without_extras(report.machine)
     typed = html.escape(command(again), quote=False)
