@@ -22,6 +22,7 @@ class Seen:
 
     @property
     def evidence(self) -> tuple[str, ...]:
+        """What to show of it: the GPU, and what hides others."""
         line = f"GPU {self.gpu.index} {self.gpu.name}: compute capability {self.capability}"
         return (line, self.note) if self.note else (line,)
 
