@@ -29,7 +29,7 @@ from llmdoctor.plan import (
 )
 from llmdoctor.promises import broken
 from llmdoctor.proof import Proof
-from llmdoctor.rollback import MARK_OF_CHILDREN, inside, keep, owner, take_back
+from llmdoctor.rollback import MARK_OF_CHILDREN, inside, keep, keep_modes, owner, take_back
 from llmdoctor.smoke import prove
 from llmdoctor.system import System
 from llmdoctor.system.readonly import ReadOnly
@@ -107,7 +107,7 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
                 keep(system, step, journal.id, number)
             journal.begin(number, step)
             begun.append(step)
-            proof = _do(system, step, log, journal.folder) or proof
+            proof = _do(system, step, log, journal, number) or proof
             journal.done(number)
             finished += 1
         journal.end("kept")
@@ -134,11 +134,11 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
     return Done(journal.id, proof, backups[0] if backups else None)
 
 
-def _do(system: System, step: Step, watch: Watcher, run: str) -> Proof | None:
+def _do(system: System, step: Step, watch: Watcher, journal: Journal, number: int) -> Proof | None:
     if isinstance(step, Run):
         done = system.run(
             step.argv,
-            env={**step.env, MARK_OF_CHILDREN: run},
+            env={**step.env, MARK_OF_CHILDREN: journal.folder},
             cwd=step.cwd,
             timeout=step.timeout,
             on_line=watch.line,
@@ -147,7 +147,10 @@ def _do(system: System, step: Step, watch: Watcher, run: str) -> Proof | None:
             why = done.problem or f"exit code {done.code}"
             said = (done.err.strip() or done.out.strip())[-2000:]
             raise StepFailedError(f"could not {step.text}: {why}\n{said}".rstrip())
-    elif isinstance(step, (Write, Remove, Snapshot, SetAside)):
+    elif isinstance(step, Snapshot):
+        cloned = system.clone_tree(step.path, step.to, copy=step.copy)
+        keep_modes(system, cloned.modes, journal.id, number)
+    elif isinstance(step, (Write, Remove, SetAside)):
         _change(system, step)
     elif isinstance(step, Verify):
         if found := problems(system, step):
@@ -173,13 +176,11 @@ def _do(system: System, step: Step, watch: Watcher, run: str) -> Proof | None:
     return None
 
 
-def _change(system: System, step: Write | Remove | Snapshot | SetAside) -> None:
+def _change(system: System, step: Write | Remove | SetAside) -> None:
     if isinstance(step, Write):
         system.write_bytes(step.path, step.content.encode())
     elif isinstance(step, Remove):
         system.remove(step.path)
-    elif isinstance(step, Snapshot):
-        system.clone_tree(step.path, step.to, copy=step.copy)
     else:
         system.rename(step.path, step.to)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal, TypeAlias
 
-from llmdoctor import pip_config
+from llmdoctor import pip_config, wire
 from llmdoctor.errors import UnreadableError
 from llmdoctor.installers import uv as uv_installer
 from llmdoctor.journal import Entry, digest, runs_dir
 from llmdoctor.machine import MARK
 from llmdoctor.plan import Run, SetAside, Snapshot, Write
-from llmdoctor.system import System
+from llmdoctor.system import Modes, System
 
 Owner: TypeAlias = Literal["run", "somebody", "unknown"]
 
@@ -20,6 +21,11 @@ def keep(system: System, step: Write, run_id: str, number: int) -> None:
     former = system.read_bytes(step.path)
     if former is not None:
         system.write_bytes(_kept(system, run_id, number), former)
+
+
+def keep_modes(system: System, modes: Modes, run_id: str, number: int) -> None:
+    """Keep the permission bits of what a step has cloned: a link shares them with its original."""
+    system.write_bytes(_kept(system, run_id, number), json.dumps(wire.dump(modes)).encode())
 
 
 def inside(system: System, environment: str, path: str) -> bool:
@@ -92,9 +98,9 @@ def take_back(system: System, entry: Entry, whose: Owner = "run") -> tuple[str, 
             if isinstance(step, Snapshot) and (number >= entry.finished or whose == "unknown"):
                 _remove(system, step.to)  # a clone of what was not changed yet: the mark is first
             elif isinstance(step, Snapshot) and step.in_place and whose != "somebody":
-                _restore(system, step)
+                _restore(system, entry, number, step)
             elif isinstance(step, (Snapshot, SetAside)) and whose != "somebody":
-                _put_back(system, entry, step.path, step.to, whose)
+                _put_back(system, entry, number, step, whose)
             elif isinstance(step, Write) and not inside(system, entry.environment, step.path):
                 _rewrite(system, entry, number)
             elif isinstance(step, Run) and step.undo:
@@ -172,11 +178,15 @@ def _rewrite(system: System, entry: Entry, number: int) -> None:
             raise _NotUndoneError(f"{path} was changed, as it was: {kept}: {error}") from None
 
 
-def _put_back(system: System, entry: Entry, path: str, kept: str, whose: Owner) -> None:
+def _put_back(
+    system: System, entry: Entry, number: int, step: Snapshot | SetAside, whose: Owner
+) -> None:
     """Rename the kept tree back to its place; the changed one goes only once that has happened."""
+    path, kept = step.path, step.to
     if system.kind(kept) is None:
         return
     try:
+        _set_modes(system, entry, number, kept)
         _clear(system, entry, path, whose)
         system.rename(kept, path)
     except OSError as error:
@@ -187,11 +197,25 @@ def _put_back(system: System, entry: Entry, path: str, kept: str, whose: Owner) 
         ) from None
 
 
-def _restore(system: System, step: Snapshot) -> None:
+def _set_modes(system: System, entry: Entry, number: int, clone: str) -> None:
+    """Give a clone its files' own modes again.
+
+    Where none are on record (an older version's run, a power cut) the files alone are what counts.
+    """
+    try:
+        record = json.loads(system.read_text(_kept(system, entry.id, number)) or "null")
+        modes = wire.load(Modes, record)
+    except ValueError:
+        return
+    system.set_modes(clone, modes)
+
+
+def _restore(system: System, entry: Entry, number: int, step: Snapshot) -> None:
     """Put the files back one by one. The clone leaves its path before half of it can be gone."""
     leaving = f"{step.to}-restored"
     if system.kind(step.to) is not None:
         try:
+            _set_modes(system, entry, number, step.to)
             system.restore_tree(step.to, step.path)
             system.rename(step.to, leaving)
         except OSError as error:
@@ -213,5 +237,8 @@ def _clear(system: System, entry: Entry, path: str, whose: Owner) -> None:
 
 
 def _kept(system: System, run_id: str, number: int) -> str:
-    """Where a written file's former bytes lie; nothing there: there was no file."""
+    """Where a step keeps what it needs to be undone, such as the former bytes of a file.
+
+    Nothing there: there was no file.
+    """
     return f"{runs_dir(system)}/{run_id}/{number}.kept"

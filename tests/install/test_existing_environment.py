@@ -101,6 +101,7 @@ def test_undo_puts_the_former_environment_back(lived_in: World) -> None:
     before = snapshot(lived_in.venv)
     done = lived_in.json("install", "--profile", "cpu", "--yes", "--no-smoke")
     assert lived_in.versions()["torch"] == "2.13.0+cpu"
+    (lived_in.venv / "pyvenv.cfg").chmod(0o600)  # shares its mode with the snapshot's
     lived_in.run("undo", done["run"], "--yes")
     assert_same_tree(before, snapshot(lived_in.venv))
     assert lived_in.leftovers() == []

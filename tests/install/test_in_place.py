@@ -110,6 +110,7 @@ def test_an_environment_of_conda_is_changed_and_undone_too(conda: World, install
     conda.run(*INSTALL, "--in-place", "--installer", installer)
     versions = conda.versions()
     assert (versions["torch"], versions["tokenizers"]) == ("2.13.0+cpu", "0.22.0")
+    next((conda.venv / "conda-meta").iterdir()).chmod(0o600)  # the clone's mode as well
     conda.run("undo", "--yes")
     assert_same_tree(before, snapshot(conda.venv, ignore=PYC))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llmdoctor.errors import ReadOnlyError, UnreadableError
-from llmdoctor.system import System
+from llmdoctor.system import Modes, System
 from llmdoctor.system.local import Local
 from llmdoctor.system.readonly import ReadOnly
 from llmdoctor.system.transcript import Recording, Replayed
@@ -26,6 +26,7 @@ ACTING = {
     "remove": ("file",),
     "clone_tree": (".", "new"),
     "restore_tree": (".", "new"),
+    "set_modes": (".", Modes(0o644)),
     "lock": ("new", 0.0),
     "link": ("file", "new"),
     "end_marked": ("LLMDOCTOR_TEST", "1"),

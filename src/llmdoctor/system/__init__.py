@@ -113,11 +113,23 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class Modes:
+    """The permission bits of a tree's files: the `usual` ones, and the `others` by their path."""
+
+    usual: int
+    others: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Cloned:
-    """How a tree was cloned: files that share their bytes with the original, and copies."""
+    """How a tree was cloned: files that share their bytes with the original, and copies.
+
+    What shares its bytes shares its `modes` as well: they are as they were before.
+    """
 
     linked: int
     copied: int
+    modes: Modes
 
 
 class System(Protocol):
@@ -290,6 +302,9 @@ class System(Protocol):
 
         `to` may lie in the folder itself: no clone in it is cloned then.
         """
+
+    def set_modes(self, path: str, modes: Modes) -> None:
+        """Give the files of a folder these permission bits, where they have others."""
 
     def restore_tree(self, kept: str, path: str) -> None:
         """Make a folder what its clone is, file by file, and leave clones in it alone.

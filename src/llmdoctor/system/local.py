@@ -20,6 +20,7 @@ from llmdoctor.system import (
     Downloaded,
     Fetched,
     Kind,
+    Modes,
     Space,
     Uname,
     children,
@@ -281,7 +282,10 @@ class Local:
             place.unlink(missing_ok=True)
 
     def clone_tree(self, path: str, to: str, *, copy: bool = False) -> Cloned:
-        return Cloned(**trees.clone(path, to, link=not copy))
+        return trees.clone(path, to, link=not copy)
+
+    def set_modes(self, path: str, modes: Modes) -> None:
+        trees.set_modes(path, modes)
 
     def restore_tree(self, kept: str, path: str) -> None:
         trees.restore(kept, path)

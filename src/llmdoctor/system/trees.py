@@ -6,7 +6,12 @@ import os
 import shutil
 import stat
 import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
+
+from llmdoctor.system import Cloned, Modes
 
 CLONE = ".llmdoctor-"  # begins the name of a clone that lies in the folder itself
 
@@ -33,20 +38,30 @@ def _open_up(place: Path) -> None:
                 os.chmod(path, stat.S_IRWXU)
 
 
-def clone(source: str, target: str, *, link: bool = True) -> dict[str, int]:
-    """Clone a folder, by hard links where they are wanted and can be made; gives the counts.
+@dataclass
+class _Count:
+    """What a clone is made of; `begin` is where a path begins in a file's name there."""
+
+    begin: int
+    linked: int = 0
+    copied: int = 0
+    modes: dict[str, int] = field(default_factory=dict)
+
+
+def clone(source: str, target: str, *, link: bool = True) -> Cloned:
+    """Clone a folder, by hard links where they are wanted and can be made.
 
     A clone may lie in the folder itself: then none of those in it is cloned.
     """
-    counts = {"linked": 0, "copied": 0}
+    count = _Count(len(target) + 1)
     leave = CLONE if Path(source) in Path(target).parents else None
-    _clone(source, target, counts, link, leave)
-    return counts
+    _clone(source, target, count, link, leave)
+    usual = max(Counter(count.modes.values()).items(), key=itemgetter(1), default=(0o644, 0))[0]
+    others = {path: mode for path, mode in count.modes.items() if mode != usual}
+    return Cloned(count.linked, count.copied, Modes(usual, others))
 
 
-def _clone(
-    source: str, target: str, counts: dict[str, int], link: bool, leave: str | None = None
-) -> None:
+def _clone(source: str, target: str, count: _Count, link: bool, leave: str | None = None) -> None:
     os.mkdir(target)
     with os.scandir(source) as entries:
         for entry in entries:
@@ -54,14 +69,28 @@ def _clone(
                 continue
             to = target + os.sep + entry.name
             if entry.is_dir(follow_symlinks=False):
-                _clone(entry.path, to, counts, link)
+                _clone(entry.path, to, count, link)
                 continue
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if stat.S_ISREG(mode):
+                count.modes[to[count.begin :]] = stat.S_IMODE(mode)
             if link and _linked(entry.path, to):
-                counts["linked"] += 1
+                count.linked += 1
             else:
                 shutil.copy2(entry.path, to, follow_symlinks=False)
-                counts["copied"] += 1
+                count.copied += 1
     shutil.copystat(source, target)
+
+
+def set_modes(place: str, modes: Modes) -> None:
+    """Give the files of a folder these permission bits, where they have others."""
+    for folder, _, names in os.walk(place):
+        for name in names:
+            path = folder + os.sep + name
+            mode = os.lstat(path).st_mode
+            wanted = modes.others.get(path[len(place) + 1 :], modes.usual)
+            if stat.S_ISREG(mode) and stat.S_IMODE(mode) != wanted:
+                os.chmod(path, wanted)
 
 
 def lay(path: str, to: str, *, link: bool = True) -> None:
