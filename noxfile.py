@@ -236,7 +236,7 @@ def resolve_matrix(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Installs, undos and fixes killed at 200 random moments; not part of CI."""
+    """Installs (in place, from a bundle), undos and fixes killed 240 times; not part of CI."""
     session.install(".", "pytest>=8", "hypothesis>=6.100")
     session.run("python", "tools/random_kills.py", *session.posargs, env={"PYTHONPATH": "tests"})
 

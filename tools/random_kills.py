@@ -8,7 +8,7 @@ A kill between the making of an environment and its mark leaves one of which nob
 it is: it is kept aside, everything else is as it was, and the next command says where it lies.
 Run it with `tests` on PYTHONPATH, as the session `faults` of the noxfile does. Not on Windows.
 
-    python tools/random_kills.py [--count 200] [--seed 0]
+    python tools/random_kills.py [--count 240] [--seed 0] [--only WORDS]
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from install.conftest import World
@@ -57,6 +58,12 @@ def installed(world: World) -> None:
     world.run(*INSTALL)
 
 
+def bundled(world: World) -> None:
+    """An environment of the user's own beside a bundle, which stays as it is, too."""
+    lived_in(world)
+    world.run("bundle", "--profile", "cpu", "bundle")
+
+
 def moved(world: World) -> None:
     """An environment that was renamed, so that its scripts start another Python."""
     make_venv(world.project / "old")
@@ -68,6 +75,8 @@ SCENES: dict[str, tuple[Callable[[World], None], tuple[str, ...]]] = {
     "install, existing environment, uv": (lived_in, INSTALL),
     "install, existing environment, pip": (lived_in, (*INSTALL, "--installer", "pip")),
     "install --fresh, uv": (lived_in, (*INSTALL, "--fresh")),
+    "install --in-place, uv": (lived_in, (*INSTALL, "--in-place")),
+    "install --bundle, uv": (bundled, (*INSTALL, "--bundle", "bundle")),
     "undo": (installed, ("undo", "--yes")),
     "fix": (moved, ("fix", "--yes", "--env", ".venv")),
 }
@@ -130,6 +139,8 @@ def state(world: World) -> Tree:
     """The project folder; what a kept run leaves beside the environment is named by its number."""
     tree = snapshot(world.project, mtime=True, ignore={"__pycache__", ".lock"})
     del tree["."]  # its own time changes when anything is made beside the environment
+    if ".venv" in tree:  # and that of the environment's when its clone is made in it, in place
+        tree[".venv"] = replace(tree[".venv"], mtime_ns=None)
     return tree
 
 
@@ -159,13 +170,14 @@ def kept(world: World) -> bool:
 def main() -> int:
     """Print every broken try and the table; 1 if there is a broken one."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--count", type=int, default=240)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="the situations with these words alone")
     options = parser.parse_args()
     # A shell's background job ignores interrupts, and so would every program that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     draw = random.Random(options.seed)  # noqa: S311 - moments to kill at, no secrets
-    scenes = [Scene(name) for name in SCENES]
+    scenes = [Scene(name) for name in SCENES if options.only in name]
     for scene in scenes:
         print(f"{scene.name}: {scene.seconds:.1f} s undisturbed", flush=True)
     table: Counter[tuple[str, str, str]] = Counter()
