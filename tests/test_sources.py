@@ -89,6 +89,11 @@ def test_the_pytorch_index_of_the_build_comes_first(
 def test_what_the_tables_expect_is_the_index_of_the_build() -> None:
     assert sources.expected(CU126).url == "https://download.pytorch.org/whl/cu126"
     assert sources.expected(CPU).pin == "2.13.0+cpu"
+    own = sources.expected(CPU, "https://ann:hunter2@host/simple")
+    assert (own.url, own.text) == (
+        "https://ann:hunter2@host/simple",
+        "--index-url https://host/simple",
+    )
     macos = sources.expected(chosen("os=macos,arch=arm64"))
     assert (macos.kind, macos.pin, macos.url) == ("default", "2.9.1", None)
 
@@ -274,7 +279,7 @@ def test_pips_indexes_are_asked_after_the_pytorch_index(
     pip = PipConfig(index_url=main, extra_index_urls=(extra,))
     located = locate(nobody, CU126, pip)
     assert located.source == Source(
-        "configured", "2.9.1+cu126", f"{extra}, configured for pip", None
+        "configured", "2.9.1+cu126", f"{extra}, configured for pip", index=extra
     )
     assert reasons(located)[1:] == ["has no torch"]
     assert [r.path for r in loopback_index.requests] == ["/main/torch/", "/extra/torch/"]

@@ -99,12 +99,13 @@ class Alternative:
     """What would work instead.
 
     `fits_here`: on the machine as it is, with nothing to be changed or set; `torch` and its build
-    are then named in the text.
+    are then named in the text. `compiles`: some of it has no wheel, and takes `--build`.
     """
 
     profiles: tuple[str, ...]
     text: str
     fits_here: bool = False
+    compiles: bool = False
 
 
 @dataclass(frozen=True)

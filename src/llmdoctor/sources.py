@@ -39,14 +39,25 @@ def local_path(url: str) -> str:
     return url2pathname(urlsplit(url).path)
 
 
+def links_folder(system: System, place: str) -> str | None:
+    """The folder of this machine that a find-links place is; None for a page of the web."""
+    if place.startswith(("http://", "https://")):
+        return None
+    return local_path(place) if place.startswith("file:") else absolute(system, place)
+
+
 def torch_index(variant: str) -> str:
     """The PyTorch index of a build."""
     return f"https://download.pytorch.org/whl/{variant}"
 
 
-def expected(choice: Choice) -> Source:
-    """The place that the tables name for the build, without asking it."""
+def expected(choice: Choice, index_url: str | None = None) -> Source:
+    """The place that the user or the tables name for the build, without asking it."""
     target = choice.target
+    if index_url is not None:
+        pin = f"{choice.torch}+{choice.variant}" if target.os != "macos" else str(choice.torch)
+        text = f"--index-url {without_credentials(index_url)}"
+        return Source("torch-index", pin, text, index_url)
     if target.os == "macos":
         return Source("default", str(choice.torch), "the default package index")
     url = torch_index(str(choice.variant))
@@ -77,7 +88,13 @@ def locate(
             asked.append(answer)
             continue
         alone = place if kind in ("torch-index", "own-index") else None
-        source = Source("torch-index" if alone else "configured", answer, text, alone)
+        source = Source(
+            "torch-index" if alone else "configured",
+            answer,
+            text,
+            alone,
+            place if kind == "index" else None,
+        )
         return Located(source, tuple(asked))
     if index_url is None and pip.index_url is None and not pip.no_index:
         target = choice.target
@@ -144,10 +161,9 @@ class _Asker:
     def links(self, place: str) -> str | Rejected:
         """The same of a find-links folder or page."""
         name = without_credentials(place)
-        if place.startswith(("http://", "https://")):
+        folder = links_folder(self._system, place)
+        if folder is None:
             return self._page(name, place)
-        near = place.startswith("file:")
-        folder = local_path(place) if near else absolute(self._system, place)
         try:
             found = self._system.names(folder)
         except UnreadableError as error:

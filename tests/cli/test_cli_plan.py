@@ -336,3 +336,23 @@ def test_a_dockerfile_for_windows_is_refused_with_the_same_for_linux(desk: Desk)
     said = desk.run(*words, "os=windows,gpu=RTX 4090,driver=560", code=2).stderr
     assert "a Dockerfile is for Linux" in said
     assert "'os=linux,gpu=RTX 4090,driver=560'" in said
+
+
+def test_build_is_kept_where_something_is_compiled_and_moot_where_nothing_is(desk: Desk) -> None:
+    ada = ("--assume", "gpu=RTX 4090,driver=580.95.05", "--build")
+    moot = "--build does nothing here: none of this has to be compiled"
+    wheels = desk.json("plan", "--profile", "mainline", "--profile", "flashattn", *ada)
+    assert moot in [reason["text"] for reason in wheels["reasons"]]
+    compiled = desk.json("plan", "--profile", "edge", "--profile", "mamba", *ada)
+    assert moot not in [reason["text"] for reason in compiled["reasons"]]
+    no_gpu = desk.run("plan", "--profile", "flashattn", "--assume", "os=linux", "--build", code=1)
+    proposed = commands(no_gpu.stdout.splitlines())
+    assert proposed
+    assert not any("--build" in argv for argv in proposed)
+    old = ("--assume", "gpu=RTX 4090,driver=580.95.05,python=3.14", "--build")
+    refused = desk.run(
+        "plan", "--profile", "cpu", "--profile", "mamba", *old, "--build", code=1
+    ).stdout.splitlines()
+    kept = [argv for argv in commands(refused) if "mamba" in argv]
+    assert kept
+    assert all("--build" in argv for argv in kept)

@@ -94,7 +94,7 @@ def test_a_plan_is_never_cut(profile: str, machine: str, width: int, verbose: bo
         assert row["url"] is None or row["url"] in words
     for other in made.choice.alternatives if not made.choice.feasible else ():
         if other.fits_here:
-            assert f"$ {command(asked.instead(other.profiles))}" in screen.text
+            assert f"$ {command(asked.instead(other))}" in screen.text
 
 
 @settings(max_examples=20, deadline=None)

@@ -39,13 +39,16 @@ def choose(request: Request, machine: Target) -> Choice:
         )
         if choice.feasible:
             break
+    if choice.feasible and request.allow != allow:
+        moot = "--build does nothing here: none of this has to be compiled"
+        choice = replace(choice, reasons=(*choice.reasons, Reason("source-build", moot)))
     return profiles.combined(choice, request.known)
 
 
 def assumed(request: Request, machine: Target) -> Plan:
     """The plan for an assumed machine: from the tables alone, nothing is read or asked."""
     choice = choose(request, machine)
-    source = sources.expected(choice) if choice.feasible else None
+    source = sources.expected(choice, request.index_url) if choice.feasible else None
     return Plan(choice, request.environment, request.tool, source)
 
 

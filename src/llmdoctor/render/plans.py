@@ -30,10 +30,12 @@ class Asked:
     spelled: Mapping[str, str] = field(default_factory=dict)
     forced: bool = False
 
-    def instead(self, profiles: Sequence[str]) -> tuple[str, ...]:
-        """The same command with other profiles, and with the build left to llmdoctor."""
-        flags = [word for name in profiles for word in ("--profile", self.spelled.get(name, name))]
-        return (*self.words, *flags, *self.options)
+    def instead(self, other: Alternative) -> tuple[str, ...]:
+        """The same command with other profiles, and with the build of torch left to llmdoctor."""
+        names = (self.spelled.get(name, name) for name in other.profiles)
+        flags = [word for name in names for word in ("--profile", name)]
+        kept = (word for word in self.options if word != "--build" or other.compiles)
+        return (*self.words, *flags, *kept)
 
 
 def plan(
@@ -99,7 +101,7 @@ def alternatives(choice: Choice, paper: Paper, asked: Asked) -> None:
     for other in choice.alternatives:
         paper.item("→", f"what works instead: {other.text}")
         if _is_a_command(other, choice, asked):
-            paper.verbatim(f"$ {command(asked.instead(other.profiles))}", "bold", 4)
+            paper.verbatim(f"$ {command(asked.instead(other))}", "bold", 4)
 
 
 def _is_a_command(other: Alternative, choice: Choice, asked: Asked) -> bool:

@@ -49,17 +49,20 @@ def alternatives(
     found: dict[tuple[str, ...], Alternative] = {}
     seen = {names} if variant == "auto" else set()
     for profiles, text in _near(wanted, known, target, variant):
-        asked = tuple(profile.name for profile in profiles)
-        if not asked or asked in seen:
+        wish = tuple(profile.name for profile in profiles)
+        if not wish or wish in seen:
             continue
-        seen.add(asked)
+        seen.add(wish)
         near = attempts(profiles, known, target, "auto", allow)[-1]
         # Without memory on record nothing says that it takes less than what has too little.
         if "memory" in wrong and not near.profiles[0].memory:
             continue
         if near.fits and near.names not in found:
-            label = f"{text} (torch {near.pin.version}+{near.candidates[-1].variant})"
-            found[near.names] = Alternative(near.names, label, fits_here=True)
+            build = near.candidates[-1]
+            asked = build.wishes.requirements if build.wishes else ()
+            compiles = any(item.compiled for item in asked)
+            label = f"{text} (torch {near.pin.version}+{build.variant})"
+            found[near.names] = Alternative(near.names, label, fits_here=True, compiles=compiles)
     return (*first, *found.values())
 
 
