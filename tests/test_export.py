@@ -16,7 +16,7 @@ from uv import find_uv_bin
 from llmdoctor import profiles, sources
 from llmdoctor.errors import UsageError
 from llmdoctor.export import FORMATS, export
-from llmdoctor.plan import Change, Plan, Resolved
+from llmdoctor.plan import Change, Plan, Resolved, Source
 from llmdoctor.resolve import resolve
 from llmdoctor.target import assume
 from support.environment import hermetic_env
@@ -67,6 +67,28 @@ def test_a_resolved_plan_takes_torch_by_its_address_and_nothing_from_a_second_in
     ]
 
 
+CONFIGURED = Source("configured", "2.9.1+cu126", "where pip is told to look")
+NEAR = "file:///my%20wheels/torch-2.9.1%2Bcu126-cp312-cp312-x.whl"
+PAGE = "http://page/torch-2.9.1%2Bcu126-cp312-cp312-x.whl"
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "pylock"])
+@pytest.mark.parametrize("url", [NEAR, PAGE])
+def test_torch_of_a_folder_or_a_page_of_wheels_stands_by_its_address(
+    cuda: Plan, name: str, url: str
+) -> None:
+    torch = Change(Resolved("torch", "2.9.1+cu126", url=url))
+    made = replace(cuda, source=CONFIGURED, changes=(torch,))
+    if (name, url) == ("dockerfile", NEAR):
+        with pytest.raises(UsageError, match="takes no wheel of this machine along"):
+            export(made, name)
+        return
+    text = export(made, name)
+    assert f"torch @ {url}" in text
+    assert "torch==" not in text
+    assert "download.pytorch.org" not in text
+
+
 @pytest.mark.parametrize("name", ["uv", "poetry"])
 def test_projects_tie_torch_alone_to_an_explicit_source(cuda: Plan, name: str) -> None:
     data = tomllib.loads(export(cuda, name))
@@ -94,7 +116,7 @@ def test_a_lock_without_every_hash_proposes_a_format_that_needs_none(cuda: Plan)
     made = replace(cuda, changes=(Change(Resolved("torch", "2.9.1+cu126")),))
     words = ["--profile", "mainline", "--export", "pylock", "--env", "my pylock"]
     with pytest.raises(UsageError, match="torch came without one") as refused:
-        _exported(made, Namespace(export="pylock", assume=[], resolve=False), words)
+        _exported(made, Namespace(export="pylock", assume=[], resolve=False, find_links=[]), words)
     assert refused.value.next_command == (
         "llmdoctor plan --profile mainline --export requirements --env 'my pylock'"
     )

@@ -15,6 +15,7 @@ from typing import Any
 from llmdoctor import __version__, tags, wire
 from llmdoctor.errors import LlmdoctorError, ProfileError, UsageError
 from llmdoctor.plan import Reason, Resolved, Target
+from llmdoctor.probe.paths import why_no_folder
 from llmdoctor.probe.toml import get, parse_toml
 from llmdoctor.system import System
 from llmdoctor.wheelhouse import sha256_of
@@ -125,6 +126,8 @@ def read(system: System, folder: str) -> Bundle:
     path = str(system.flavour(folder, MANIFEST))
     text = system.read_text(path)
     again = "llmdoctor bundle --help"
+    if why := why_no_folder(system, folder):
+        raise UsageError(f"a bundle is a folder, and {why}", next_command=again)
     if text is None:
         raise UsageError(
             f"{folder} is no bundle: it has no {MANIFEST} (one that was cut off has none yet; the "

@@ -180,13 +180,20 @@ class Source:
     kind: torch-index (the PyTorch index), configured (what pip or the command line is configured
     with), default (the installers' own default index). `pin` is the version as the place's
     metadata writes it: with the local tag, or without one where the default index's build is meant.
-    `url` is set where the index is to be used for torch alone.
+    `url` is set where the index is to be used for torch alone, `index` where it was found in one of
+    pip's, which everything may come from.
     """
 
     kind: Literal["torch-index", "configured", "default"]
     pin: str
     text: str
     url: str | None = None
+    index: str | None = None
+
+    @property
+    def by_address(self) -> bool:
+        """Whether who knows no more than the pin finds another build, or none."""
+        return self.kind == "configured" and self.url is None and "+" in self.pin
 
 
 def pinned(requirement: Requirement, source: Source | None) -> str:

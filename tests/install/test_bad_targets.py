@@ -116,6 +116,54 @@ def test_a_link_to_an_environment_stays_a_link(world: World, installer: str) -> 
     assert_same_tree(before, snapshot(real))
 
 
+NO_LINKS = "--find-links names a folder or a page of wheels, and"
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "then"),
+    [
+        (
+            ("--find-links", "wheel"),
+            f"{NO_LINKS} there is no folder {{}}/wheel; did you mean 'wheels'?",
+            None,
+        ),
+        (("--find-links", "file"), f"{NO_LINKS} {{}}/file is a file, and no folder", None),
+        (("--bundle", "wheel"), "there is no folder {}/wheel; did you mean 'wheels'?", None),
+        (("--bundle", "file"), "{}/file is a file, and no folder", None),
+        (("--bundle", "wheels"), "{}/wheels is no bundle: it has no pylock.toml", None),
+        (
+            ("--in-place",),
+            "there is no environment in {}/.venv that could be changed in place",
+            "--no-smoke",
+        ),
+        (
+            ("--in-place", "--env", "wheels"),
+            "there is no environment in {}/wheels",
+            "--env wheels --no-smoke",
+        ),
+        (
+            ("--in-place", "--env", "file"),
+            "{}/file: not a Python environment",
+            "--no-smoke --env .venv",
+        ),
+    ],
+)
+def test_a_place_that_is_not_what_was_meant_is_named(
+    world: World, words: tuple[str, ...], says: str, then: str | None
+) -> None:
+    (world.project / "wheels").mkdir()
+    (world.project / "file").touch()
+    said = refused(world, *INSTALL, *words, code=2)
+    assert says.format(world.project) in said
+    if then is not None:
+        assert said.splitlines()[-1] == f"next: llmdoctor install --profile cpu {then}"
+
+
+def test_a_folder_of_wheels_that_pip_would_pass_over_is_passed_over(world: World) -> None:
+    world.environ["PIP_FIND_LINKS"] = str(world.folder / "gone")
+    assert world.json("plan", "--profile", "cpu")["feasible"]
+
+
 @posix
 def test_a_link_that_leads_nowhere_is_no_place_for_an_environment(world: World) -> None:
     world.venv.symlink_to(world.folder / "gone" / "venv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -168,10 +169,37 @@ def test_nobody_says_yes_and_nothing_is_written(stocked: World) -> None:
     assert "group mainline: torch, transformers" in " ".join(shown.stdout.split())
     assert "torch: absent → 2.9.1+cu126" in shown.stdout
     assert "for the machine that is assumed: linux x86_64" in " ".join(shown.stdout.split())
-    assert "with --yes" in shown.stderr
+    again = ("llmdoctor", "plan", "--yes", "--profile", "mainline", *GPU, "--write")
+    assert shown.stderr.splitlines()[-1] == f"next: {shlex.join(again)}"
     declined = stocked.json("plan", "--profile", "mainline", *GPU, "--write", code=1)
     assert declined["outcome"] == "declined"
     assert_same_tree(before, snapshot(stocked.project, mtime=True))
+
+
+def test_a_folder_of_wheels_that_pip_is_configured_with_is_no_index_of_a_manifest(
+    world: World,
+) -> None:
+    world.index.add("simple", world.wheel("beside", "1.0"))
+    uv_project(world)
+    before = snapshot(world.project, mtime=True)
+    world.environ |= {"PIP_FIND_LINKS": str(world.wheels), "LLMDOCTOR_TORCH_INDEX": "file:///no"}
+    refused = world.run("plan", "--profile", "cpu", "--write", "--yes", code=2)
+    assert f"torch comes from {world.wheels}, configured for pip (find-links)" in refused.stderr
+    told = refused.stderr.splitlines()[-1]
+    assert told == "next: llmdoctor plan --profile cpu --export uv"
+    assert_same_tree(before, snapshot(world.project, mtime=True))
+    made = world.run(*shlex.split(told)[2:])
+    assert f"torch @ {world.wheels.as_uri()}/torch-2.13.0+cpu" in made.stdout
+
+
+def test_an_index_that_pip_is_configured_with_is_torchs_own_in_a_manifest(world: World) -> None:
+    world.index.add("simple", world.wheel("beside", "1.0"))
+    uv_project(world)
+    world.environ |= {"PIP_EXTRA_INDEX_URL": world.torch, "LLMDOCTOR_TORCH_INDEX": "file:///no"}
+    world.run("plan", "--profile", "cpu", "--write", "--yes")
+    text = (world.project / "pyproject.toml").read_text()
+    assert f'url = "{world.torch}"\nexplicit = true' in text
+    assert 'torch = {index = "torch-cpu"}' in text
 
 
 @real

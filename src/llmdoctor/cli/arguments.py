@@ -76,12 +76,13 @@ class Parser(argparse.ArgumentParser):
         self.epilog = "examples:\n" + "\n".join(f"  {command}" for command in commands)
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
-        """Read the words of the command line.
+        """Read the words of the command line, which are kept as `typed`.
 
         Raises:
             UsageError: they cannot be meant.
         """
         options, unread = self.parse_known_args(list(words))
+        options.typed = (self._command, *words)
         if unread:
             if not unread[0].startswith("-"):
                 self._see_profile(unread[0], words)

@@ -103,7 +103,7 @@ def _carry_out(system: System, made: FixPlan, question: Question, options: Names
         return int(bool(made.left))
     if options.format == "terminal" and not options.quiet:
         _report(made, options, "planned", to_stdout=True)
-    if not ask(f"carry out {len(made.mends)} repairs?", yes=options.yes):
+    if not ask(f"carry out {len(made.mends)} repairs?", options):
         if options.format != "terminal":
             _report(made, options, "declined")
         return 1

@@ -92,7 +92,7 @@ def _prune(options: Namespace) -> int:
         for item in found:
             say(f"{item.path}  ({megabytes(item.frees)})")
     question = f"remove these {len(found)} for good? Their runs cannot be undone then."
-    if not ask(question, yes=options.yes):
+    if not ask(question, options):
         report("declined")
         return 1
     for item in found:
@@ -142,7 +142,7 @@ def undo(parser: Parser, words: Sequence[str]) -> int:
         question = f"put {places} back as before {entry.id}?"
     if taking_back.changes_environment(entry):
         question += " Everything done in the environment since then goes away too."
-    if not ask(question, yes=options.yes):
+    if not ask(question, options):
         report("declined", f"nothing was changed: {places}")
         return 1
     try:

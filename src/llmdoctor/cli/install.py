@@ -168,12 +168,14 @@ def _asked(request: Request, options: Namespace) -> Asked:
 
 def _exported(made: Plan, options: Namespace, words: Sequence[str]) -> str:
     """The plan as the asked file; what works instead is the same line, typed differently."""
+    if options.find_links and not made.changes:
+        say("nothing was looked for in --find-links: that an index is asked takes --resolve")
     try:
         return export.export(made, options.export)
     except UsageError as error:
         if options.export == "pylock" and options.assume and not options.resolve:
             again = [*words, "--resolve"]
-        elif options.export == "dockerfile" and options.assume:
+        elif options.export == "dockerfile" and options.assume and made.choice.target.os != "linux":
             again = [re.sub(r"\bos\s*=\s*\w+", "os=linux", word) for word in words]
         else:
             again = [
@@ -279,7 +281,7 @@ def _act(
             "of before and some of after. `llmdoctor undo` puts every file back as it was, one by "
             "one, and takes away what came into it since; conda's own history knows of neither."
         )
-    if not ask(f"make these changes to {made.environment}{more}?", yes=options.yes):
+    if not ask(f"make these changes to {made.environment}{more}?", options):
         if options.format != "terminal":
             report(write_plan, "declined", f"declined: {names}")
         return 1

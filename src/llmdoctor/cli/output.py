@@ -9,10 +9,12 @@ import shlex
 import signal
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
+from llmdoctor.addresses import without_credentials
 from llmdoctor.errors import CannotFinishError, LlmdoctorError, UnreadableError, UsageError
 
 if TYPE_CHECKING:
@@ -217,10 +219,14 @@ class Progress:
         self._shown = True
 
     def bytes(self, file: str, done: int, of: int | None) -> None:
-        """A file comes in: how much, how fast, how long still. In a log every ten seconds."""
+        """A file comes in: how much, how fast, how long still.
+
+        In a log every ten seconds and once it is there: a line for a small file.
+        """
         now = time.monotonic()
         if self._file != file:
-            self._file, self._began, self._first, self._told = file, now, done, 0.0
+            self._file, self._began, self._first = file, now, done
+            self._told = 0.0 if self._live else now
         if now - self._told < (0.2 if self._live else 10.0) and done != of:
             return
         self._told = now
@@ -244,13 +250,14 @@ def _amount(done: int, of: int | None, came: int, seconds: float) -> str:
     return ", ".join(words)
 
 
-def ask(question: str, *, yes: bool) -> bool:
+def ask(question: str, options: Namespace) -> bool:
     """Ask before something the user owns is changed. Without a terminal the answer is no."""
-    if yes:
+    if options.yes:
         return True
     if not sys.stdin.isatty():
+        name, *words = map(without_credentials, options.typed)
         say("nothing was changed: this asks before it acts, and there is no terminal to answer at")
-        say("next: the same command with --yes")
+        say(f"next: {shlex.join(['llmdoctor', name, '--yes', *words])}")
         return False
     say(f"{question} [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

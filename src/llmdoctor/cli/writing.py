@@ -95,7 +95,7 @@ def _carry_out(
         return 0
     if options.format == "terminal" and not options.quiet:
         emit({}, lambda paper: written.planned(made, paper), format="terminal", output=None)
-    if not ask(f"write this into {' and '.join(made.files)}?", yes=options.yes):
+    if not ask(f"write this into {' and '.join(made.files)}?", options):
         if options.format != "terminal":
             _report(made, options, "declined", lambda paper: paper.line("declined"))
         return 1

@@ -43,8 +43,30 @@ def from_torch_index(plan: Plan) -> tuple[str, ...]:
 
 
 def wanted(plan: Plan) -> tuple[Requirement, ...]:
-    """The plan's requirements with torch pinned as its source writes it."""
-    return tuple(replace(item, text=pinned(item, plan.source)) for item in plan.choice.requirements)
+    """The plan's requirements with torch pinned as its source writes it.
+
+    No format names a folder or a page of wheels for torch alone: it stands by its file's address.
+    """
+    torch = next((item.package for item in plan.changes if item.package.name == "torch"), None)
+
+    def text(item: Requirement) -> str:
+        if torch is not None and item.name == torch.name and _by_address(plan, torch):
+            return f"{torch.name} @ {torch.url}"
+        return pinned(item, plan.source)
+
+    return tuple(replace(item, text=text(item)) for item in plan.choice.requirements)
+
+
+def _by_address(plan: Plan, package: Resolved) -> bool:
+    """Whether the version alone would not find the file again."""
+    source = plan.source
+    torch = package.name == "torch" and source is not None and source.by_address
+    return is_near(package) or (torch and package.url is not None)
+
+
+def is_near(package: Resolved) -> bool:
+    """Whether its file lies in a folder of this machine."""
+    return (package.url or "").startswith("file:")
 
 
 def pip_lines(plan: Plan) -> list[str]:
@@ -64,8 +86,9 @@ def pip_lines(plan: Plan) -> list[str]:
 
 def _exact(plan: Plan, package: Resolved) -> str:
     own_index = torch_index(plan) is not None and package.name in from_torch_index(plan)
-    by_address = package.source == "wheel" or own_index
-    if by_address and package.url and package.url.startswith("https://"):
+    apart = package.source == "wheel" or own_index
+    safe = (package.url or "").startswith("https://")
+    if (apart and safe) or _by_address(plan, package):
         line = f"{package.name} @ {package.url}"
     else:
         line = f"{package.name}=={package.version}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmdoctor.errors import UsageError
-from llmdoctor.export._lines import headline, pip_lines
+from llmdoctor.export._lines import headline, is_near, pip_lines
 from llmdoctor.plan import Plan
 
 # Triton builds its launcher on the machine, before the first kernel; a slim image has no compiler.
@@ -19,12 +19,18 @@ def dockerfile(plan: Plan) -> str:
     Run it with `--gpus all` where there is a GPU: the driver is the host's.
 
     Raises:
-        UsageError: the plan is for another system than Linux.
+        UsageError: the plan is for another system than Linux, or takes wheels of this machine.
     """
     if plan.choice.target.os != "linux":
         raise UsageError(
             f"a Dockerfile is for Linux, and this plan is for {plan.choice.target.os}: "
             "plan it for Linux (--assume os=linux), or take another --export"
+        )
+    near = [change.package.file for change in plan.changes if is_near(change.package)]
+    if near:
+        raise UsageError(
+            f"a Dockerfile takes no wheel of this machine along, and {near[0]} lies here alone: "
+            "put it on a page or an index (--index-url), or take another --export"
         )
     lines = "\n".join(pip_lines(plan))
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from llmdoctor import interpreters, resolve
+from llmdoctor import interpreters, resolve, sources
 from llmdoctor.errors import CannotFinishError, UsageError
 from llmdoctor.install.request import Request
 from llmdoctor.machine import Environment, minor_of
@@ -39,8 +39,16 @@ def usual_environment(system: System, project: str, installer: str) -> str:
 
 
 def with_absolute_places(system: System, request: Request) -> Request:
-    """The request with folders of wheels that mean the same wherever an installer runs."""
+    """The request with folders of wheels that mean the same wherever an installer runs.
+
+    Raises:
+        UsageError: one of them is not there, or is no folder.
+    """
     places = tuple(paths.absolute_place(system, place) for place in request.find_links)
+    for place in places:
+        folder = sources.links_folder(system, place)
+        if folder is not None and (why := paths.why_no_folder(system, folder)):
+            raise UsageError(f"--find-links names a folder or a page of wheels, and {why}")
     return replace(request, find_links=places)
 
 
@@ -83,6 +91,11 @@ def usable(system: System, environment: Environment, path: str, request: Request
             f"{path} is a mount point: it cannot be renamed, so no copy of it could take its place",
             next_command=request.again("--in-place"),
         )
+    if environment.kind == "missing" and request.in_place:
+        raise UsageError(
+            f"there is no environment in {path} that could be changed in place",
+            next_command=replace(request, in_place=False).again(),
+        )
     if environment.kind == "missing" or (
         environment.kind == "venv" and (request.fresh or not problem)
     ):
@@ -93,7 +106,8 @@ def usable(system: System, environment: Environment, path: str, request: Request
         if request.fresh and not environment.is_none:
             return environment
         way_out = [new_place(system)] if environment.is_none else [path, "--fresh"]
-        raise UsageError(f"{path}: {problem}", next_command=request.again("--env", *way_out))
+        moved = replace(request, in_place=False)
+        raise UsageError(f"{path}: {problem}", next_command=moved.again("--env", *way_out))
     asked = "without --in-place " if environment.kind == "conda" else ""
     raise UsageError(
         f"{path} is a {environment.kind} environment; {asked}llmdoctor changes "

@@ -25,6 +25,7 @@ from llmdoctor.plan import (
     Target,
 )
 from llmdoctor.probe import Subject, look
+from llmdoctor.probe.paths import is_folder
 from llmdoctor.profile import Profile
 from llmdoctor.profiles import Wish
 from llmdoctor.system import System
@@ -157,7 +158,14 @@ def find(system: System, request: Request, choice: Choice, pip: PipConfig) -> Fo
         for item in choice.requirements
     )
     choice = replace(choice, rejected=(*choice.rejected, *located.asked))
-    return Found(choice, source, requirements, pip)
+    return Found(choice, source, requirements, _with_folders_there(system, pip))
+
+
+def _with_folders_there(system: System, pip: PipConfig) -> PipConfig:
+    """Without configured folders of wheels that are not there: pip passes over them, uv ends."""
+    folders = {place: sources.links_folder(system, place) for place in pip.find_links}
+    there = (place for place, at in folders.items() if at is None or is_folder(system, at))
+    return replace(pip, find_links=tuple(there))
 
 
 def _default_build(request: Request, choice: Choice) -> Choice | None:

@@ -10,7 +10,11 @@ from llmdoctor.profile import Profile
 from llmdoctor.resolve import SOURCE_BUILD
 
 # What an option that is added to a command takes the place of.
-_INSTEAD_OF = {"--installer": ("--sync",), "--smoke": ("--no-smoke",)}
+_INSTEAD_OF = {
+    "--installer": ("--sync",),
+    "--smoke": ("--no-smoke",),
+    "--fresh": ("--in-place",),
+}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PureWindowsPath
 
+from llmdoctor.errors import nearest
 from llmdoctor.system import System
 
 
@@ -62,6 +63,18 @@ def is_folder(system: System, path: str) -> bool:
     """Whether a folder, or a link to one, lies there."""
     kind = system.kind(path)
     return kind == "folder" or (kind == "link" and system.kind(system.real_path(path)) == "folder")
+
+
+def why_no_folder(system: System, path: str) -> str | None:
+    """Why nothing can be taken from a folder of that name; None where it is one."""
+    if is_folder(system, path):
+        return None
+    if system.exists(path):
+        return f"{path} is a file, and no folder"
+    place = system.flavour(path)
+    beside = (name for name in system.names(str(place.parent)) or ())
+    near = (name for name in beside if is_folder(system, str(place.with_name(name))))
+    return f"there is no folder {path}{nearest(place.name, near)}"
 
 
 def distinct(system: System, paths: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from llmdoctor import pip_config, target
-from llmdoctor.addresses import has_credentials
+from llmdoctor.addresses import has_credentials, without_credentials
 from llmdoctor.closure import NoSolutionError
 from llmdoctor.errors import UsageError
 from llmdoctor.fix.relock import LOCKS, differences, relock
@@ -19,7 +19,7 @@ from llmdoctor.install import Request, patient
 from llmdoctor.install.plans import Found, choose, find
 from llmdoctor.journal import new_id
 from llmdoctor.machine import Machine
-from llmdoctor.plan import Plan, Step, Target, Write
+from llmdoctor.plan import Plan, Source, Step, Target, Write
 from llmdoctor.probe import Subject, look
 from llmdoctor.probe.paths import absolute, join
 from llmdoctor.probe.project import read_project
@@ -89,10 +89,11 @@ def prepare(
     if not isinstance(found, Found):
         return WritePlan(run, folder, tool, Plan(found, path, tool))
     choice = replace(found.choice, requirements=found.requirements)
-    made = WritePlan(run, folder, tool, Plan(choice, path, tool, found.source))
+    source = _in_a_manifest(found.source, request, tool)
+    made = WritePlan(run, folder, tool, Plan(choice, path, tool, source))
     _see_no_credentials(made.plan)
     try:
-        new = rewrite(text, tool, choice, found.source, request.known)
+        new = rewrite(text, tool, choice, source, request.known)
     except NotWritableError as error:
         raise UsageError(
             f"{place}: {error}", next_command=_exported(request.profiles, tool)
@@ -145,6 +146,23 @@ def _here(system: System, request: Request, machine: Machine, path: str) -> Targ
     there = patient.usable(system, machine.environment, path, request)
     python = patient.interpreter(system, request, there)
     return target.of_machine(machine, python.version)
+
+
+def _in_a_manifest(source: Source, request: Request, tool: str) -> Source:
+    """Where a manifest says that torch comes from: pip's configuration is not in it.
+
+    Raises:
+        UsageError: torch lies in a folder or on a page of wheels.
+    """
+    if not source.by_address:
+        return source
+    if source.index is None:
+        raise UsageError(
+            f"torch comes from {source.text}, and a manifest names an index for it: give one by "
+            "--index-url, or make a project that takes it by its address",
+            next_command=_exported(request.profiles, tool),
+        )
+    return replace(source, url=without_credentials(source.index))
 
 
 def _see_no_credentials(plan: Plan) -> None:
