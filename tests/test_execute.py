@@ -490,6 +490,16 @@ def test_a_module_that_talks_while_it_is_imported_is_still_imported(tmp_path: Pa
     assert done.proof is None
 
 
+def test_bytecode_stays_where_an_undo_would_take_it_away_and_nowhere_else(tmp_path: Path) -> None:
+    world = World(tmp_path, there=True)
+    install_fake_dist(world.venv, "mine", "1.0", files={"mine.py": "x = 1\n"})
+    verify = Verify("verify", str(world.venv), {}, imports=("mine",))
+    world.carry_out(world.plan(verify))
+    assert not list(world.venv.rglob("mine.*.pyc"))
+    world.carry_out(world.plan(Snapshot("snapshot", str(world.venv), str(world.aside)), verify))
+    assert list(world.venv.rglob("mine.*.pyc"))
+
+
 def test_only_the_runs_of_that_environment_are_taken_back(tmp_path: Path) -> None:
     world = World(tmp_path, there=True)
     with pytest.raises(KilledError):

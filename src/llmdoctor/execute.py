@@ -107,7 +107,7 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
                 keep(system, step, journal.id, number)
             journal.begin(number, step)
             begun.append(step)
-            proof = _do(system, step, log, journal, number) or proof
+            proof = _do(system, step, log, journal, begun) or proof
             journal.done(number)
             finished += 1
         journal.end("kept")
@@ -134,7 +134,9 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
     return Done(journal.id, proof, backups[0] if backups else None)
 
 
-def _do(system: System, step: Step, watch: Watcher, journal: Journal, number: int) -> Proof | None:
+def _do(
+    system: System, step: Step, watch: Watcher, journal: Journal, begun: list[Step]
+) -> Proof | None:
     if isinstance(step, Run):
         done = system.run(
             step.argv,
@@ -149,11 +151,11 @@ def _do(system: System, step: Step, watch: Watcher, journal: Journal, number: in
             raise StepFailedError(f"could not {step.text}: {why}\n{said}".rstrip())
     elif isinstance(step, Snapshot):
         cloned = system.clone_tree(step.path, step.to, copy=step.copy)
-        keep_modes(system, cloned.modes, journal.id, number)
+        keep_modes(system, cloned.modes, journal.id, len(begun) - 1)
     elif isinstance(step, (Write, Remove, SetAside)):
         _change(system, step)
     elif isinstance(step, Verify):
-        if found := problems(system, step):
+        if found := problems(system, step, bytecode=_guarded(begun)):
             raise StepFailedError(
                 "\n  ".join(["the installed environment is not right:", *(p.text for p in found)]),
                 unimportable=tuple(problem.module for problem in found if problem.module),
@@ -163,6 +165,7 @@ def _do(system: System, step: Step, watch: Watcher, journal: Journal, number: in
             system,
             step.path,
             tell=lambda beat: None if beat.passing else watch.line(str(beat)),
+            bytecode=_guarded(begun),
         )
         if doubt := _why_not_proven(proof, step):
             raise StepFailedError(doubt, proof)
@@ -187,11 +190,16 @@ def _change(system: System, step: Write | Remove | SetAside) -> None:
 
 def _see_guarded(begun: list[Step], step: Write | Remove) -> None:
     """See that what is done inside the environment goes away again when the run is undone."""
-    if not any(
-        isinstance(other, (Snapshot, SetAside)) or (isinstance(other, Run) and other.creates)
-        for other in begun
-    ):
+    if not _guarded(begun):
         raise StepFailedError(f"{step.path}: an environment is changed under guard only")
+
+
+def _guarded(begun: list[Step]) -> bool:
+    """Whether all that is in the environment goes away again when the run is undone."""
+    return any(
+        isinstance(step, (Snapshot, SetAside)) or (isinstance(step, Run) and bool(step.creates))
+        for step in begun
+    )
 
 
 def _still_wrong(system: System, step: Recheck) -> list[str]:

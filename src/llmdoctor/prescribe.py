@@ -6,7 +6,8 @@ from llmdoctor.installers import Installer, Job
 from llmdoctor.machine import MARK, Environment
 from llmdoctor.plan import Choice, SetAside, Smoke, Snapshot, Step, Verify, Write
 
-_PROVEN_BY_SMOKE = frozenset({"torch", "transformers", "peft"})
+# Its rows import these; accelerate by way of peft, which cannot be imported without it.
+_PROVEN_BY_SMOKE = frozenset({"torch", "transformers", "peft", "accelerate"})
 
 
 def prescribe(

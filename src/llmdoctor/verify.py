@@ -32,14 +32,18 @@ class Problem:
     module: str | None = None
 
 
-def problems(system: System, step: Verify) -> tuple[Problem, ...]:
-    """What is not as it should be; empty when all is well."""
+def problems(system: System, step: Verify, *, bytecode: bool = False) -> tuple[Problem, ...]:
+    """What is not as it should be; empty when all is well.
+
+    `bytecode`: what Python compiles of the modules stays in the environment. It is most of the cost
+    of a first import, and uv leaves it to that.
+    """
     environment = look_at_environment(system, step.path)
     if environment.problem or environment.executable is None:
         return (Problem(f"{step.path}: {environment.problem or 'has no interpreter'}"),)
     files = (text for _, text in _bad_packages(system, environment, step.expect))
     found = tuple(Problem(text) for text in (*_versions(environment, step), *files))
-    return found or imports(system, environment.executable, step.imports)
+    return found or imports(system, environment.executable, step.imports, bytecode=bytecode)
 
 
 def damaged(
@@ -109,7 +113,9 @@ def _bad_files(system: System, site: str, record: str) -> list[str]:
     return bad
 
 
-def imports(system: System, python: str, modules: Sequence[str]) -> tuple[Problem, ...]:
+def imports(
+    system: System, python: str, modules: Sequence[str], *, bytecode: bool = False
+) -> tuple[Problem, ...]:
     """Modules that cannot be imported by that interpreter, and why.
 
     One child imports them all, since each would import torch anew; one that ends the child, as a
@@ -119,7 +125,8 @@ def imports(system: System, python: str, modules: Sequence[str]) -> tuple[Proble
     left = list(modules)
     while left:
         seconds = _SECONDS * len(left)
-        argv = (python, "-I", "-B", str(IMPORTER), *left)
+        isolated = ("-I",) if bytecode else ("-I", "-B")
+        argv = (python, *isolated, str(IMPORTER), *left)
         done = system.run(argv, env=CLEARED, timeout=seconds)
         answers = _answers(done.out)
         for module in left:

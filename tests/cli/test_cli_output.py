@@ -17,6 +17,7 @@ import pytest
 
 from cli.runs import Desk
 from llmdoctor.cli.main import COMMANDS
+from llmdoctor.cli.output import Progress
 from llmdoctor.proof import Proof, SmokeRow
 from llmdoctor.render import documents
 from support.venvs import install_fake_dist, install_fake_torch
@@ -428,3 +429,12 @@ def test_selected_checks_alone_are_run(desk: Desk) -> None:
 def test_without_a_terminal_nothing_is_taken_for_a_yes(desk: Desk) -> None:
     done = desk.run("undo", code=2, stdin="y\n")
     assert "nothing to undo" in done.stderr
+
+
+def test_a_small_file_is_one_line_of_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(quiet=False)
+    for name, size in (("small.whl", 1_000), ("large.whl", 2_000_000)):
+        progress.bytes(name, 0, size)
+        progress.bytes(name, size, size)
+    told = [line.strip() for line in capsys.readouterr().err.splitlines()]
+    assert told == ["small.whl: 1.0 of 1.0 kB", "large.whl: 2.0 of 2.0 MB"]

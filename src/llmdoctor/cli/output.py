@@ -241,7 +241,8 @@ class Progress:
 
 def _amount(done: int, of: int | None, came: int, seconds: float) -> str:
     """How far a download is: "120 of 256 MB, 8.1 MB/s, 17 s left"."""
-    words = [f"{done / 1e6:.1f}{f' of {of / 1e6:.1f}' if of else ''} MB"]
+    unit, size = ("kB", 1e3) if (of or done) < 1e6 else ("MB", 1e6)
+    words = [f"{done / size:.1f}{f' of {of / size:.1f}' if of else ''} {unit}"]
     rate = came / seconds if seconds > 0.5 else 0.0
     if rate:
         words.append(f"{rate / 1e6:.1f} MB/s")

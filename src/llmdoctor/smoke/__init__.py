@@ -39,6 +39,7 @@ def prove(
     tell: Tell = _nobody,
     program: Path = PROGRAM,
     limits: Limits | None = None,
+    bytecode: bool = False,
 ) -> Proof:
     """Run every row that `only` (globs over backend/kernel/mode/dtype) selects, or all of them.
 
@@ -52,9 +53,11 @@ def prove(
         tell: is told how it goes on.
         program: speaks the protocol that `inside/smoke/__main__.py` describes.
         limits: how long it may take for each thing; by default more where `full` compiles.
+        bytecode: what Python compiles of the modules stays in the environment.
     """
     limits = limits or (LIMITS_FULL if full else LIMITS)
-    command = (python, "-I", "-B", str(program), *(["--full"] if full else []))
+    isolated = ("-I",) if bytecode else ("-I", "-B")
+    command = (python, *isolated, str(program), *(["--full"] if full else []))
     asked = (only, backends)
     proof = _on_device(system, command, asked, device or "cpu", tell, limits)
     if device is not None or proof.problem is not None:

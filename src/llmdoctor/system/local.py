@@ -20,13 +20,12 @@ from llmdoctor.system import (
     Downloaded,
     Fetched,
     Kind,
-    Modes,
     Space,
     Uname,
     children,
     places,
     trees,
-)
+)  # fmt: skip
 
 _SYSTEMS = {"darwin": "macos", "win32": "windows"}
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -284,8 +283,7 @@ class Local:
     def clone_tree(self, path: str, to: str, *, copy: bool = False) -> Cloned:
         return trees.clone(path, to, link=not copy)
 
-    def set_modes(self, path: str, modes: Modes) -> None:
-        trees.set_modes(path, modes)
+    set_modes = staticmethod(trees.set_modes)
 
     def restore_tree(self, kept: str, path: str) -> None:
         trees.restore(kept, path)
@@ -294,8 +292,7 @@ class Local:
         self.make_dir(str(Path(to).parent))
         trees.lay(path, to, link=not copy)
 
-    def end_marked(self, variable: str, value: str) -> None:
-        children.end_marked(variable, value)
+    end_marked = staticmethod(children.end_marked)
 
     @contextlib.contextmanager
     def lock(self, path: str, wait: float) -> Iterator[None]:

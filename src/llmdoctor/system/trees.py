@@ -82,15 +82,15 @@ def _clone(source: str, target: str, count: _Count, link: bool, leave: str | Non
     shutil.copystat(source, target)
 
 
-def set_modes(place: str, modes: Modes) -> None:
+def set_modes(path: str, modes: Modes) -> None:
     """Give the files of a folder these permission bits, where they have others."""
-    for folder, _, names in os.walk(place):
+    for folder, _, names in os.walk(path):
         for name in names:
-            path = folder + os.sep + name
-            mode = os.lstat(path).st_mode
-            wanted = modes.others.get(path[len(place) + 1 :], modes.usual)
+            file = folder + os.sep + name
+            mode = os.lstat(file).st_mode
+            wanted = modes.others.get(file[len(path) + 1 :], modes.usual)
             if stat.S_ISREG(mode) and stat.S_IMODE(mode) != wanted:
-                os.chmod(path, wanted)
+                os.chmod(file, wanted)
 
 
 def lay(path: str, to: str, *, link: bool = True) -> None:
