@@ -421,6 +421,17 @@ def test_a_step_that_fails_says_what_its_program_said(tmp_path: Path) -> None:
     assert failed.value.next_command == f"llmdoctor check --env {world.venv}"
 
 
+def test_where_there_is_no_environment_again_none_is_looked_at(tmp_path: Path) -> None:
+    world = World(tmp_path / "a b", there=False)
+    with pytest.raises(RolledBackError) as failed:
+        world.carry_out(world.plan(world.create(), run("install", "raise SystemExit(7)")))
+    assert failed.value.next_command == "llmdoctor check"
+    spaced = World(tmp_path / "c d", there=True)
+    with pytest.raises(RolledBackError) as failed:
+        spaced.carry_out(spaced.plan(run("install", "raise SystemExit(7)")))
+    assert failed.value.next_command == f"llmdoctor check --env '{spaced.venv}'"
+
+
 def test_a_program_that_hangs_is_a_step_that_fails(tmp_path: Path) -> None:
     world = World(tmp_path, there=True)
     hang = Run("wait", (sys.executable, "-c", "import time; time.sleep(60)"), timeout=0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -317,4 +318,8 @@ def _as_before(work: Work) -> str:
 
 
 def _next(work: Work) -> str:
-    return f"llmdoctor check --env {work.environment}"
+    """What to look at: the environment, or where there is none again, this machine."""
+    guarded = any(isinstance(step, (Snapshot, SetAside)) for step in work.steps)
+    made = any(isinstance(step, Run) and step.creates for step in work.steps)
+    there = () if made and not guarded else ("--env", work.environment)
+    return shlex.join(["llmdoctor", "check", *there])

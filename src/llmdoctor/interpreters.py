@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -157,7 +158,8 @@ def _named(system: System, wanted: str) -> Interpreter:
     found = ask(system, path)
     if isinstance(found, str):
         raise UsageError(
-            f"--python {wanted}: {path} does not start: {found}", next_command=f"{path} --version"
+            f"--python {wanted}: {path} does not start: {found}",
+            next_command=shlex.join([path, "--version"]),
         )
     return found
 

@@ -8,6 +8,7 @@ stand; each reader gives `Facts`, and `assemble` puts them together. What no sec
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 
 from llmdoctor.errors import UsageError
@@ -54,7 +55,7 @@ def read(text: str, name: str = "the report") -> Machine:
     if text.count("\n") > MOST_LINES:
         raise UsageError(
             f"{name} has more than {MOST_LINES:,} lines: that is a log, not a report",
-            next_command=f"llmdoctor explain {name}",
+            next_command=f"llmdoctor explain {shlex.quote(name)}",
         )
     facts = facts_of(text)
     if not facts.is_report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 from llmdoctor import interpreters, resolve, sources
@@ -84,7 +85,7 @@ def usable(system: System, environment: Environment, path: str, request: Request
     if environment.kind == "missing" and system.is_mount(path):
         raise UsageError(
             f"{path} is an empty mount point: what is made there could not be taken away again",
-            next_command=f"python3 -m venv {path}",
+            next_command=shlex.join(["python3", "-m", "venv", path]),
         )
     if environment.kind == "venv" and system.is_mount(path) and not request.in_place:
         raise UsageError(

@@ -6,6 +6,7 @@ for its Python, and none is changed.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -197,7 +198,8 @@ def _locked(
     if fresh.why:
         raise NoSolutionError(
             f"nothing was changed, since what would be written cannot be locked: {fresh.why}",
-            next_command=f"llmdoctor check --project {made.project} --select LOCK --select PROJ",
+            next_command=f"llmdoctor check --project {shlex.quote(made.project)} "
+            "--select LOCK --select PROJ",
         )
     names = " + ".join(made.plan.choice.profiles)
     steps = []
