@@ -22,7 +22,7 @@ TORCH = """
 __version__ = "2.4.1"
 def set_num_threads(number): pass
 def get_num_threads(): return 1
-class version: cuda = None
+class version: cuda = hip = None
 class cuda:
     device_count = staticmethod(lambda: 0)
     get_arch_list = staticmethod(lambda: [])
@@ -100,3 +100,15 @@ def test_a_torch_that_does_not_import_is_the_one_reason_with_a_way_out(desk: Des
     assert f"not proven: torch cannot be imported: OSError: {text}" in said
     assert "skip" not in said
     assert next_command(done.stderr).startswith("llmdoctor install --profile cpu")
+
+
+def test_a_gpu_that_torch_was_not_built_for_is_one_reason_without_a_row(desk: Desk) -> None:
+    env = make_venv(desk.project / ".venv")
+    put(env, "torch", TORCH)
+    put(env, "transformers", f"__version__ = {OLD!r}\n")
+    put(env, "peft", "__version__ = '0.12.0'\n")
+    done = desk.run("smoke", "--device", "cuda:1", code=1)
+    said = " ".join(done.stdout.split())
+    assert "not proven: this torch (2.4.1) was built without CUDA, so it has no cuda:1" in said
+    assert "skip" not in said + done.stderr
+    assert next_command(done.stderr) == "llmdoctor check --env .venv"

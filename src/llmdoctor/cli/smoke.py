@@ -103,7 +103,8 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
         more={name: partial(formats.smoke, name, proof) for name in formats.OF_A_PROOF},
     )
     if proof.problem and not options.quiet:
-        say(f"next: {_mended(system, options, environment)}")
+        gpu = options.device not in (None, "cpu")  # which a stack for the processor will not mend
+        say(f"next: {_look(options) if gpu else _mended(system, options, environment)}")
     return int(not proof.passed)
 
 
@@ -126,6 +127,12 @@ def _mended(
     return shlex.join([*words, *(["--fresh"] if fresh else [])])
 
 
+def _look(options: Namespace) -> str:
+    """What tells more about the environment that was meant."""
+    where = ["--python", options.python] if options.python else ["--env", options.env]
+    return shlex.join(["llmdoctor", "check", *where])
+
+
 def _narrowed(options: Namespace) -> tuple[str, ...]:
     """The options by which only a part of the rows is asked for, as one types them."""
     backends = (f"--backend {shlex.quote(name)}" for name in options.backend)
@@ -144,10 +151,9 @@ def _asked(options: Namespace, rows_of: Callable[..., tuple[str, ...]]) -> tuple
     every, rows = (rows_of(device=device, full=full) for full in (True, options.full))
     if not every:
         if options.list:
-            where = ["--python", options.python] if options.python else ["--env", options.env]
             raise UsageError(
-                f"{where[1]}: its Python cannot list the rows",
-                next_command=shlex.join(["llmdoctor", "check", *where]),
+                f"{options.python or options.env}: its Python cannot list the rows",
+                next_command=_look(options),
             )
         return ()
     place = ["--python", options.python] if options.python else ["--env", options.env]

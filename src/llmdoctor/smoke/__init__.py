@@ -138,8 +138,8 @@ def _on_device(
     while left:
         child = run_child(system, words, left, limits, tell, len(rows))
         environment = environment or _environment(child)
-        if child.finished and (missing := _missing(child)):  # every row would say the same
-            return Proof((), environment, missing)
+        if child.finished and (missing := _absent(child) or _missing(child)):
+            return Proof((), environment, missing)  # every row would say the same
         rows += child.rows
         problem = problem or child.trouble
         if child.finished or not child.rows:  # without a row, a fresh child would do the same
@@ -162,6 +162,12 @@ def _names_of(proof: Proof) -> dict[str, object]:
     device = proof.environment.get("device")
     name = device.get("name") if isinstance(device, dict) else None
     return dict.fromkeys(proof.devices, name)
+
+
+def _absent(child: Child) -> str | None:
+    """Why torch cannot use the device, where it cannot: no row was run."""
+    device = _environment(child).get("device")
+    return str(device["absent"]) if isinstance(device, dict) and "absent" in device else None
 
 
 def _missing(child: Child) -> str | None:

@@ -131,22 +131,14 @@ class _Report:
             "done": self._limits.leaving,
         }.get(str(doing), self._limits.imports)
 
-    @property
-    def _hopeless(self) -> bool:
-        return any(
-            one["type"] == "import" and one["package"] == "torch" and one["outcome"] != "ok"
-            for one in self.records
-        )
-
     def _say(self, record: dict[str, Any]) -> None:
-        if self._hopeless:  # every row says the same, and the proof says it once
-            return
+        """Tell it, unless it is a row that could not even begin: the report has its reason."""
         done = self._before + sum(one["type"] == "row" for one in self.records)
         if record["type"] == "importing":
             self._tell(Beat(f"importing {record['package']}"))
         elif record["type"] == "start":
             self._tell(Beat(_words(record["row"]), done, self._total))
-        elif record["type"] == "row":
+        elif record["type"] == "row" and record.get("seconds"):
             self._tell(Beat(_words(record), done, self._total, _row(record)))
 
 

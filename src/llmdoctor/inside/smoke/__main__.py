@@ -17,7 +17,8 @@ too, so a program that reads the results should give ``--out``. In the order the
     ``python`` {version, implementation, executable, platform, machine}; ``packages`` {torch (with
     its local version), transformers, peft, numpy}, null where absent; ``cuda``, the CUDA version
     torch was built for, null on a CPU build; ``gpus``, how many torch sees;
-    ``device`` {type, name}; ``threads``; ``arch_list``, the GPU architectures compiled into torch;
+    ``device`` {type, name, and ``absent``: why torch cannot use it, in which case no row follows};
+    ``threads``; ``arch_list``, the GPU architectures compiled into torch;
     ``import_seconds`` by package; ``seed``.
 ``{"type": "start", "row": {"backend", "kernel", "mode", "dtype", "device"}}``
     before each row: names the row if the process dies or hangs in it.

@@ -19,9 +19,14 @@ def absent(torch: Any, device: str) -> str | None:  # noqa: ANN401 - the module
 
 
 def describe(torch: Any, device: str) -> dict[str, Any]:  # noqa: ANN401 - the module
-    """``type``, ``name`` and, of a GPU, ``capability`` ("8.9") and ``memory`` in bytes."""
-    if device == "cpu" or torch is None or absent(torch, device):
+    """``type``, ``name`` and, of a GPU, ``capability`` ("8.9") and ``memory`` in bytes.
+
+    ``absent`` instead, where torch is there and cannot use the device: why.
+    """
+    if device == "cpu" or torch is None:
         return {"type": device, "name": _cpu_name() if device == "cpu" else None}
+    if reason := absent(torch, device):
+        return {"type": device, "name": None, "absent": reason}
     properties = torch.cuda.get_device_properties(device)
     return {
         "type": device,

@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .device import absent, describe
+from .device import describe
 from .stream import Stream
 
 # Nothing may go to the network.
@@ -110,14 +110,6 @@ def one_thread(imported: dict[str, Imported]) -> None:
     """The models are so small that threads cost more than they bring, most on a busy machine."""
     if "torch" in imported and imported["torch"].outcome == "ok":
         sys.modules["torch"].set_num_threads(1)
-
-
-def nowhere(imported: dict[str, Imported], device: str) -> tuple[str, str] | None:
-    """(outcome, detail) of every row where torch cannot use the device."""
-    if "torch" in imported and imported["torch"].outcome == "ok":
-        reason = absent(sys.modules["torch"], device)
-        return ("skip", reason) if reason else None
-    return None
 
 
 def obstacle(imported: dict[str, Imported], names: tuple[str, ...]) -> tuple[str, str] | None:

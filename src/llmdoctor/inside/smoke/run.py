@@ -65,16 +65,16 @@ def main(arguments: list[str], backends: Sequence[Backend] = ALL) -> int:
             stream, {name for backend, row in chosen for name in backend.imports(row.mode)}
         )
         imports.one_thread(imported)
-        stream.write(
-            "environment", **imports.environment(imported, options.device), seed=options.seed
-        )
-        nowhere = imports.nowhere(imported, options.device)
+        found = imports.environment(imported, options.device)
+        stream.write("environment", **found, seed=options.seed)
+        if "absent" in found["device"]:
+            chosen = []
         lab = Lab(options.seed, options.device)
         for backend, row in chosen:
             stream.write("start", row=row.identity())
             lacking = imports.obstacle(imported, backend.imports(row.mode))
             if lacking is None or lacking[0] == "skip":  # what no package would mend goes first
-                lacking = nowhere or backend.lacks(row) or lacking
+                lacking = backend.lacks(row) or lacking
             result = Result(lacking[0], 0.0, lacking[1]) if lacking else run(lab, backend, row)
             name = backend.attention
             stream.write("row", **row.identity(), attention=name, **asdict(result))
