@@ -114,6 +114,16 @@ def interpreted(session: nox.Session) -> None:
 
 
 @nox.session
+def hub(session: nox.Session) -> None:
+    """Attention from a kernel of the Hugging Face Hub, one made here; not part of CI."""
+    session.install(".", *TEST)
+    # Transformers 5.23 asks for a kernels 0.18 that is not out
+    stack = ("torch==2.13.0", "transformers==5.20.*", "kernels==0.17.*", "numpy")
+    there = {"LLMDOCTOR_TEST_HUB_PYTHON": patient(session, "hub", *stack)}
+    session.run("pytest", "-v", "tests/inside/test_smoke_hub.py", *session.posargs, env=there)
+
+
+@nox.session
 def poetry(session: nox.Session) -> None:
     """`fix` and `install` with every line of Poetry in its projects; not part of CI.
 

@@ -12,6 +12,7 @@ FEATURES = {
     "flash_attention_2": "flash_attn_2",
     "flash_attention_3": "flash_attn_3",
     "flash_attention_4": "flash_attn_4",
+    "hub": "flash_attn_2",
     "causal-conv1d": "mamba",
     "mamba": "mamba",
     "mamba-ssm": "mamba",

@@ -85,17 +85,16 @@ def test_what_needs_a_gpu_and_a_package_is_skipped_for_both_reasons(
     )
 
 
-def test_a_gpu_that_torch_does_not_see_is_skipped_with_what_it_sees(
+def test_a_gpu_that_torch_does_not_see_has_no_row_but_what_torch_sees(
     smoke_python: Path, tmp_path: Path
 ) -> None:
     run = run_smoke(
         smoke_python, tmp_path / "r.jsonl", "--device", "cuda:7", "--only", "sdpa/*/infer/*"
     )
-    assert run.rows
-    for row in run.rows.values():
-        assert row["outcome"] == "skip"
-        assert "cuda:7" in row["detail"]
-    assert run.of("environment")[0]["device"] == {"type": "cuda:7", "name": None}
+    assert run.of("start") == run.of("row") == []
+    device = run.of("environment")[0]["device"]
+    assert device["type"] == "cuda:7"
+    assert device["absent"].endswith("no cuda:7")
 
 
 def test_the_table_has_the_names_that_this_transformers_has(smoke_python: Path) -> None:

@@ -1,7 +1,7 @@
-"""Runs the smoke test's rows of flash_attention_2 as on a GPU that fits, for the package to fail.
+"""Runs the smoke test's rows of one backend as on a GPU that fits, for its package to fail.
 
-A program for the interpreter under test: `python without_gate.py SMOKE-DIRECTORY ARGUMENT...`.
-The package is asked on the processor; what asks for a GPU before it, ours and transformers', is
+A program for the interpreter under test: `python without_gate.py SMOKE-DIRECTORY ARGUMENT...`; the
+variable LLMDOCTOR_TEST_BACKEND names the backend, or it is flash_attention_2. The package is asked on the processor; what asks for a GPU before it, ours and transformers', is
 told that there is one.
 """
 
@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
-import transformers.modeling_flash_attention_utils as flash
-import transformers.modeling_utils as modeling
+
+def open_transformers() -> None:
+    import transformers.modeling_flash_attention_utils as flash
+    import transformers.modeling_utils as modeling
+
+    flash.is_flash_attn_2_available = lambda: True
+    modeling.PreTrainedModel._flash_attn_can_dispatch = lambda *_, **__: True
 
 
 def main(smoke: Path, arguments: list[str]) -> int:
@@ -22,13 +28,14 @@ def main(smoke: Path, arguments: list[str]) -> int:
     assert spec.loader is not None
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
-    flash.is_flash_attn_2_available = lambda: True
-    modeling.PreTrainedModel._flash_attn_can_dispatch = lambda *_, **__: True
     backends = program.load("backends").BACKENDS
-    (two,) = (one for one in backends if one.name == "flash_attention_2")
+    name = os.environ.get("LLMDOCTOR_TEST_BACKEND", "flash_attention_2")
+    (asked,) = (one for one in backends if one.name == name)
+    if name != "hub":  # whose cache is to be found as it is found without this program
+        open_transformers()
     rows = {"cpu": dict.fromkeys(("infer", "generate"), ("fp32",))}
     status: int = program.load("run").main(
-        arguments, [dataclasses.replace(two, gpu=None, runs=rows)]
+        arguments, [dataclasses.replace(asked, gpu=None, runs=rows)]
     )
     return status
 

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .needs import Compiler, Gpu, Package, unknown_to_transformers
+from .needs import Compiler, Gpu, HubKernel, Package, unknown_to_transformers
 from .rows import Row, Trial
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Backend:
     attention: str | None = None
     forced: Callable[[], AbstractContextManager[object]] = nullcontext
     full: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
-    package: Package | None = None
+    package: Package | HubKernel | None = None
     gpu: Gpu | None = None
     compiler: Compiler | None = None
     proof: str | None = None
@@ -217,6 +217,19 @@ def _flash(version: int, name: str, module: str, gpu: Gpu) -> Backend:
     )
 
 
+def _hub(repository: str, name: str, gpu: Gpu) -> Backend:
+    """A kernel of FlashAttention from the Hugging Face Hub, where the user's cache has it."""
+    return Backend(
+        "hub",
+        name,
+        {"cuda": HALVES},
+        frozenset({"hub kernel"}),
+        repository,
+        package=HubKernel(repository),
+        gpu=gpu,
+    )
+
+
 def _paged(name: str, kernels: frozenset[str]) -> Backend:
     """Continuous batching with this attention; it can but generate, and compares in fp32 alone."""
     rows: dict[str, tuple[str, ...]] = {"generate": ("fp32",)}
@@ -273,4 +286,5 @@ BACKENDS = (
     _flash(2, "flash-attn", "flash_attn", Gpu((8, 0))),
     _flash(3, "flash-attn-3", "flash_attn_interface", Gpu((9, 0), (9, 0))),
     _flash(4, "flash-attn-4", "flash_attn.cute", Gpu((9, 0))),
+    _hub("kernels-community/flash-attn2", "flash-attn2", Gpu((8, 0))),
 )

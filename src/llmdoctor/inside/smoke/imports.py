@@ -66,7 +66,14 @@ class Imported:
 
 
 def keep_offline(folder: str) -> None:
-    """Set the process's environment before the first import; all files go to ``folder``."""
+    """Set the process's environment before the first import; all files go to ``folder``.
+
+    Kernels of the Hugging Face Hub that the user has are found where they are, and only read.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+    home = os.environ.get("HF_HOME") or os.path.join(cache, "huggingface")  # noqa: PTH118
+    hub = os.environ.get("HF_HUB_CACHE") or os.path.join(home, "hub")  # noqa: PTH118
+    os.environ.setdefault("KERNELS_CACHE", hub)
     caches = ("HF_HOME", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "TMPDIR", "TEMP", "TMP")
     os.environ.update(OFFLINE, **dict.fromkeys(caches, folder))
     os.environ.pop("TORCH_INDUCTOR_INSTALL_GXX", None)  # downloads a compiler

@@ -29,8 +29,43 @@ class Package:
         return None
 
 
+# What the package kernels says where the user's cache has no such kernel, nothing being fetched
+# here, or none for this torch and GPU; and transformers, of kernels in a version it does not take.
+NOT_AT_HAND = (
+    "not available in the local cache",
+    "not found, available versions",
+    "Cannot find a build variant",
+    "incompatible version",
+)
+
+
+@dataclass(frozen=True)
+class HubKernel:
+    """Attention from a ``repository`` of the Hugging Face Hub, as transformers loads it by name."""
+
+    repository: str
+
+    def lacking(self) -> tuple[str, str] | None:
+        """(outcome, detail) where it is not at hand (skip) or there and does not load (fail)."""
+        package = Package("kernels", "kernels").lacking()
+        if package is not None:
+            return package
+        hub = importlib.import_module("transformers.integrations.hub_kernels")
+        try:
+            # not by making a model: some versions remember a failed attempt as done
+            hub.load_and_register_attn_kernel(self.repository)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a kernel raises
+            there = not any(text in str(error) for text in NOT_AT_HAND)
+            words = f"{self.repository} does not load: {type(error).__name__}: {error}"
+            return ("fail" if there else "skip"), words
+        return None
+
+
 def unknown_to_transformers(attention: str) -> str | None:
-    """Why the installed transformers cannot run this ``attn_implementation`` for us."""
+    """Why the installed transformers cannot run this ``attn_implementation`` for us.
+
+    A name with a slash is a repository of the Hugging Face Hub with a kernel of FlashAttention.
+    """
     import transformers
 
     release = f"transformers {transformers.__version__}"
@@ -38,6 +73,10 @@ def unknown_to_transformers(attention: str) -> str | None:
         importlib.import_module("transformers.masking_utils")
     except ModuleNotFoundError:
         return f"{release} takes no attention function of others, as 4.53 and newer do"
+    if "/" in attention:
+        hub = importlib.import_module("transformers.integrations.hub_kernels")
+        takes = hasattr(hub, "load_and_register_attn_kernel")
+        return None if takes else f"{release} takes no attention of the Hub, as 5.0 and newer do"
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     names = ("eager", *ALL_ATTENTION_FUNCTIONS.valid_keys())

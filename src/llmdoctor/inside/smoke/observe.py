@@ -29,6 +29,9 @@ SOFTMAX = "aten::_softmax"
 # FlashAttention 4 is written in Python and registers no operator: its autograd functions, which
 # the versions before it have as well.
 FLASH_FUNCTIONS = ("FlashAttnFunc", "FlashAttnVarlenFunc")
+# The modules from which transformers takes it, where it is no kernel of the Hub.
+FLASH_PACKAGES = ("flash_attn", "flash_attn_interface", "torch", "transformers")
+HUB_KERNEL = "hub kernel"
 # A call of flex_attention as we mark it, and the call of a graph that Inductor has compiled.
 FLEX_CALL = "llmdoctor::flex_attention"
 COMPILED_GRAPH = "## Call CompiledFxGraph"
@@ -75,6 +78,29 @@ def _flex_calls(kernels: Counter[str]) -> Iterator[None]:
 
 
 @contextmanager
+def _hub_calls(kernels: Counter[str]) -> Iterator[None]:
+    """Count the calls of attention that transformers makes into a kernel of the Hub.
+
+    Its operators are named anew by each build, so what tells is the module of the function called.
+    """
+
+    def counted(original: Callable[..., object] | None) -> Callable[..., object] | None:
+        package = str(getattr(original, "__module__", None)).partition(".")[0]
+        if original is None or package in FLASH_PACKAGES:
+            return original
+
+        def count(*arguments: object, **named: object) -> object:
+            kernels[HUB_KERNEL] += 1
+            return original(*arguments, **named)
+
+        return count
+
+    theirs = sys.modules.get("transformers.modeling_flash_attention_utils")
+    with _replaced(theirs, "_flash_fn", counted), _replaced(theirs, "_flash_varlen_fn", counted):
+        yield
+
+
+@contextmanager
 def _profiled() -> Iterator[list[Any]]:
     """The events of the profiler, there when the block has ended."""
     events: list[Any] = []
@@ -96,12 +122,14 @@ def operators(calls: Counter[str]) -> Iterator[None]:
 @contextmanager
 def observed(kernels: Counter[str]) -> Iterator[None]:
     """Count the attention kernels called in this block into ``kernels``, forward and backward."""
-    flex: Counter[str] = Counter()
-    with _profiled() as events, _flex_calls(flex):
+    called: Counter[str] = Counter()
+    with _profiled() as events, _flex_calls(called), _hub_calls(called):
         yield
     seen = Counter(event.name() for event in events)
     compiled = _compiled_calls(events) if FLEX_CALL in seen else 0
-    kernels.update(attention_kernels(seen, flex["flex"]) + flex)
+    if called[HUB_KERNEL]:  # whose autograd functions have these names as well
+        seen -= Counter({name: seen[name] for name in FLASH_FUNCTIONS})
+    kernels.update(attention_kernels(seen, called["flex"]) + called)
     kernels.update(+Counter({"compiled flex": compiled}))
 
 
