@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from support import ready
 from support.environment import hermetic_env
 from support.tree import assert_same_tree, snapshot
 from support.venvs import make_venv
@@ -47,13 +48,11 @@ class Desk:
         env: Mapping[str, str] = NO_VARIABLES,
     ) -> subprocess.CompletedProcess[str]:
         """Run it; the exit code is the meant one, and there is never a traceback."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.project,
-            env={**self.environ, **env},
-            input=stdin if isinstance(stdin, bytes) else stdin.encode(),
-            capture_output=True,
-            timeout=120,
+        done = ready.run(
+            arguments,
+            self.project,
+            {**self.environ, **env},
+            stdin if isinstance(stdin, bytes) else stdin.encode(),
         )
         out = done.stdout.decode(errors="surrogateescape")
         err = done.stderr.decode(errors="surrogateescape")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from support import ready
 from support.environment import hermetic_env
 from support.index import LoopbackIndex
 from support.venvs import make_venv
@@ -33,6 +34,7 @@ class World:
             **hermetic_env(folder),
             "LLMDOCTOR_STATE_DIR": str(folder / "state"),
             "COLUMNS": "80",
+            "LANG": "C.UTF-8",
         }
         self.torch = index.add("whl/cpu", fake_torch(self.wheels, "2.13.0", None))
         simple = index.add(
@@ -65,11 +67,11 @@ class World:
         )
 
     def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        child = self.start(*arguments)
-        out, err = child.communicate(timeout=120)
-        assert child.returncode == code, f"exit {child.returncode}, wanted {code}\n{out}\n{err}"
+        done = ready.run(arguments, self.project, self.environ)
+        out, err = done.stdout.decode(), done.stderr.decode()
+        assert done.returncode == code, f"exit {done.returncode}, wanted {code}\n{out}\n{err}"
         assert "Traceback" not in err
-        return subprocess.CompletedProcess(child.args, child.returncode, out, err)
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         return json.loads(self.run(*arguments, "--format", "json", code=code).stdout)
