@@ -23,6 +23,7 @@ from llmdoctor.resolve import resolve
 from llmdoctor.target import assume
 from support.index import LoopbackIndex
 from support.nvml import RTX_4090, nvml_env
+from support.venvs import make_venv
 from support.wheels import build_sdist, build_wheel, fake_torch
 
 DRIVER = "580.95.05"
@@ -142,6 +143,7 @@ def test_uv_and_pip_reach_the_same_packages(customer: World, name: str) -> None:
         del customer.environ["FAKE_NVML"], customer.environ["LD_LIBRARY_PATH"]
     words = ("--profile", name, "--variant", str(chosen(name).variant))
     by_uv = install(customer, *words, "--installer", "uv", "--env", "by-uv")
+    make_venv(customer.project / "by-pip", with_pip=True)
     by_pip = install(customer, *words, "--installer", "pip", "--env", "by-pip")
     assert by_uv == by_pip
     assert {want.name for want in EVERY[name].packages} - {"triton"} <= by_uv.keys()
@@ -154,6 +156,7 @@ def test_uv_and_pip_reach_the_same_packages(customer: World, name: str) -> None:
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_switching_between_builds_of_torch_really_switches(customer: World, installer: str) -> None:
     """The version without its local tag is the same each time: an installer would call it met."""
+    make_venv(customer.venv, with_pip=installer == "pip")
     seen = []
     for variant in ("cpu", "cu126", "cu128"):
         words = ("--profile", "mainline", "--variant", variant, "--installer", installer)

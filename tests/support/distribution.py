@@ -56,7 +56,7 @@ def with_record(files: Contents, dist_info: str) -> dict[str, bytes]:
     """*files* as bytes plus `<dist_info>/RECORD` with a sha256 and a size for each of them."""
     content = {path: _as_bytes(text) for path, text in sorted(files.items())}
     record = f"{dist_info}/RECORD"
-    rows = [f"{path},sha256={_digest(data)},{len(data)}" for path, data in content.items()]
+    rows = [f"{path},sha256={digest(data)},{len(data)}" for path, data in content.items()]
     content[record] = ("\n".join([*rows, f"{record},,"]) + "\n").encode()
     return content
 
@@ -65,5 +65,6 @@ def _as_bytes(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
 
 
-def _digest(data: bytes) -> str:
+def digest(data: bytes) -> str:
+    """Its sha256 as RECORD has it."""
     return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()

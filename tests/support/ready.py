@@ -22,8 +22,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Fixed when Python starts: its encodings and all that PYTHON* asks for.
-AT_THE_START = ("LANG", "LC_", "PYTHON")
+# Fixed when a process starts: its encodings, all that PYTHON* asks for, where it looks for libraries.
+AT_THE_START = ("LANG", "LC_", "PYTHON", "LD_", "DYLD_")
 USUAL = {"LANG": "C.UTF-8"}
 
 
