@@ -9,15 +9,15 @@ import shlex
 import signal
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from llmdoctor.addresses import without_credentials
 from llmdoctor.errors import CannotFinishError, LlmdoctorError, UnreadableError, UsageError
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from llmdoctor.render.terminal import Paper
 
 _NO_MORE: Mapping[str, Callable[[], str]] = {}
@@ -256,6 +256,8 @@ def ask(question: str, options: Namespace) -> bool:
     if options.yes:
         return True
     if not sys.stdin.isatty():
+        from llmdoctor.addresses import without_credentials
+
         name, *words = map(without_credentials, options.typed)
         say("nothing was changed: this asks before it acts, and there is no terminal to answer at")
         say(f"next: {shlex.join(['llmdoctor', name, '--yes', *words])}")
