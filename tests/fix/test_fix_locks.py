@@ -383,13 +383,21 @@ def test_a_poetry_that_hangs_is_ended(tmp_path: Path) -> None:
         '[tool.poetry.group.dev.dependencies]\nours = [{path = "../ours", develop = true}]\n',
         '[tool.poetry.dependencies]\nours = {path = "wheels"}\n',
         '[project]\ndependencies = ["a @ file:///x/a.whl"]\n',
+        '[tool.uv.workspace]\nmembers = ["in", "../../lib"]\n',
+        '[tool.uv.workspace]\nmembers = ["in", "/HERE/lib"]\n',
     ],
 )
 def test_what_lies_beside_the_project_is_left_to_its_reader(manifest: str, tmp_path: Path) -> None:
-    (tmp_path / "wheels").mkdir()
-    made = relock(bench(tmp_path, "/nowhere/poetry"), manifest, None)
+    project = tmp_path / "beside" / "project"
+    for folder in (tmp_path / "lib", project / "in", project / "wheels"):
+        folder.mkdir(parents=True)
+        (folder / "pyproject.toml").write_text(pyproject_text("project"))
+    at_work = bench(project, "/nowhere/poetry")
+    before = snapshot(tmp_path)
+    made = relock(at_work, manifest.replace("/HERE", str(tmp_path)), None)
     assert made.why is not None
     assert "lies beside the project" in made.why
+    assert_same_tree(before, snapshot(tmp_path))
     assert list(local_paths(parse_toml(pyproject_text("project"), "")[0])) == []
 
 

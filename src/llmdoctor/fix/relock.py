@@ -135,7 +135,11 @@ def _copy(bench: Bench, manifest: str, copy: str) -> str | None:
     data, problem = parse_toml(manifest, "pyproject.toml")
     if problem:
         return problem
-    for folder, member in read_workspace(system, project.root, data).members.items():
+    members = read_workspace(system, project.root, data).members
+    for folder in members:
+        if _leads_out(system, folder):
+            return _beside(folder)
+    for folder, member in members.items():
         for path in local_paths(member):
             if why := _link(system, project.root, folder, path, copy):
                 return why
@@ -155,16 +159,24 @@ def _copy(bench: Bench, manifest: str, copy: str) -> str | None:
 
 def _link(system: System, root: str, folder: str, path: str, copy: str) -> str | None:
     """Put a wheel of the project into its copy; gives why that cannot be done."""
-    pure = system.flavour(path)
-    if pure.is_absolute() and system.kind(path) == "file":
+    if system.flavour(path).is_absolute() and system.kind(path) == "file":
         return None
     source = str(system.flavour(root, folder, path))
-    if pure.is_absolute() or ".." in pure.parts or system.kind(source) != "file":
-        return f"{path} lies beside the project, and a copy would not see it"
+    if _leads_out(system, path) or system.kind(source) != "file":
+        return _beside(path)
     target = system.flavour(copy, folder, path)
     system.make_dir(str(target.parent))
     system.link(source, str(target))
     return None
+
+
+def _leads_out(system: System, path: str) -> bool:
+    pure = system.flavour(path)
+    return bool(pure.anchor) or ".." in pure.parts
+
+
+def _beside(path: str) -> str:
+    return f"{path} lies beside the project, and a copy would not see it"
 
 
 def local_paths(manifest: dict[str, Any]) -> Iterator[str]:

@@ -48,7 +48,9 @@ def read_workspace(system: System, folder: str, manifest: dict[str, Any]) -> Wor
 def _members(system: System, root: str, workspace: object) -> Iterator[str]:
     left_out = [_plain(pattern) for pattern in _texts(get(workspace, "exclude"))]
     for pattern in _texts(get(workspace, "members")):
-        for path in _matches(system, root, "", _plain(pattern).split("/")):
+        plain = _plain(pattern)
+        begun = "/" if plain.startswith("/") else ""
+        for path in _matches(system, root, begun, plain.removeprefix("/").split("/")):
             if path and not any(fnmatch.fnmatchcase(path, out) for out in left_out):
                 yield path
 
@@ -62,14 +64,22 @@ def _matches(system: System, root: str, begun: str, parts: list[str]) -> Iterato
     if part == "**":
         yield from _matches(system, root, begun, rest)
     elif not set(part) & set("*?["):
-        yield from _matches(system, root, f"{begun}/{part}".lstrip("/"), rest)
+        yield from _matches(system, root, _below(begun, part), rest)
         return
     for name in system.names(join(system, root, begun)) or ():
-        path = f"{begun}/{name}".lstrip("/")
-        if part == "**" and not name.startswith(".") and is_folder(system, f"{root}/{path}"):
+        path = _below(begun, name)
+        if (
+            part == "**"
+            and not name.startswith(".")
+            and is_folder(system, join(system, root, path))
+        ):
             yield from _matches(system, root, path, parts)
         elif part != "**" and fnmatch.fnmatchcase(name, part):
             yield from _matches(system, root, path, rest)
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder.rstrip('/')}/{name}" if folder else name
 
 
 def _settings(system: System, folder: str, manifest: dict[str, Any]) -> dict[str, Any] | None:
