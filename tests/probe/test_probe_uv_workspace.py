@@ -223,3 +223,17 @@ def test_the_verdict_on_an_edit_is_uvs_own(
     differs = verdict(project)
     assert differs is not None
     assert bool(differs) is bool(uv(project, original.parent / "home", "lock", "--check")), differs
+
+
+def test_links_that_lead_back_are_members_and_are_not_entered(tmp_path: Path) -> None:
+    for folder in ("a", "b/deep"):
+        path = tmp_path / "packages" / folder
+        path.mkdir(parents=True)
+        (path / "pyproject.toml").write_text(MEMBER.format("one"))
+    for name in ("up1", "up2"):
+        (tmp_path / "packages" / "a" / name).symlink_to("..")
+    (tmp_path / "packages" / "there").symlink_to("b/deep")
+    for pattern in ("packages/**", "packages/**/**"):
+        manifest = {"tool": {"uv": {"workspace": {"members": [pattern]}}}}
+        found = read_workspace(Local({}), str(tmp_path), manifest).members
+        assert set(found) == {".", "packages/a", "packages/b/deep", "packages/there"}

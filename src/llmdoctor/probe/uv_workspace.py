@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmdoctor.probe.paths import is_folder, join
+from llmdoctor.probe.paths import join
 from llmdoctor.probe.toml import get, parse_toml
 from llmdoctor.system import System
 
@@ -68,12 +68,12 @@ def _matches(system: System, root: str, begun: str, parts: list[str]) -> Iterato
         return
     for name in system.names(join(system, root, begun)) or ():
         path = _below(begun, name)
-        if (
-            part == "**"
-            and not name.startswith(".")
-            and is_folder(system, join(system, root, path))
-        ):
-            yield from _matches(system, root, path, parts)
+        if part == "**" and not name.startswith("."):
+            kind = system.kind(join(system, root, path))
+            if kind == "folder":
+                yield from _matches(system, root, path, parts)
+            elif kind == "link" and not rest:  # may lead back here: it matches and is not entered
+                yield path
         elif part != "**" and fnmatch.fnmatchcase(name, part):
             yield from _matches(system, root, path, rest)
 
