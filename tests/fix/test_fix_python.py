@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,12 @@ from support import venvs
 from support.index import LoopbackIndex
 from support.poetry_projects import poetry_project, pyproject_text
 from support.tree import assert_same_tree, snapshot
-from support.wheels import build_wheel
+from support.wheels import build_wheel, fake_torch, torch_modules
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX environments are repaired")
 HERE = "{}.{}".format(*sys.version_info[:2])
 OTHER = next((m for m in ("3.12", "3.13", "3.10") if m != HERE and venvs.find_python(m)), None)
+NOT_HERE = "3.13" if HERE != "3.13" else "3.12"
 needs_another = pytest.mark.skipif(OTHER is None, reason="there is one Python here")
 BACKEND = """\
 import zipfile
@@ -56,7 +58,12 @@ def served(desk: Desk, loopback_index: LoopbackIndex, tmp_path: Path) -> Desk:
         found.mkdir()
         (found / f"python{OTHER}").symlink_to(venvs.find_python(OTHER) or "")
         desk.environ["PATH"] = f"{found}:{desk.environ['PATH']}"
-    venvs.install_fake_dist(desk.environment(), "attrs", "1.0")
+    loopback_index.add("whl/cpu", fake_torch(tmp_path, "2.9.1", None))
+    desk.environ["LLMDOCTOR_TORCH_INDEX"] = loopback_index.url("whl")
+    env = desk.environment()
+    venvs.install_fake_dist(env, "attrs", "1.0")
+    torch = torch_modules("2.9.1+cpu", None)
+    venvs.install_fake_dist(env, "torch", "2.9.1", local_tag="cpu", files=torch)
     (desk.project / "pyproject.toml").write_text(MANIFEST.replace("WANTED", OTHER or "3.99"))
     return desk
 
@@ -85,8 +92,11 @@ def test_the_same_packages_with_a_python_that_the_project_allows(served: Desk) -
     assert done["outcome"] == "kept", done
     safety = {item["code"]: item["safety"] for item in done["repairs"]}
     assert safety == {"PROJ002": "ask", "PKG008": "manual"}
-    code = "import sys, attrs, mine; print('%d.%d' % sys.version_info[:2], attrs.__version__)"
-    assert out_of(env, code) == f"{OTHER} 1.0"
+    code = (
+        "import sys, attrs, mine, torch; from importlib.metadata import version as v; "
+        "print('%d.%d' % sys.version_info[:2], attrs.__version__, v('torch'))"
+    )
+    assert out_of(env, code) == f"{OTHER} 1.0 2.9.1+cpu"
     assert served.json("check", "--select", "PROJ", code=0)["findings"] == []
     assert served.json(*words, code=0)["outcome"] == "nothing to repair"
     served.run("undo", "--yes")
@@ -94,18 +104,37 @@ def test_the_same_packages_with_a_python_that_the_project_allows(served: Desk) -
 
 
 @needs_another
-@pytest.mark.parametrize("trouble", ["a package for this Python alone", "base packages"])
-def test_what_would_not_come_back_is_left_with_the_reason(served: Desk, trouble: str) -> None:
+@pytest.mark.parametrize(
+    ("trouble", "why"),
+    [
+        ("a package for this Python alone", "extra"),
+        ("base packages", "its base's"),
+        ("no such build of torch", "torch 2.9.1+cu126 is not to be had"),
+        ("no index is asked", "the PyTorch index was not asked"),
+    ],
+)
+def test_what_would_not_come_back_is_left_with_the_reason(
+    served: Desk, trouble: str, why: str
+) -> None:
     env = served.project / ".venv"
     if trouble == "base packages":
         venvs.set_cfg(env, "include-system-site-packages", "true")
+    elif trouble == "no index is asked":
+        served.environ["PIP_NO_INDEX"] = "1"
+    elif trouble == "no such build of torch":
+        (info,) = venvs.site_packages(env).glob("torch-*.dist-info")
+        shutil.rmtree(info)
+        venvs.install_fake_dist(env, "torch", "2.9.1", local_tag="cu126", files={})
     else:
         venvs.install_fake_dist(env, "extra", "1.0")
     before = snapshot(served.project)
     told = served.json("fix", "--select", "PROJ002", "--yes", code=1)
     (left,) = told["repairs"]
     assert (left["safety"], told["steps"]) == ("manual", [])
-    assert ("its base's" if trouble == "base packages" else "extra") in left["details"][0]
+    assert why in left["details"][0]
+    ((*words, python, place),) = left["commands"]
+    assert (words, place) == (["uv", "venv", "--python"], str(env))
+    assert python.endswith(f"python{OTHER}")
     assert_same_tree(before, snapshot(served.project))
 
 
@@ -123,9 +152,23 @@ def test_an_environment_outside_the_project_is_left_to_poetry(served: Desk) -> N
     assert_same_tree(before, snapshot(env))
 
 
-def test_without_such_a_python_the_command_that_brings_one_is_told(served: Desk) -> None:
+@pytest.mark.parametrize("wanted", [NOT_HERE, "3.98"])
+def test_without_such_a_python_the_command_that_brings_one_is_told(
+    served: Desk, wanted: str
+) -> None:
     served.environ |= {"PATH": "/nowhere", "PYENV_ROOT": "/nowhere"}
-    wanted = "3.13" if HERE != "3.13" else "3.12"
     (served.project / "pyproject.toml").write_text(MANIFEST.replace("WANTED", wanted))
     (left,) = served.json("fix", "--select", "PROJ002", "--yes", code=1)["repairs"]
-    assert left["commands"] == [["uv", "python", "install", wanted]]
+    known = ["uv", "python", "install", wanted]
+    assert left["commands"] == [known if wanted == NOT_HERE else ["uv", "python", "list"]]
+
+
+@needs_another
+def test_an_environment_of_conda_is_left_to_conda(served: Desk) -> None:
+    env = served.project / ".venv"
+    (env / "pyvenv.cfg").unlink()
+    (env / "conda-meta").mkdir()
+    (env / "conda-meta" / f"python-{HERE}.0-h1.json").write_text("{}")
+    (left,) = served.json("fix", "--select", "PROJ002", "--yes", code=1)["repairs"]
+    beside, python = f"{env}-{OTHER}", f"python={OTHER}"
+    assert left["commands"] == [["conda", "create", "--prefix", beside, python]]
