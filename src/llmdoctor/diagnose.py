@@ -93,7 +93,7 @@ def judge(
     machine = _machine(system, question)
     for look_on in further:
         machine = look_on(machine)
-    case = Case(machine, wanted, _choice(wish, machine))
+    case = Case(machine, wanted, _choice(wish, machine), question.project)
     judged = partial(checks.run_checks, case, select=question.select, ignore=question.ignore)
     if not question.plugins:
         return case, judged()

@@ -20,7 +20,8 @@ def test_python_outside_the_projects_range() -> None:
     machine = Machine(project=PROJECT, environment=venv(python="3.13.0"))
     finding = only(judge("PROJ002", machine))
     assert (finding.cause, finding.severity) == ("poetry-python-unsupported", "error")
-    assert remedy(finding).commands == (("llmdoctor", "fix", "--select", "PROJ002"),)
+    place = ("--env", "/srv/project/.venv")
+    assert remedy(finding).commands == (("llmdoctor", "fix", "--select", "PROJ002", *place),)
 
 
 def test_python_inside_the_projects_range_also_in_poetrys_own_words() -> None:

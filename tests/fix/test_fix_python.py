@@ -85,13 +85,18 @@ def test_the_same_packages_with_a_python_that_the_project_allows(served: Desk) -
     manifest.write_text(wanted)
     venvs.leave_dangling(env, "tqdm", "4.67")  # goes with the old environment, and waits for that
     before = snapshot(served.project)
-    (found,) = served.json("check", "--select", "PROJ002", code=1)["findings"]
-    assert found["remedy"]["commands"] == [["llmdoctor", "fix", "--select", "PROJ002"]]
-    words = ("fix", "--select", "PROJ002", "--select", "PKG008", "--yes")
+    there = ["--project", str(served.project)]
+    (found,) = served.json("check", "--select", "PROJ002", *there, code=1)["findings"]
+    ((program, *command),) = found["remedy"]["commands"]
+    place = ["--env", str(env), *there]
+    assert [program, *command] == ["llmdoctor", "fix", "--select", "PROJ002", *place]
+    words = (*command, "--select", "PKG008", "--yes")
     done = served.json(*words, code=0)
     assert done["outcome"] == "kept", done
     safety = {item["code"]: item["safety"] for item in done["repairs"]}
     assert safety == {"PROJ002": "ask", "PKG008": "manual"}
+    waits = next(item for item in done["repairs"] if item["safety"] == "manual")
+    assert waits["commands"] == [["llmdoctor", "fix", *place]]
     code = (
         "import sys, attrs, mine, torch; from importlib.metadata import version as v; "
         "print('%d.%d' % sys.version_info[:2], attrs.__version__, v('torch'))"

@@ -98,6 +98,8 @@ def test_base_packages_are_switched_off_where_that_is_asked_for(served: Desk) ->
     before = snapshot(served.project)
     (found,) = served.json("check", "--select", "PY013", code=0)["findings"]
     assert "tqdm 4.67" in found["evidence"]  # beside those of the base interpreter
+    (command,) = found["remedy"]["commands"]
+    assert command == ["llmdoctor", "fix", "--select", "PY013", "--env", str(env)]
     repaired(served, "PY013")
     code = "import sys, tqdm, transformers; print(tqdm.__file__)"
     assert said(served, venvs.python_of(env), "-c", code).startswith(str(env))

@@ -25,12 +25,14 @@ ANY = "any"  # see `Check.also`
 class Case:
     """What a check may judge: the machine, and what the user wants of it.
 
-    Without `--profile` there is no wish: `profiles` is empty and `choice` is None.
+    Without `--profile` there is no wish: `profiles` is empty and `choice` is None. `project` is the
+    folder as it was typed, for commands that are to act on the same.
     """
 
     machine: Machine
     profiles: tuple[Profile, ...] = ()
     choice: Choice | None = None
+    project: str = "."
 
     @property
     def wants_gpu(self) -> bool:

@@ -131,10 +131,17 @@ def mend(case: Case, code: str, summary: str) -> Remedy:
     anew = install_command(case, fresh=True)
     if case.machine.host.system == "windows":
         return Remedy("Build it anew; the old one is set aside, not deleted.", "ask", (anew,))
-    fix = ("llmdoctor", "fix", "--select", code, *place(case))
     return Remedy(
-        f"{summary} Or build it anew: the old one is set aside, not deleted.", "ask", (fix, anew)
+        f"{summary} Or build it anew: the old one is set aside, not deleted.",
+        "ask",
+        (fix_command(case, code), anew),
     )
+
+
+def fix_command(case: Case, code: str) -> tuple[str, ...]:
+    """`llmdoctor fix` of one code, in what was looked at."""
+    project = () if case.project == "." else ("--project", case.project)
+    return ("llmdoctor", "fix", "--select", code, *place(case), *project)
 
 
 def replace(case: Case, name: str) -> Remedy:

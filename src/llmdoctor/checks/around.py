@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
+from llmdoctor.checks._remedies import fix_command
 from llmdoctor.checks._requirements import JUDGED, ON
 from llmdoctor.finding import Remedy
 
@@ -66,7 +67,7 @@ def base_packages_seen(case: Case) -> Answer:
         remedy=Remedy(
             "If that was not meant, switch it off.",
             "ask",
-            (("llmdoctor", "fix", "--select", "PY013"),),
+            (fix_command(case, "PY013"),),
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llmdoctor.checks._facts import line_in, sentence
 from llmdoctor.checks._framework import Answer, Case, Skip, check, finding
+from llmdoctor.checks._remedies import fix_command
 from llmdoctor.checks._versions import allows
 from llmdoctor.checks.poetry import lock_command
 from llmdoctor.finding import Remedy
@@ -72,7 +73,7 @@ def python_outside_project(case: Case) -> Answer:
         remedy=Remedy(
             f"Make the environment with a Python that {project.requires_python} allows.",
             "ask",
-            (("llmdoctor", "fix", "--select", "PROJ002"),),
+            (fix_command(case, "PROJ002"),),
         ),
     )
 

@@ -56,7 +56,7 @@ def prepare(system: System, question: Question, keep: Keep, say: Callable[[str],
             system, case.machine, scratch, say, keep, question.select, question.profiles, run
         )
         wanted = {one.name for one in case.profiles}
-        repairs = _anew_alone(tuple(_repairs(bench, found, wanted)))
+        repairs = _anew_alone(tuple(_repairs(bench, found, wanted)), question)
     before = tuple(item.key for verdict in all_verdicts for item in verdict.findings)
     recheck = Recheck(
         "look again: what was found is gone, and nothing new is wrong",
@@ -102,12 +102,15 @@ def compose(environment: str, run: str, repairs: Sequence[Repair]) -> tuple[Step
     return (*files, *guard, *inside)
 
 
-def _anew_alone(repairs: tuple[Repair, ...]) -> tuple[Repair, ...]:
+def _anew_alone(repairs: tuple[Repair, ...], question: Question) -> tuple[Repair, ...]:
     """Where the environment is made anew, what else is wrong in it waits: it may be gone then."""
     anew = [repair for repair in repairs if any(isinstance(s, SetAside) for s in repair.steps)]
     waits = ("the environment is made anew first; fix again afterwards",)
+    place = () if question.environment is None else ("--env", question.environment)
+    project = () if question.project == "." else ("--project", question.project)
+    again = ("llmdoctor", "fix", *place, *project)
     return tuple(
-        replace(it, safety="manual", steps=(), details=waits, commands=(("llmdoctor", "fix"),))
+        replace(it, safety="manual", steps=(), details=waits, commands=(again,))
         if anew and it.inside and it is not anew[0]
         else it
         for it in repairs
