@@ -8,6 +8,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from llmdoctor import interpreters
 from llmdoctor.errors import CannotFinishError, UsageError
@@ -141,6 +142,25 @@ def test_nothing_in_range_says_what_there_is_and_what_to_type() -> None:
     with pytest.raises(CannotFinishError) as caught:
         choose(Local({"PATH": ""}), None, f">={NEWEST},!={OWN}.*")
     assert caught.value.next_command == f"uv python install {NEWEST}"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (f"=={FULL}", FULL),  # neither its first release nor its last
+        ("==3.11.*,!=3.11.0", "3.11"),
+        (">=3.11.4,<3.11.9", "3.11.8"),
+        ("<=3.11,>3.10.99", "3.11.0"),
+        (">=3.98", None),
+    ],
+)
+def test_the_nearest_in_a_range_is_here_or_worth_to_be_installed(
+    wanted: str, found: str | None
+) -> None:
+    own = wanted == f"=={FULL}"
+    system = Local({"PATH": ""}) if own else described_door(Described())
+    answer = interpreters.in_range(system, FULL, SpecifierSet(wanted).contains)
+    assert (answer.version if isinstance(answer, Interpreter) else answer) == found
 
 
 # --- choosing the one that is named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -88,19 +89,20 @@ def choose(system: System, wanted: str | None, spec: str) -> Interpreter:
 def in_range(system: System, version: str, fits: Callable[[str], bool]) -> Interpreter | str | None:
     """The Python in a range whose minor is nearest to a version: most packages have files for it.
 
-    Without one, the minor version that is worth to be installed; None where none is in the range.
+    Without one, the version that is worth to be installed; None where none is in the range.
     """
     at = numbers(minor_of(version))[-1]
-    minors = [minor for minor in _pythons() if fits(f"{minor}.0") or fits(f"{minor}.99")]
-    minors.sort(key=lambda minor: abs(numbers(minor)[-1] - at))
-    for minor in minors:
-        try:
-            found = _named(system, minor)
-        except UsageError:
-            continue
+    minors = sorted(_pythons(), key=lambda minor: abs(numbers(minor)[-1] - at))
+    for found in (found for minor in minors for found in _here(system, minor)):
         if fits(found.version):
             return found
-    return minors[0] if minors else None
+    for minor in minors:
+        if fits(f"{minor}.99"):  # so is its newest release, which is what is installed
+            return minor
+        for patch in reversed(range(99)):
+            if fits(f"{minor}.{patch}"):
+                return f"{minor}.{patch}"
+    return None
 
 
 def _in(allowed: SpecifierSet, found: Interpreter) -> bool:
@@ -131,6 +133,14 @@ def _places(system: System, minor: str) -> Iterator[str]:
                 yield f"{root}/{name}/bin/python"
 
 
+def _here(system: System, minor: str) -> Iterator[Interpreter]:
+    """The Pythons of that minor that start, the doctor's own first."""
+    for path in itertools.chain((system.interpreter(),), _places(system, minor)):
+        found = ask(system, path)
+        if isinstance(found, Interpreter) and found.minor == minor:
+            yield found
+
+
 def _find(system: System, minor: str) -> str | None:
     """Where a Python of that minor is; on Windows as the `py` launcher knows it."""
     path = system.which(f"python{minor}")
@@ -143,14 +153,8 @@ def _find(system: System, minor: str) -> str | None:
 
 def _named(system: System, wanted: str) -> Interpreter:
     is_version = re.fullmatch(r"\d+\.\d+t?", wanted) is not None
-    own = ask(system, system.interpreter()) if is_version else ""
-    if isinstance(own, Interpreter) and own.minor == wanted:
-        return own
-    if is_version:
-        for place in _places(system, wanted):
-            found = ask(system, place)
-            if isinstance(found, Interpreter) and found.minor == wanted:
-                return found
+    if is_version and (here := next(_here(system, wanted), None)):
+        return here
     path = _find(system, wanted) if is_version else system.which(wanted)
     if path is None:
         hint = f"uv python install {wanted}" if is_version else _list(system)
