@@ -6,7 +6,8 @@ Writes projects of a hundred packages: ninety with the forty wheels of a compile
 a wheel by address for each of three platforms under their markers, and torch from an explicit
 PyTorch source. As poetry.lock of Poetry 2, as one of Poetry 1 (without markers: it is walked), and
 as uv.lock. Prints the CPU seconds (user and system) of `check --format json` in each, the least of
-RUNS (default 5), and of the same in an empty folder. Budget: 0.5 s.
+RUNS (default 5), and of the same in an empty folder, with an environment of the Python that runs
+this. Budget: 0.5 s.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import sys
 import tempfile
+import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +31,7 @@ PLATFORMS = {
     "win_amd64": "sys_platform == 'win32'",
     "macosx_11_0_arm64": "sys_platform == 'darwin'",
 }
+PYTHON = "cp{}{}".format(*sys.version_info[:2])
 PYTORCH = "https://download.pytorch.org/whl/cu126"
 SHA = "sha256:" + "0" * 64
 
@@ -41,6 +44,11 @@ def wheels(name: str, version: str = "1.0") -> list[str]:
     return [*names, f"{name}-{version}.tar.gz"]
 
 
+def own(number: int, platform: str) -> str:
+    """The name of a wheel by address, for the Python that runs this."""
+    return f"own{number}-1.0-{PYTHON}-{PYTHON}-{platform}.whl"
+
+
 def packages() -> list[Locked]:
     """A hundred packages, and those that have one entry for each platform."""
     source = {"type": "legacy", "url": PYTORCH, "reference": "pytorch"}
@@ -50,7 +58,7 @@ def packages() -> list[Locked]:
         found.append(Locked(f"p{number}", "1.0", wheels(f"p{number}"), dependencies=follows))
     for number in range(10):
         for platform, marker in PLATFORMS.items():
-            file = f"own{number}-1.0-cp312-cp312-{platform}.whl"
+            file = own(number, platform)
             address = {"type": "url", "url": f"https://x.invalid/{file}"}
             found.append(Locked(f"own{number}", "1.0", [file], markers=marker, source=address))
     return found
@@ -61,8 +69,7 @@ def manifest(style: str) -> str:
     rows = []
     for number in range(10):
         choices = ", ".join(
-            f'{{url = "https://x.invalid/own{number}-1.0-cp312-cp312-{platform}.whl", '
-            f'markers = "{marker}"}}'
+            f'{{url = "https://x.invalid/{own(number, platform)}", markers = "{marker}"}}'
             for platform, marker in PLATFORMS.items()
         )
         rows.append(f"own{number} = [{choices}]")
@@ -112,6 +119,9 @@ def main(runs: int) -> None:
         (top / "uv" / "pyproject.toml").write_text(manifest("uv"))
         (top / "uv" / "uv.lock").write_text(uv_lock())
         (top / "empty").mkdir()
+        venv.create(top / "env")  # what is activated may be of a Python that the files are not for
+        os.environ["VIRTUAL_ENV"] = str(top / "env")
+        os.environ.pop("CONDA_PREFIX", None)
         for name in ("empty", "poetry 2", "poetry 1", "uv"):
             os.chdir(top / name)
             arguments = ("-m", "llmdoctor", "check", "--format", "json")
