@@ -91,6 +91,11 @@ def assert_nothing_to_repair(desk: Desk, code: str) -> None:
     assert (told["outcome"], told["repairs"], told["steps"]) == ("nothing to repair", [], [])
 
 
+def check_sees(desk: Desk, code: str) -> bool:
+    """Whether a plain `check`, which looks at no file more closely, finds that code."""
+    return code in {item["code"] for item in desk.json("check", "--select", code)["findings"]}
+
+
 def next_command(said: str) -> str:
     return said.splitlines()[-1].removeprefix("next: ")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from cli.runs import Desk, assert_nothing_to_repair, next_command
+from cli.runs import Desk, assert_nothing_to_repair, check_sees, next_command
 from support import venvs
 from support.index import LoopbackIndex
 from support.tree import assert_same_tree, snapshot
@@ -165,6 +165,17 @@ TROUBLE: dict[str, tuple[str, Callable[[Path], object], Callable[[Path], object]
 }
 
 
+SEEN_AT_ONCE = (  # one of each code; the others differ in what has to be repaired
+    "leftover",
+    "no RECORD",
+    "recorded twice",
+    "a wheel of Windows",
+    "base interpreter gone",
+    "no pyvenv.cfg",
+    "script of another Python",
+)
+
+
 @pytest.fixture
 def served(desk: Desk, loopback_index: LoopbackIndex, tmp_path: Path) -> Desk:
     url = loopback_index.add("simple", build_wheel(tmp_path, "attrs", "1.0", modules=ATTRS))
@@ -179,12 +190,14 @@ def test_trouble_is_found_repaired_and_taken_back(served: Desk, name: str) -> No
     venvs.install_fake_dist(env, "kept", "1.0")
     breaks(env)
     before = snapshot(served.project)
+    assert name not in SEEN_AT_ONCE or check_sees(served, code)
     done = served.json("fix", "--select", code, "--yes", code=0)
     assert done["outcome"] == "kept", done
     assert [item["code"] for item in done["repairs"]] == [code]
     proves(env)
     proven(served, env)
     assert_nothing_to_repair(served, code)
+    assert name not in SEEN_AT_ONCE or not check_sees(served, code)
 
     served.run("undo", "--yes")
     assert_same_tree(before, snapshot(served.project))

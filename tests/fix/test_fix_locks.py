@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import tomlkit
 
-from cli.runs import Desk, assert_nothing_to_repair
+from cli.runs import Desk, assert_nothing_to_repair, check_sees
 from fix.poetries import real, run_poetry
 from llmdoctor.fix import Bench
 from llmdoctor.fix.relock import local_paths, relock
@@ -36,10 +36,12 @@ INSTALL = ("install", "--no-root", "--no-interaction")
 def fixed(desk: Desk, code: str) -> dict[str, Any]:
     """Repair, see that nothing is left, that a second time does nothing, and undo to the byte."""
     before = snapshot(desk.project)
+    assert check_sees(desk, code)
     done = desk.json("fix", "--select", code, "--yes", code=0)
     assert done["outcome"] == "kept", done
     (repair,) = done["repairs"]
     assert_nothing_to_repair(desk, code)
+    assert not check_sees(desk, code)
     assert not (desk.project / ".venv").exists()
     after = {p.name: p.read_bytes() for p in desk.project.iterdir() if p.is_file()}
     desk.run("undo", "--yes")

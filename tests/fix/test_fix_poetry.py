@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.runs import Desk, assert_nothing_to_repair
+from cli.runs import Desk, assert_nothing_to_repair, check_sees
 from fix.poetries import real, run_poetry
 from llmdoctor.finding import Finding
 from llmdoctor.fix import Bench, relock
@@ -43,6 +43,7 @@ def stale(desk: Desk, poetry: Path, loopback_index: LoopbackIndex, tmp_path: Pat
 @real
 def test_a_stale_lock_is_renewed_with_its_pins_kept(stale: Desk, poetry: Path) -> None:
     before = snapshot(stale.project)
+    assert check_sees(stale, "LOCK002")
     done = stale.json("fix", "--select", "LOCK002", "--yes", code=0)
     assert done["outcome"] == "kept", done
     (repair,) = done["repairs"]
@@ -53,6 +54,7 @@ def test_a_stale_lock_is_renewed_with_its_pins_kept(stale: Desk, poetry: Path) -
     assert "poetry.lock" not in checked.stderr, checked.stderr
     assert not (stale.project / ".venv").exists()
     assert_nothing_to_repair(stale, "LOCK002")
+    assert not check_sees(stale, "LOCK002")
     stale.run("undo", "--yes")
     assert_same_tree(before, snapshot(stale.project))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.runs import Desk, assert_nothing_to_repair
+from cli.runs import Desk, assert_nothing_to_repair, check_sees
 from support import venvs
 from support.index import LoopbackIndex
 from support.poetry_projects import poetry_project
@@ -55,9 +55,11 @@ def says_poetry(desk: Desk) -> str | None:
 
 
 def repaired(desk: Desk, code: str) -> None:
+    assert check_sees(desk, code)
     done = desk.json("fix", "--select", code, "--yes", code=0)
     assert done["outcome"] == "kept", done
     assert_nothing_to_repair(desk, code)
+    assert not check_sees(desk, code)
 
 
 def uv_tool(desk: Desk, *words: str) -> None:

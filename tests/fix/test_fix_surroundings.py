@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.runs import Desk, assert_nothing_to_repair
+from cli.runs import Desk, assert_nothing_to_repair, check_sees
 from support import venvs
 from support.index import LoopbackIndex
 from support.poetry_projects import poetry_project
@@ -35,9 +35,11 @@ def said(desk: Desk, *argv: str | Path) -> str:
 
 def repaired(desk: Desk, code: str) -> None:
     """Repaired, found no longer, and a second fix plans nothing."""
+    assert check_sees(desk, code)
     done = desk.json("fix", "--select", code, "--yes", code=0)
     assert done["outcome"] == "kept", done
     assert_nothing_to_repair(desk, code)
+    assert not check_sees(desk, code)
 
 
 def without_pip(desk: Desk) -> Path:
