@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from llmdoctor.addresses import file_name, has_credentials, without_credentials
+from llmdoctor.addresses import (
+    command_without_credentials,
+    file_name,
+    has_credentials,
+    without_credentials,
+)
 
 
 @pytest.mark.parametrize(
@@ -13,6 +18,7 @@ from llmdoctor.addresses import file_name, has_credentials, without_credentials
         ("https://ann:secret@host:8080/simple", "https://host:8080/simple"),
         ("https://ann:s@cret@host/simple", "https://host/simple"),
         ("https://token@host", "https://host"),
+        ("https://ann:c2VjcmV0=secret==@host/simple", "https://host/simple"),
         ("ann:secret@host/simple", "host/simple"),
         ("--index-url=ann:secret@host/simple", "--index-url=host/simple"),
         ("unknown url type: 'ann:secret@host/simple'", "unknown url type: 'host/simple'"),
@@ -28,6 +34,14 @@ from llmdoctor.addresses import file_name, has_credentials, without_credentials
 def test_no_credentials_are_shown(raw: str, shown: str) -> None:
     assert without_credentials(raw) == shown
     assert "secret" not in without_credentials(raw)
+
+
+def test_a_proposed_command_keeps_every_word_that_is_no_address() -> None:
+    typed = (
+        "llmdoctor fix --env env@2 --index-url=https://u:p@h/x --find-links 'https://u:p!@h/a b'"
+    )
+    shown = "llmdoctor fix --env env@2 --index-url=https://h/x --find-links 'https://h/a b'"
+    assert command_without_credentials(typed) == shown
 
 
 def test_a_text_with_a_user_in_an_address_is_known() -> None:

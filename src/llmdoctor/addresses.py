@@ -6,8 +6,9 @@ import re
 from urllib.parse import unquote, urlsplit
 
 # After "//", or at the start of a word where the scheme was forgotten; passwords may hold "@".
-_USER = re.compile(r"(?:(?<=//)|(?<![^\s'\"=]))[^/\\\s'\"=]*@(?=[^\s/@])")
+_USER = re.compile(r"(?:(?<=//)[^/\\\s'\"?#]*|(?<![^\s'\"=])[^/\\\s'\"=]*)@(?=[^\s/@])")
 _QUERY = re.compile(r"(\w://[^\s?#'\"]*)[?#][^\s'\",;)]*")
+_WORD = re.compile(r"(?:[^\s'\"]|'[^']*'|\"[^\"]*\")+")  # of a command line, quotes and all
 _CREDENTIALS = re.compile(r"://[^/\s\"'@]+@")
 
 
@@ -17,6 +18,13 @@ def without_credentials(text: str) -> str:
     A query and a fragment go whole: stores sign what they hand out in them.
     """
     return _QUERY.sub(r"\1", _USER.sub("", text))
+
+
+def command_without_credentials(command: str) -> str:
+    """A command line whose addresses are shown so; a word that is no address (`env@2`) stays."""
+    return _WORD.sub(
+        lambda word: without_credentials(word[0]) if "://" in word[0] else word[0], command
+    )
 
 
 def has_credentials(text: str) -> bool:

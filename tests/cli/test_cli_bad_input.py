@@ -101,6 +101,30 @@ def test_the_version_is_the_package_s(desk: Desk) -> None:
     assert desk.run("--version").stdout == f"llmdoctor {__version__}\n"
 
 
+SECRET = ("--index-url", "https://ann:s3cret@host.example/simple")
+
+
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [
+        (
+            ("plan", "--profile", "cpu", "--assume", "os=linux", "--export", "requirements"),
+            "llmdoctor plan --help",
+        ),
+        (
+            ("plan", "mainlin"),
+            "llmdoctor plan --profile mainline --index-url https://host.example/simple",
+        ),
+    ],
+)
+def test_no_next_command_holds_a_password_or_is_what_was_typed(
+    words: tuple[str, ...], then: str, desk: Desk
+) -> None:
+    said = desk.refused(*words, *SECRET)
+    assert "s3cret" not in said
+    assert next_command(said) == then
+
+
 # profiles
 
 

@@ -10,14 +10,15 @@ import re
 import shlex
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.runs import Desk
+from cli.runs import Desk, next_command
 from llmdoctor.cli.main import COMMANDS
-from llmdoctor.cli.output import Progress
+from llmdoctor.cli.output import Progress, ask
 from llmdoctor.proof import Proof, SmokeRow
 from llmdoctor.render import documents
 from support.venvs import install_fake_dist, install_fake_torch
@@ -438,3 +439,12 @@ def test_a_small_file_is_one_line_of_a_log(capsys: pytest.CaptureFixture[str]) -
         progress.bytes(name, size, size)
     told = [line.strip() for line in capsys.readouterr().err.splitlines()]
     assert told == ["small.whl: 1.0 of 1.0 kB", "large.whl: 2.0 of 2.0 MB"]
+
+
+def test_without_a_terminal_the_command_that_does_it_is_what_was_typed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    typed = ("fix", "--env", "env@2", "--find-links=https://ann:s3cret@host/w")
+    assert not ask("mend?", Namespace(yes=False, typed=typed))
+    said = next_command(capsys.readouterr().err)
+    assert said == "llmdoctor fix --yes --env env@2 --find-links=https://host/w"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmdoctor.cli.arguments import Parser
 from llmdoctor.cli.failures import carry_out
-from llmdoctor.cli.output import afterwards, ask, emit, say
+from llmdoctor.cli.output import advise, afterwards, ask, emit, say
 from llmdoctor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def fix(parser: Parser, words: Sequence[str]) -> int:
         )
         if options.plan_out:
             repairs.write_plan(system, made, options.plan_out)
-            say(f"next: {shlex.join(['llmdoctor', 'fix', '--plan', options.plan_out])}")
+            advise(shlex.join(["llmdoctor", "fix", "--plan", options.plan_out]))
             _report(made, options, "planned")
             return 0
         return _carry_out(system, made, question, options)

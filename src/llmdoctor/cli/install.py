@@ -173,6 +173,8 @@ def _exported(made: Plan, options: Namespace, words: Sequence[str]) -> str:
     try:
         return export.export(made, options.export)
     except UsageError as error:
+        if error.next_command:
+            raise
         if options.export == "pylock" and options.assume and not options.resolve:
             again = [*words, "--resolve"]
         elif options.export == "dockerfile" and options.assume and made.choice.target.os != "linux":

@@ -143,6 +143,13 @@ def say(text: str) -> None:
     _tell(text + "\n")
 
 
+def advise(command: str) -> None:
+    """The next command to type. What was typed may hold a password: a log must not."""
+    from llmdoctor.addresses import command_without_credentials
+
+    say(f"next: {command_without_credentials(command)}")
+
+
 def ended(command: Callable[[], int]) -> int:
     """Carry out a command; every way in which it can end becomes the contract's exit code.
 
@@ -158,7 +165,7 @@ def ended(command: Callable[[], int]) -> int:
     except LlmdoctorError as error:
         say(f"llmdoctor: {error.message}")
         if error.next_command:
-            say(f"next: {error.next_command}")
+            advise(error.next_command)
         return error.exit_code
     except KeyboardInterrupt:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not end the goodbye
@@ -166,12 +173,12 @@ def ended(command: Callable[[], int]) -> int:
         return 130
     except UnreadableError as error:
         say(f"llmdoctor: cannot look at {error}")
-        say("next: llmdoctor check")
+        advise("llmdoctor check")
         return 3
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         say(f"llmdoctor: {where}{(error.strerror or str(error)).lower()}")
-        say("next: llmdoctor check")
+        advise("llmdoctor check")
         return 3
     except Exception as error:  # noqa: BLE001 - exit code 1 would say that something was found
         say(
@@ -256,11 +263,9 @@ def ask(question: str, options: Namespace) -> bool:
     if options.yes:
         return True
     if not sys.stdin.isatty():
-        from llmdoctor.addresses import without_credentials
-
-        name, *words = map(without_credentials, options.typed)
+        name, *words = options.typed
         say("nothing was changed: this asks before it acts, and there is no terminal to answer at")
-        say(f"next: {shlex.join(['llmdoctor', name, '--yes', *words])}")
+        advise(shlex.join(["llmdoctor", name, "--yes", *words]))
         return False
     say(f"{question} [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

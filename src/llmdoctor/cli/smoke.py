@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from llmdoctor.cli.arguments import Parser
-from llmdoctor.cli.output import Progress, emit, put, say
+from llmdoctor.cli.output import Progress, advise, emit, put, say
 from llmdoctor.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def smoke(parser: Parser, words: Sequence[str]) -> int:
     )
     if proof.problem and not options.quiet:
         gpu = options.device not in (None, "cpu")  # which a stack for the processor will not mend
-        say(f"next: {_look(options) if gpu else _mended(system, options, environment)}")
+        advise(_look(options) if gpu else _mended(system, options, environment))
     return int(not proof.passed)
 
 
