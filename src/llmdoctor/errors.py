@@ -91,12 +91,12 @@ class ReadOnlyError(RuntimeError):
     """Something tried to change the world, or to use the network, through the read-only door."""
 
 
-def close(word: str, known: Iterable[str]) -> str | None:
+def close(word: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
     """The known word that is near to one that is not, whatever its case."""
     from difflib import get_close_matches  # only a slip of the pen needs it
 
     spelled = {each.lower(): each for each in known}
-    near = get_close_matches(word.lower(), spelled, n=1, cutoff=0.5)
+    near = get_close_matches(word.lower(), spelled, n=1, cutoff=cutoff)
     return spelled[near[0]] if near else None
 
 

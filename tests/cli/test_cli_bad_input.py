@@ -41,6 +41,7 @@ from system.unprivileged import unprivileged
         (("profiles", "CPU"), "'CPU'", "'cpu'"),
         (("check", "Cpu", "--quiet"), "'Cpu'", "--profile cpu"),
         (("plan", "mainlin"), "'mainlin'", "--profile mainline"),
+        (("plan", "Flash_Attn"), "'Flash_Attn'", "--profile flashattn"),
         (("plan", "--profile", "cpu", "--installer", "conda"), "'conda'", None),
         (("check", "--env=x", "--unknown=y"), "'--unknown'", None),
         (("check", "--select", "TORHC"), "'TORHC'", "'TORCH'"),
@@ -99,6 +100,18 @@ def test_the_version_is_the_package_s(desk: Desk) -> None:
     from llmdoctor import __version__
 
     assert desk.run("--version").stdout == f"llmdoctor {__version__}\n"
+
+
+@pytest.mark.parametrize("word", ["gpu", "cuda", "transformers"])
+def test_a_word_that_is_no_slip_of_the_pen_is_not_taken_for_a_profile(
+    word: str, desk: Desk
+) -> None:
+    bare, named = desk.refused("install", word), desk.refused("plan", "--profile", word)
+    assert "did you mean" not in bare + named
+    assert [next_command(bare), next_command(named)] == [
+        "llmdoctor install --help",
+        "llmdoctor profiles",
+    ]
 
 
 SECRET = ("--index-url", "https://ann:s3cret@host.example/simple")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from llmdoctor.cli.output import put, ready
-from llmdoctor.errors import UsageError, close, nearest
+from llmdoctor.errors import UsageError, nearest
 
 # How a report can be written, and which commands have what not every command has.
 FORMATS: dict[str, tuple[str, ...] | None] = {
@@ -109,7 +109,7 @@ class Parser(argparse.ArgumentParser):
         """
         from llmdoctor.profiles import places
 
-        if "--profile" in self._options and (name := close(word, places.shipped())):
+        if "--profile" in self._options and (name := places.meant(word, places.shipped())):
             place = list(words).index(word)
             meant = [*words[:place], "--profile", name, *words[place + 1 :]]
             raise UsageError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,13 +91,18 @@ def locate(word: str, project: str, folder: Path | None = None) -> Entry | None:
     return _in_project(word, project) or _in_package(word)
 
 
+def meant(word: str, known: Iterable[str]) -> str | None:
+    """The profile whose name was misspelt, if one was: `gpu` is near to `cpu` and its opposite."""
+    return close(word, known, cutoff=0.85)
+
+
 def unknown(word: str, project: str) -> tuple[str, str | None]:
     """What to say of a name that nobody has, and the nearest name."""
     known = [*shipped(), *(item.name for item in listed(project) if not item.problem)]
-    near = close(word, known)
-    meant = f"; did you mean {near!r}?" if near else ""
+    near = meant(word, known)
+    which = f"; did you mean {near!r}?" if near else ""
     there = ", ".join(dict.fromkeys(known))
-    return f"no profile is called {word!r}{meant} (there are: {there})", near
+    return f"no profile is called {word!r}{which} (there are: {there})", near
 
 
 def listed(project: str) -> Iterator[Listed]:
