@@ -102,3 +102,7 @@ def test_credentials_of_an_index_do_not_go_into_a_manifest(served: Desk) -> None
     done = served.run(*WRITE, "--mirror", f"torch-index={url}", "--yes", code=2)
     assert "a manifest is shared" in done.stderr
     assert "secret" not in done.stderr
+    configured = {"PIP_EXTRA_INDEX_URL": f"{url}/cu126", "LLMDOCTOR_TORCH_INDEX": "file:///no"}
+    done = served.run(*WRITE, "--yes", code=2, env=configured)
+    assert "a manifest is shared" in done.stderr
+    assert "secret" not in done.stderr

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from llmdoctor import pip_config, target
-from llmdoctor.addresses import has_credentials, without_credentials
+from llmdoctor.addresses import has_credentials
 from llmdoctor.closure import NoSolutionError
 from llmdoctor.errors import UsageError
 from llmdoctor.fix.relock import LOCKS, differences, relock
@@ -163,7 +163,7 @@ def _in_a_manifest(source: Source, request: Request, tool: str) -> Source:
             "--index-url, or make a project that takes it by its address",
             next_command=_exported(request.profiles, tool),
         )
-    return replace(source, url=without_credentials(source.index))
+    return replace(source, url=source.index)
 
 
 def _see_no_credentials(plan: Plan) -> None:
