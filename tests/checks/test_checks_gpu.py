@@ -20,7 +20,7 @@ from checks.judging import (
     venv,
 )
 from llmdoctor.checks import capabilities
-from llmdoctor.machine import Gpu, Host, Machine, Note, Nvidia, PciDevice
+from llmdoctor.machine import Gpu, Host, Libc, Machine, Note, Nvidia, PciDevice
 
 HEALTHY = Machine(host=LINUX, nvidia=driver("550.54.14", RTX_4090))
 
@@ -260,6 +260,13 @@ def test_of_equal_gpus_the_same_is_said_once_with_each_of_them_as_evidence() -> 
         "GPU 0 NVIDIA GeForce RTX 5090: compute capability 12.0",
         "GPU 1 NVIDIA GeForce RTX 5090: compute capability 12.0",
     ]
+
+
+def test_where_no_build_fits_the_profiles_say_what_each_needs() -> None:
+    musl = replace(LINUX, libc=Libc("musl", "1.2"))
+    found = remedy(only(judge("GPU003", installed("2.9.1+cu126", RTX_5090, host=musl))))
+    assert found.summary.startswith("No build of torch fits here.")
+    assert (found.safety, found.commands) == ("safe", (("llmdoctor", "profiles"),))
 
 
 def test_different_gpus_are_told_apart() -> None:

@@ -103,13 +103,19 @@ def install_what_fits(case: Case, summary: str) -> Remedy:
     if choice.feasible:
         return install(case, summary)
     ways = [other for other in choice.alternatives if other.profiles]
-    return Remedy(
+    told = (
         f"No build fits as it is. What works instead: {'; '.join(way.text for way in ways)}."
         if ways
-        else "No build of torch fits here.",
-        "ask",
-        tuple(install_profiles(case, way.profiles) for way in ways if way.fits_here),
+        else "No build of torch fits here."
     )
+    here = tuple(install_profiles(case, way.profiles) for way in ways if way.fits_here)
+    return Remedy(told, "ask", here) if here else see_profiles(told)
+
+
+def see_profiles(*told: str) -> Remedy:
+    """Where nothing can be proposed: what each profile would take."""
+    summary = " ".join((*told, "See which profiles fit this machine."))
+    return Remedy(summary, "safe", (("llmdoctor", "profiles"),))
 
 
 def _resolved(case: Case) -> Choice:

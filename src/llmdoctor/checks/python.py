@@ -9,6 +9,7 @@ from llmdoctor.checks._remedies import (
     install_command,
     mend,
     new_environment,
+    see_profiles,
 )
 from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Finding, Remedy
@@ -264,7 +265,7 @@ def _with_python(case: Case, specifier: str) -> Remedy:
     offered = release.python_on(host.system, host.arch) or release.python
     fit = [python for python in offered if python[-1] != "t" and allows(specifier, python)]
     if not fit:
-        return Remedy("See which profiles fit this machine.", "safe", (("llmdoctor", "profiles"),))
+        return see_profiles()
     which = fit[0] if len(fit) == 1 else f"{fit[0]} to {fit[-1]}"
     if case.machine.environment.kind == "system":
         return install(case, f"Make an environment with Python {which}.")
