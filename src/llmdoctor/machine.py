@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # only what is asked for needs its words
 __all__ = [
     "MARK",
     "SCHEMA",
+    "SPARE_ENVIRONMENT",
     "Cpu",
     "Cuda",
     "Disk",
@@ -66,6 +67,7 @@ __all__ = [
 
 SCHEMA = 1
 MARK = ".llmdoctor"  # a file in an environment: the run of ours that made or changed it last
+SPARE_ENVIRONMENT = ".venv-llm"  # proposed where .venv is taken
 
 Status = Literal["denied", "failed", "timeout", "unsaid"]
 

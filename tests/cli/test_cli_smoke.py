@@ -81,6 +81,9 @@ def test_what_cannot_be_proven_in_is_built_anew_or_left_alone(desk: Desk) -> Non
     install = "llmdoctor install --profile cpu --env"
     assert next_command(desk.refused("smoke", "--env", "photo.jpg")) == f"{install} .venv"
     assert next_command(desk.refused("smoke", "--env", "broken")) == f"{install} broken --fresh"
+    for taken in (".venv", ".venv-llm", ".venv-llm-2"):
+        (desk.project / taken).touch()
+    assert next_command(desk.refused("smoke", "--env", "photo.jpg")) == f"{install} .venv-llm-3"
 
 
 def test_after_a_named_interpreter_a_new_environment_is_proposed(env: Path, desk: Desk) -> None:

@@ -140,6 +140,7 @@ def test_another_build_of_the_same_torch_is_replaced(lived_in: World) -> None:
 
 
 def test_the_doctor_does_not_take_away_the_environment_it_runs_in(world: World) -> None:
+    world.venv.touch()
     failed = world.run("plan", "--profile", "cpu", "--fresh", "--env", sys.prefix, code=2)
     assert "llmdoctor itself runs in" in failed.stderr
     assert "--env .venv-llm" in failed.stderr

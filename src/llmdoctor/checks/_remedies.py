@@ -10,7 +10,7 @@ from llmdoctor.checks._access import gpu_access, rocm_torch
 from llmdoctor.checks._framework import Case
 from llmdoctor.checks._versions import allows
 from llmdoctor.finding import Remedy
-from llmdoctor.machine import Environment
+from llmdoctor.machine import SPARE_ENVIRONMENT, Environment
 
 if TYPE_CHECKING:
     from llmdoctor.plan import Choice
@@ -215,12 +215,13 @@ def get_driver(case: Case, version: str | None = None) -> Remedy:
 def place(case: Case) -> tuple[str, ...]:
     """`--env` where the patient is not the default `.venv` of the current folder.
 
-    In the place of what is no environment comes the default, or the next name if it is that.
+    In the place of what is no environment comes the default, or the next name if it is that: the
+    install that is proposed sees whether something has that, too.
     """
     environment = case.machine.environment
     path = environment.path
     if environment.is_none:
-        return ("--env", ".venv-llm") if re.search(r"(^|[\\/])\.venv$", path or "") else ()
+        return ("--env", SPARE_ENVIRONMENT) if re.search(r"(^|[\\/])\.venv$", path or "") else ()
     if environment.kind not in ("venv", "conda", "broken") or path in (None, ".venv"):
         return ()
     return ("--env", str(path))

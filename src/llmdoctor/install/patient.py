@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from dataclasses import replace
 
 from llmdoctor import interpreters, resolve, sources
 from llmdoctor.errors import CannotFinishError, UsageError
 from llmdoctor.install.request import Request
-from llmdoctor.machine import Environment, minor_of
+from llmdoctor.machine import SPARE_ENVIRONMENT, Environment, minor_of
 from llmdoctor.probe import paths
 from llmdoctor.probe.poetry_env import poetry_environment
 from llmdoctor.probe.project import read_project
@@ -79,7 +80,7 @@ def usable(system: System, environment: Environment, path: str, request: Request
     if request.fresh and path == system.real_path(own_prefix(system)):
         raise UsageError(
             f"llmdoctor itself runs in {path}; building that anew would take it away",
-            next_command=request.again("--env", ".venv-llm"),
+            next_command=request.again("--env", new_place(system)),
         )
     problem = environment.problem
     if environment.kind == "missing" and system.is_mount(path):
@@ -113,14 +114,15 @@ def usable(system: System, environment: Environment, path: str, request: Request
     raise UsageError(
         f"{path} is a {environment.kind} environment; {asked}llmdoctor changes "
         "virtual environments only",
-        next_command=request.again("--env", ".venv"),
+        next_command=request.again("--env", new_place(system)),
     )
 
 
 def new_place(system: System) -> str:
     """Where an environment can be made: a name in this folder that nothing has yet."""
-    free = (name for name in (".venv", ".venv-llm") if system.kind(name) is None)
-    return next(free, ".venv-llm-2")
+    counted = (f"{SPARE_ENVIRONMENT}-{number}" for number in itertools.count(2))
+    names = itertools.chain((".venv", SPARE_ENVIRONMENT), counted)
+    return next(name for name in names if system.kind(name) is None)
 
 
 def interpreter(system: System, request: Request, there: Environment) -> interpreters.Interpreter:
