@@ -108,7 +108,7 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
                 keep(system, step, journal.id, number)
             journal.begin(number, step)
             begun.append(step)
-            proof = _do(system, step, log, journal, begun) or proof
+            proof = _do(system, number, step, log, journal, guarded=_guarded(begun)) or proof
             journal.done(number)
             finished += 1
         journal.end("kept")
@@ -136,7 +136,7 @@ def execute(system: System, work: Work, journal: Journal, watch: Watcher) -> Don
 
 
 def _do(
-    system: System, step: Step, watch: Watcher, journal: Journal, begun: list[Step]
+    system: System, number: int, step: Step, watch: Watcher, journal: Journal, *, guarded: bool
 ) -> Proof | None:
     if isinstance(step, Run):
         done = system.run(
@@ -152,11 +152,11 @@ def _do(
             raise StepFailedError(f"could not {step.text}: {why}\n{said}".rstrip())
     elif isinstance(step, Snapshot):
         cloned = system.clone_tree(step.path, step.to, copy=step.copy)
-        keep_modes(system, cloned.modes, journal.id, len(begun) - 1)
+        keep_modes(system, cloned.modes, journal.id, number)
     elif isinstance(step, (Write, Remove, SetAside)):
         _change(system, step)
     elif isinstance(step, Verify):
-        if found := problems(system, step, bytecode=_guarded(begun)):
+        if found := problems(system, step, bytecode=guarded):
             raise StepFailedError(
                 "\n  ".join(["the installed environment is not right:", *(p.text for p in found)]),
                 unimportable=tuple(problem.module for problem in found if problem.module),
@@ -166,7 +166,7 @@ def _do(
             system,
             step.path,
             tell=lambda beat: None if beat.passing else watch.line(str(beat)),
-            bytecode=_guarded(begun),
+            bytecode=guarded,
         )
         if doubt := _why_not_proven(proof, step):
             raise StepFailedError(doubt, proof)

@@ -75,13 +75,10 @@ def capabilities(
         return (), unknown
     errors = _in_the_way(verdicts)
     stopped = tuple(kind for kind in kinds if kind in _stopped(case, kinds, errors))
-    can, cannot = _of_gpus(kinds, stopped, case.machine.host.system)
+    can, cannot, then = _of_gpus(kinds, stopped, case.machine.host.system)
     if stopped:
         which = "the GPU" if len(kinds) == 1 else _names(stopped)
-        cannot = (
-            f"use {which} before this is mended: {', '.join(errors)}. {cannot[0]}",
-            *cannot[1:],
-        )
+        cannot = (f"use {which} before this is mended: {', '.join(errors)}. {then}", *cannot)
     else:
         can = (can[0] + later, *can[1:])
     return can, (*cannot, *unknown)
@@ -110,8 +107,8 @@ def _stopped(case: Case, kinds: Iterable[_Kind], errors: Sequence[str]) -> Itera
 
 def _of_gpus(
     kinds: Collection[_Kind], stopped: Sequence[_Kind], system: str
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What the GPUs can and cannot; the first of "cannot" says what those stopped could."""
+) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """What the GPUs can and cannot, and what those that are stopped could then."""
     from llmdoctor.tables import feature
 
     bf16 = feature("bf16")
@@ -134,11 +131,11 @@ def _of_gpus(
             can.append(f"{words}: {_allowed(free, kinds)}")
         if why:
             cannot.append(f"{words}: {_refused(why, kinds)}")
-    then = (
+    then = "; ".join(
         f"{kind[0]} could then: {', '.join(words for words, of in able.items() if kind in of)}"
         for kind in stopped
     )
-    return tuple(can), (*(("; ".join(then),) if stopped else ()), *cannot)
+    return tuple(can), tuple(cannot), then
 
 
 def _why_not(needed: Feature, kinds: Iterable[_Kind]) -> dict[_Kind, str]:
