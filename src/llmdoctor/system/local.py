@@ -20,12 +20,14 @@ from llmdoctor.system import (
     Downloaded,
     Fetched,
     Kind,
+    Modes,
     Space,
     Uname,
     children,
+    files,
     places,
     trees,
-)  # fmt: skip
+)
 
 _SYSTEMS = {"darwin": "macos", "win32": "windows"}
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -233,42 +235,13 @@ class Local:
         return children.signals_held_back()
 
     def make_dir(self, path: str) -> None:
-        place = Path(path)
-        if not self._is_state(path):
-            place.mkdir(parents=True, exist_ok=True)
-            return
-        for folder in (*reversed(place.parents), place):
-            folder.mkdir(0o700 if self._is_state(str(folder)) else 0o777, exist_ok=True)
+        files.make_dir(path, self._state())
 
     def write_bytes(self, path: str, data: bytes) -> None:
-        place = Path(os.path.realpath(path))  # a link stays one: what it leads to is written
-        if place.exists() and not place.is_file():  # a pipe, a device: nothing to replace
-            place.write_bytes(data)
-            return
-        self.make_dir(str(place.parent))
-        fresh = place.with_name(f"{place.name}.{os.getpid()}.new")
-        private = self._is_state(path)
-        try:
-            with open(fresh, "wb", opener=_private_opener if private else None) as file:
-                file.write(data)
-            if not private and place.exists():
-                shutil.copymode(place, fresh)
-            fresh.replace(place)
-        finally:
-            fresh.unlink(missing_ok=True)
+        files.write(path, data, self._state())
 
     def append_line(self, path: str, line: str, *, sync: bool = True) -> None:
-        place = Path(path)
-        self.make_dir(str(place.parent))
-        opener = _private_opener if self._is_state(path) else None
-        with open(place, "ab+", opener=opener) as file:
-            if file.tell():  # a line that was cut off must not take this one with it
-                file.seek(-1, os.SEEK_END)
-                line = line if file.read(1) == b"\n" else "\n" + line
-            file.write(line.encode("utf-8", "replace") + b"\n")
-            file.flush()
-            if sync:
-                os.fsync(file.fileno())
+        files.append(path, line, self._state(), sync=sync)
 
     def rename(self, path: str, to: str) -> None:
         Path(path).rename(to)
@@ -283,7 +256,8 @@ class Local:
     def clone_tree(self, path: str, to: str, *, copy: bool = False) -> Cloned:
         return trees.clone(path, to, link=not copy)
 
-    set_modes = staticmethod(trees.set_modes)
+    def set_modes(self, path: str, modes: Modes) -> None:
+        trees.set_modes(path, modes)
 
     def restore_tree(self, kept: str, path: str) -> None:
         trees.restore(kept, path)
@@ -292,7 +266,8 @@ class Local:
         self.make_dir(str(Path(to).parent))
         trees.lay(path, to, link=not copy)
 
-    end_marked = staticmethod(children.end_marked)
+    def end_marked(self, variable: str, value: str) -> None:
+        children.end_marked(variable, value)
 
     @contextlib.contextmanager
     def lock(self, path: str, wait: float) -> Iterator[None]:
@@ -320,18 +295,12 @@ class Local:
         finally:
             os.close(descriptor)
 
-    def _is_state(self, path: str) -> bool:
-        """Whether it lies in the state folder: what installers read there may hold credentials."""
+    def _state(self) -> Path | None:
+        """The state folder, whose files are their owner's alone; None where there can be none."""
         try:
-            state = Path(self.state_dir())
+            return Path(self.state_dir())
         except CannotFinishError:
-            return False
-        return Path(os.path.abspath(path)).is_relative_to(state)
-
-
-def _private_opener(path: str, flags: int) -> int:
-    """Open a file that nobody but its owner may read (POSIX; Windows has the folder's rules)."""
-    return os.open(path, flags, 0o600)
+            return None
 
 
 @contextlib.contextmanager
