@@ -63,6 +63,12 @@ def test_room_counts_what_is_not_shared(world: World) -> None:
     assert frees(str(folder)) == 100
 
 
+def test_that_there_is_nothing_to_prune_is_said_in_words(world: World) -> None:
+    nothing = "nothing to prune: no run that has ended keeps a former environment\n"
+    assert world.run("history", "--prune").stdout == nothing
+    assert "of more than 1 day ago" in world.run("history", "--prune", "--older-than", "1").stdout
+
+
 def test_options_of_pruning_alone_are_refused(world: World) -> None:
     assert "belong to --prune" in world.run("history", "--older-than", "3", code=2).stderr
     assert (

@@ -68,8 +68,12 @@ def _prune(options: Namespace) -> int:
     found = prune.backups(system, options.older_than or 0)
     frees = sum(item.frees for item in found)
 
+    days = options.older_than
+    of = f"of more than {days} day{'s' if days > 1 else ''} ago" if days else "that has ended"
+    why = f"no run {of} keeps a former environment"
+
     def report(outcome: str) -> None:
-        told = f"{outcome}: {len(found)}, {megabytes(frees)}"
+        told = f"{outcome}: {len(found)}, {megabytes(frees)}" if found else f"{outcome}: {why}"
 
         def write(paper: Paper) -> None:
             for item in found:
