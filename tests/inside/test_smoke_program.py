@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -140,3 +141,16 @@ def test_a_gpu_has_every_dtype_a_kernel_can_have_there_and_only_batches_it_can_t
 def test_rows_are_made_only_for_devices_the_backend_is_for() -> None:
     assert [row for backend in BACKENDS for row in backend.rows("mps")] == []
     assert BACKENDS[0].rows("cpu")[0] == Row("eager", "default", "infer", "fp32", "cpu")
+
+
+def test_bytecode_is_kept_of_packages_where_that_is_asked_and_of_the_program_never(
+    env: Path, tmp_path: Path
+) -> None:
+    program = shutil.copytree(SMOKE, tmp_path / "smoke", ignore=lambda *_: ["__pycache__"])
+    (site_packages(env) / "torch.py").write_text("__version__ = '2.4.1'\n")
+    kept = []
+    for asked in ((), ("--bytecode",)):
+        run = run_smoke(python_of(env), tmp_path / "r.jsonl", *asked, program=program)
+        assert run.of("import")[0]["outcome"] == "ok"
+        kept.append([path.name.partition(".")[0] for path in tmp_path.rglob("*.pyc")])
+    assert kept == [[], ["torch"]]

@@ -53,11 +53,11 @@ def prove(
         tell: is told how it goes on.
         program: speaks the protocol that `inside/smoke/__main__.py` describes.
         limits: how long it may take for each thing; by default more where `full` compiles.
-        bytecode: what Python compiles of the modules stays in the environment.
+        bytecode: what Python compiles of the packages while it imports them stays beside them.
     """
     limits = limits or (LIMITS_FULL if full else LIMITS)
-    isolated = ("-I",) if bytecode else ("-I", "-B")
-    command = (python, *isolated, str(program), *(["--full"] if full else []))
+    options = [word for word, given in (("--full", full), ("--bytecode", bytecode)) if given]
+    command = (python, "-I", "-B", str(program), *options)
     asked = (only, backends)
     proof = _on_device(system, command, asked, device or "cpu", tell, limits)
     if device is not None or proof.problem is not None:

@@ -1,7 +1,7 @@
 """Smoke test of the interpreter that runs this directory.
 
     python -I -B path/to/smoke [--out FILE] [--device cpu|cuda:N] [--seed 0] [--full]
-                               [--only GLOB]... [--list]
+                               [--only GLOB]... [--list] [--bytecode]
 
 The interpreter needs torch, transformers and (for the LoRA rows) peft; llmdoctor is not imported.
 Results are JSON lines, each flushed when written, to FILE or else to stdout. torch prints on stdout
@@ -38,8 +38,8 @@ means that the outcome of the rows not written is unknown.
 
 ``--only`` takes a glob over backend/kernel/mode/dtype, such as ``sdpa/*/lora/*``, and may be
 repeated. ``--full`` adds the rows that take minutes. ``--list`` prints those names and imports
-nothing. Nothing is read from the network, and nothing is written except FILE and a temporary folder
-that is deleted at the end.
+nothing. Nothing is read from the network, and nothing is written except FILE, a temporary folder
+that is deleted at the end and, with ``--bytecode``, what Python compiles of the packages.
 """
 
 from __future__ import annotations

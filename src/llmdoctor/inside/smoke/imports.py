@@ -8,6 +8,8 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -97,6 +99,20 @@ def import_package(package: Package) -> Imported:
     absent = isinstance(error, ModuleNotFoundError) and error.name == package.name
     outcome = "missing" if absent else "broken"
     return Imported(package.name, outcome, None, type(error).__name__, str(error), seconds)
+
+
+@contextmanager
+def bytecode(*, kept: bool) -> Iterator[None]:
+    """Python keeps what it compiles in this block, of the packages and not of this program.
+
+    It is most of the cost of a first import, and uv leaves it to that.
+    """
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = before and not kept
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def import_all(stream: Stream, names: set[str]) -> dict[str, Imported]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import platform
 import sysconfig
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,16 +30,6 @@ class Package:
         return None
 
 
-# What the package kernels says where the user's cache has no such kernel, nothing being fetched
-# here, or none for this torch and GPU; and transformers, of kernels in a version it does not take.
-NOT_AT_HAND = (
-    "not available in the local cache",
-    "not found, available versions",
-    "Cannot find a build variant",
-    "incompatible version",
-)
-
-
 @dataclass(frozen=True)
 class HubKernel:
     """Attention from a ``repository`` of the Hugging Face Hub, as transformers loads it by name."""
@@ -55,10 +46,25 @@ class HubKernel:
             # not by making a model: some versions remember a failed attempt as done
             hub.load_and_register_attn_kernel(self.repository)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a kernel raises
-            there = not any(text in str(error) for text in NOT_AT_HAND)
             words = f"{self.repository} does not load: {type(error).__name__}: {error}"
-            return ("fail" if there else "skip"), words
+            return ("fail" if _raised_within(error) else "skip"), words
         return None
+
+
+def _raised_within(error: BaseException) -> bool:
+    """Whether a kernel's own code raised it, or what that called.
+
+    The package kernels says in other words in each version that the user's cache has no such
+    kernel, or none for this torch and GPU; then no code of a kernel has run. That lies in
+    ``build/VARIANT`` of its repository, or in a package there.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        for frame, _ in traceback.walk_tb(seen.__traceback__):
+            if "build" in Path(frame.f_code.co_filename).parts[-4:-2]:
+                return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def unknown_to_transformers(attention: str) -> str | None:

@@ -36,6 +36,7 @@ def main(arguments: list[str], backends: Sequence[Backend] = ALL) -> int:
     parser.add_argument("--out", metavar="FILE", help="write the JSON lines here, not to stdout")
     parser.add_argument("--device", type=_device, default="cpu", help="cpu or cuda:N")
     parser.add_argument("--full", action="store_true", help="the rows that take minutes as well")
+    parser.add_argument("--bytecode", action="store_true", help="keep what the imports compile")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--only", action="append", metavar="GLOB", help="backend/kernel/mode/dtype; repeatable"
@@ -61,9 +62,9 @@ def main(arguments: list[str], backends: Sequence[Backend] = ALL) -> int:
         folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="llmdoctor-smoke-"))
         imports.keep_offline(folder)
         stream = Stream(file)
-        imported = imports.import_all(
-            stream, {name for backend, row in chosen for name in backend.imports(row.mode)}
-        )
+        needed = {name for backend, row in chosen for name in backend.imports(row.mode)}
+        with imports.bytecode(kept=options.bytecode):
+            imported = imports.import_all(stream, needed)
         imports.one_thread(imported)
         found = imports.environment(imported, options.device)
         stream.write("environment", **found, seed=options.seed)
