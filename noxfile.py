@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 
 import nox
 
@@ -72,6 +73,8 @@ def tests(session: nox.Session) -> None:
     proof = {
         "LLMDOCTOR_TEST_SMOKE_PYTHON": python,
         "LLMDOCTOR_TEST_POETRY": install_poetry(session, POETRIES[-1]),
+        # the session's own folder may lie so deep that no script's first line can name it
+        "TMPDIR": tempfile.gettempdir(),
     }
     session.run("pytest", "-n", "auto", *session.posargs, env=proof)
 

@@ -104,7 +104,7 @@ CODES = ("memory", "no-gpu", *(gate.code for profile in KNOWN for gate in profil
 ALLOWED = st.sampled_from([(), (), ("no-gpu",), CODES]) | st.lists(
     st.sampled_from(CODES), unique=True
 ).map(tuple)
-every = settings(deadline=None, max_examples=300)
+every = settings(deadline=None, max_examples=120)
 
 
 def attempt(

@@ -95,6 +95,7 @@ def test_flash_attention_is_installed_from_the_catalogues_own_address(
 ) -> None:
     """The build stands in the file name of the official wheels, and not in their METADATA."""
     world = with_gpu.world
+    world.ready_for(installer)
     address, version = with_gpu.offer(HERE, "linux", platform.libc_ver()[1], local_in_metadata=told)
     done = world.json(
         "install", "--profile", "mainline", "--profile", "flashattn", "--yes", "--no-smoke",
@@ -176,6 +177,7 @@ def test_where_a_wheel_does_not_load_the_next_one_of_the_catalogue_is_tried(
     with_gpu: Workstation, installer: str
 ) -> None:
     world, glibc = with_gpu.world, platform.libc_ver()[1]
+    world.ready_for(installer)
     broken = {**FLASH, "flash_attn_2_cuda.py": "raise ImportError('undefined symbol: _ZN3c10')"}
     first, _ = with_gpu.offer(HERE, "linux", glibc, modules=broken)
     second, _ = with_gpu.offer(HERE, "linux", glibc, avoid=(file_of(first),))

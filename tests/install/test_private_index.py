@@ -62,6 +62,7 @@ def guarded(address: str) -> Iterator[str]:
 def test_its_password_is_used_and_is_in_no_output_and_no_file(
     world: World, installer: str, place: str
 ) -> None:
+    world.ready_for(installer)
     with guarded(world.index.url()) as private:
         if place == "everything":
             world.environ["PIP_INDEX_URL"] = f"{private}/simple/"
