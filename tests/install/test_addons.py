@@ -130,6 +130,7 @@ def test_a_flash_attention_of_another_build_is_replaced(
 ) -> None:
     """Both call themselves 2.8.3 inside; the one in the environment was built for another torch."""
     world = with_gpu.world
+    world.ready_for(installer)
     address, _ = with_gpu.offer(HERE, "linux", platform.libc_ver()[1])
     install = ("install", "--profile", "flashattn", "--yes", "--no-smoke", "--installer", installer)
     assert world.json(*install)["outcome"] == "kept"
@@ -177,7 +178,6 @@ def test_where_a_wheel_does_not_load_the_next_one_of_the_catalogue_is_tried(
     with_gpu: Workstation, installer: str
 ) -> None:
     world, glibc = with_gpu.world, platform.libc_ver()[1]
-    world.ready_for(installer)
     broken = {**FLASH, "flash_attn_2_cuda.py": "raise ImportError('undefined symbol: _ZN3c10')"}
     first, _ = with_gpu.offer(HERE, "linux", glibc, modules=broken)
     second, _ = with_gpu.offer(HERE, "linux", glibc, avoid=(file_of(first),))
