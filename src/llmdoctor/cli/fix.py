@@ -50,11 +50,14 @@ def fix(parser: Parser, words: Sequence[str]) -> int:
 
     from llmdoctor import fix as repairs
     from llmdoctor import install as road
+    from llmdoctor.cli.requests import project_mirrors
     from llmdoctor.system.local import Local
 
-    system = Local()
-    reviewed = repairs.read_plan(system, options.plan) if options.plan else None
-    question = _question(system, options, reviewed.project if reviewed else options.project)
+    here = Local()
+    reviewed = repairs.read_plan(here, options.plan) if options.plan else None
+    project = reviewed.project if reviewed else options.project
+    system = Local({**here.environ, **project_mirrors(here, project)})
+    question = _question(system, options, project)
     place = reviewed.environment if reviewed else repairs.place(system, question)
     with road.hold(system, place):
         for entry in road.recover_cut_off(system, place):
