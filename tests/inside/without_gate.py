@@ -19,7 +19,8 @@ def open_transformers() -> None:
     import transformers.modeling_utils as modeling
 
     flash.is_flash_attn_2_available = lambda: True
-    modeling.PreTrainedModel._flash_attn_can_dispatch = lambda *_, **__: True
+    for name in ("_flash_attn_can_dispatch", "_flash_attn_2_can_dispatch"):  # the latter until 5.0
+        setattr(modeling.PreTrainedModel, name, lambda *_, **__: True)
 
 
 def main(smoke: Path, arguments: list[str]) -> int:

@@ -19,12 +19,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # Fixed when a process starts: its encodings, all that PYTHON* asks for, where it looks for libraries.
 AT_THE_START = ("LANG", "LC_", "PYTHON", "LD_", "DYLD_")
 USUAL = {"LANG": "C.UTF-8"}
+Variables = tuple[tuple[str, str], ...]
 
 
 def run(
@@ -40,7 +42,7 @@ def run(
         subprocess.TimeoutExpired: it took longer, and was killed.
     """
     asked = {key: value for key, value in env.items() if key.startswith(AT_THE_START)}
-    if asked == USUAL and (waiting := _waiting()) and waiting.free.acquire(blocking=False):
+    if (waiting := _waiting_with(asked)) and waiting.free.acquire(blocking=False):
         try:
             return waiting.run(words, cwd, env, stdin, seconds)
         finally:
@@ -51,21 +53,38 @@ def run(
     )
 
 
+_ASKED_FOR: Counter[Variables] = Counter()
+
+
+def _waiting_with(asked: Mapping[str, str]) -> Waiting | None:
+    """The program that was started with these variables.
+
+    None where Python might not start with them, and where unusual ones are asked for the first
+    time, since they may be one test's own.
+    """
+    variables = tuple(sorted(asked.items()))
+    odd = any(name.startswith("PYTHON") and name != "PYTHONIOENCODING" for name in asked)
+    if odd or not hasattr(os, "fork") or not hasattr(socket, "send_fds"):
+        return None
+    _ASKED_FOR[variables] += 1
+    return _waiting(variables) if asked == USUAL or _ASKED_FOR[variables] > 1 else None
+
+
 @functools.cache
-def _waiting() -> Waiting | None:
-    return Waiting() if hasattr(os, "fork") and hasattr(socket, "send_fds") else None
+def _waiting(variables: Variables) -> Waiting:
+    return Waiting(dict(variables))
 
 
 class Waiting:
     """The program that waits, from the side of the tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: Mapping[str, str]) -> None:
         self.free = threading.Lock()
         ours, theirs = socket.socketpair()
         with theirs:
             self._program = subprocess.Popen(
                 [sys.executable, "-B", __file__, str(theirs.fileno())],
-                env={**{k: v for k, v in os.environ.items() if not _fixed(k)}, **USUAL},
+                env={**{k: v for k, v in os.environ.items() if not _fixed(k)}, **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
