@@ -92,7 +92,10 @@ def install(env: Path, body: str) -> Path:
 def on_a_gpu_that_fits(env: Path, out: Path, attend: str) -> Run:
     install(env, PACKAGE.format(attend=attend))
     driver = Path(__file__).with_name("without_gate.py")
-    return run_smoke(python_of(env), out, str(SMOKE), program=driver)
+    run = run_smoke(python_of(env), out, str(SMOKE), program=driver)
+    if str(run.of("environment")[0]["packages"]["transformers"]).startswith("4."):
+        pytest.skip("before 5.0 transformers takes the package while it is imported, with a GPU")
+    return run
 
 
 def each(run: Run) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ def open_transformers() -> None:
     import transformers.modeling_utils as modeling
 
     flash.is_flash_attn_2_available = lambda: True
-    for name in ("_flash_attn_can_dispatch", "_flash_attn_2_can_dispatch"):  # the latter until 5.0
+    for name in ("_flash_attn_can_dispatch", "_flash_attn_2_can_dispatch"):  # newest, 5.0
         setattr(modeling.PreTrainedModel, name, lambda *_, **__: True)
 
 

@@ -118,7 +118,7 @@ def _words(error: Exception) -> str:
     if len(text) <= LONGEST:
         return text
     first, *lines = text.splitlines()
-    wrong = [line.strip() for line in lines if "error:" in line]
+    wrong = [line.strip() for line in lines if "error:" in line.lower()]
     return "; ".join([first, *wrong])[:LONGEST]
 
 
