@@ -416,7 +416,7 @@ def test_a_wheel_whose_gpus_nobody_knows_comes_last_and_never_where_a_gpu_is_kno
     )
     known = find_wheel("flash-attn", *MAINLINE, ("8.9",))
     assert reason_for(known, "flash-attn 2.8.3, official") == (
-        "none for compute capability 8.9 (cu 12: unknown)"
+        "none known for compute capability 8.9 (cu 12: GPUs not known)"
     )
     assert known.best == match.best
 

@@ -92,11 +92,11 @@ class ReadOnlyError(RuntimeError):
 
 
 def close(word: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
-    """The known word that is near to one that is not, whatever its case."""
+    """The known word that is near to one that is not, whatever its case and its dashes."""
     from difflib import get_close_matches  # only a slip of the pen needs it
 
-    spelled = {each.lower(): each for each in known}
-    near = get_close_matches(word.lower(), spelled, n=1, cutoff=cutoff)
+    spelled = {each.lstrip("-").lower(): each for each in known}
+    near = get_close_matches(word.lstrip("-").lower(), spelled, n=1, cutoff=cutoff)
     return spelled[near[0]] if near else None
 
 

@@ -460,3 +460,19 @@ def test_a_document_that_is_none_is_named_with_its_option(
     said = desk.refused(*words, "it.json")
     assert f"{words[-1]} it.json" in said
     assert why in said
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (("install", "--proflie", "cpu"), "; did you mean '--profile'?"),
+        (("install", "--profile", "cpu", "--dry-run"), ""),
+        (("history", "--env", "x"), ""),
+    ],
+)
+def test_an_option_is_proposed_for_its_letters_and_not_for_its_dashes(
+    words: tuple[str, ...], near: str, desk: Desk
+) -> None:
+    said = desk.refused(*words).splitlines()[0]
+    option = next(word for word in words if word.startswith("--") and word != "--profile")
+    assert said == f"llmdoctor: {words[0]}: there is no option {option!r}{near}"

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pytest
+
 import llmdoctor
 from support.venvs import site_packages
 
@@ -34,6 +36,14 @@ class Run:
         """The rows by name, such as sdpa/MATH/infer/fp32."""
         keys = ("backend", "kernel", "mode", "dtype")
         return {"/".join(row[key] for key in keys): row for row in self.of("row")}
+
+
+def named(variable: str, session: str) -> Path:
+    """The interpreter that a variable names; without it the test is one of that nox session."""
+    python = os.environ.get(variable)
+    if not python:
+        pytest.skip(f"{variable} names no interpreter: `nox -s {session}` makes one")
+    return Path(python)
 
 
 def put(env: Path, package: str, source: str) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from inside.smoke_runs import SMOKE, Run, run_smoke
+from inside.smoke_runs import SMOKE, Run, named, run_smoke
 from inside.test_smoke_flash_attn import FALLS_BACK, PACKAGE, SOUND, WITHOUT_A_KERNEL
 
 KERNEL = "kernels-community/flash-attn2"
@@ -27,10 +26,7 @@ METADATA = {
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    named = os.environ.get("LLMDOCTOR_TEST_HUB_PYTHON")
-    if not named:
-        pytest.skip("no interpreter with the package kernels: `nox -s hub` makes one")
-    return Path(named)
+    return named("LLMDOCTOR_TEST_HUB_PYTHON", "hub")
 
 
 def cache(folder: Path, attend: str, variant: str = "torch-universal") -> Path:

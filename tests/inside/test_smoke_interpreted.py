@@ -6,23 +6,13 @@ extensions, one with retention and a Triton that it works with.
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from inside.smoke_runs import SMOKE, Run, run_smoke
+from inside.smoke_runs import SMOKE, Run, named, run_smoke
 
 DRIVER = Path(__file__).with_name("interpreted.py")
 REFERENCES = Path(__file__).with_name("own_references.py")
-
-
-def named(variable: str) -> Path:
-    python = os.environ.get(variable)
-    if not python:
-        pytest.skip(f"{variable} names no interpreter: `nox -s interpreted` makes one")
-    return Path(python)
 
 
 def interpreted(python: Path, out: Path, *globs: str) -> Run:
@@ -32,7 +22,7 @@ def interpreted(python: Path, out: Path, *globs: str) -> Run:
 
 
 def test_mambas_norm_and_scan_are_right_under_the_interpreter(tmp_path: Path) -> None:
-    python = named("LLMDOCTOR_TEST_MAMBA_PYTHON")
+    python = named("LLMDOCTOR_TEST_MAMBA_PYTHON", "interpreted")
     run = interpreted(python, tmp_path / "r.jsonl", "mamba-ssm/triton_*/*")
     kernels = {f"{row['kernel']}/{row['dtype']}" for row in run.rows.values()}
     wanted = {f"triton_{what}/{dtype}" for what in ("scan", "norm") for dtype in ("fp32", "fp16")}
@@ -44,7 +34,7 @@ def test_mambas_norm_and_scan_are_right_under_the_interpreter(tmp_path: Path) ->
 def test_power_retention_is_right_under_the_interpreter_whole_and_in_chunks(
     tmp_path: Path,
 ) -> None:
-    python = named("LLMDOCTOR_TEST_RETENTION_PYTHON")
+    python = named("LLMDOCTOR_TEST_RETENTION_PYTHON", "interpreted")
     run = interpreted(python, tmp_path / "r.jsonl", "retention/*")
     assert {row["dtype"] for row in run.rows.values()} == {"fp32", "fp16"}
     for row in run.rows.values():
@@ -54,7 +44,7 @@ def test_power_retention_is_right_under_the_interpreter_whole_and_in_chunks(
 
 
 def test_our_recurrences_are_those_of_mamba_ssm_and_causal_conv1d() -> None:
-    python = named("LLMDOCTOR_TEST_MAMBA_PYTHON")
+    python = named("LLMDOCTOR_TEST_MAMBA_PYTHON", "interpreted")
     words = [str(python), str(REFERENCES), str(SMOKE)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr

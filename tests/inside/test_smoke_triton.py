@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from inside.smoke_runs import SMOKE, Run, run_smoke
+from inside.smoke_runs import SMOKE, Run, named, run_smoke
 from support.venvs import python_of, site_packages
 
 MODES = [f"{mode}/{dtype}" for mode in ("infer", "train") for dtype in ("fp32", "fp16")]
@@ -30,10 +30,7 @@ ASSEMBLE = Path(__file__).with_name("assemble.py")
 
 @pytest.fixture(scope="session")
 def triton_python() -> Path:
-    named = os.environ.get("LLMDOCTOR_TEST_TRITON_PYTHON")
-    if not named:
-        pytest.skip("no interpreter with Triton: `nox -s interpreted` makes one")
-    return Path(named)
+    return named("LLMDOCTOR_TEST_TRITON_PYTHON", "interpreted")
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def run(
     Raises:
         subprocess.TimeoutExpired: it took longer, and was killed.
     """
-    asked = {key: value for key, value in env.items() if key.startswith(AT_THE_START)}
+    asked = {key: value for key, value in env.items() if _fixed(key)}
     if (waiting := _waiting_with(asked)) and waiting.free.acquire(blocking=False):
         try:
             return waiting.run(words, cwd, env, stdin, seconds)

@@ -88,7 +88,8 @@ class Parser(argparse.ArgumentParser):
                 self._see_profile(unread[0], words)
             word = unread[0].partition("=")[0]
             what = "option" if word.startswith("-") else "argument"
-            near = nearest(word, self._options) if what == "option" else ""
+            whole = [name for name in self._options if name.startswith("--")]
+            near = nearest(word, whole) if what == "option" else ""
             self.error(f"there is no {what} {word!r}{near}")
         for action in self._actions:
             value = getattr(options, action.dest, None)

@@ -26,13 +26,13 @@ def carry_out(
 
     progress = Progress(quiet=quiet)
     try:
-        return execute(system, work, Journal(system, run), progress)
+        done = execute(system, work, Journal(system, run), progress)
     except LlmdoctorError as error:
         progress.clear()
         ended(error, failed)
         raise
-    finally:
-        progress.clear()
+    progress.clear()
+    return done
 
 
 def ended(error: LlmdoctorError, failed: Callable[..., None]) -> None:

@@ -169,7 +169,7 @@ def _asked(request: Request, options: Namespace) -> Asked:
 def _exported(made: Plan, options: Namespace, words: Sequence[str]) -> str:
     """The plan as the asked file; what works instead is the same line, typed differently."""
     if options.find_links and not made.changes:
-        say("nothing was looked for in --find-links: that an index is asked takes --resolve")
+        say("--find-links was not looked into: with --assume that takes --resolve")
     try:
         return export.export(made, options.export)
     except UsageError as error:

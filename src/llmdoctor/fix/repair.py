@@ -91,8 +91,13 @@ class FixPlan:
         return tuple(repair for repair in self.repairs if not repair.steps)
 
 
-def manual(found: Finding, why: str | None = None) -> Repair:
-    """A finding that is left to its reader, with its own remedy; `why` nothing was planned."""
+def manual(
+    found: Finding, why: str | None = None, commands: tuple[tuple[str, ...], ...] = ()
+) -> Repair:
+    """A finding that is left to its reader; `why` nothing was planned.
+
+    With the `commands` that help then, or those of its own remedy but for the fix that was tried.
+    """
     remedy = found.remedy
     return Repair(
         found.key,
@@ -100,7 +105,8 @@ def manual(found: Finding, why: str | None = None) -> Repair:
         "manual",
         remedy.summary if remedy else found.detail,
         details=(why,) if why else (),
-        commands=tuple(
+        commands=commands
+        or tuple(
             argv for argv in (remedy.commands if remedy else ()) if argv[:2] != ("llmdoctor", "fix")
         ),
     )

@@ -10,6 +10,8 @@ import hashlib
 import json
 from typing import Any
 
+from llmdoctor.probe.toml import as_table
+
 _LEGACY = ("dependencies", "source", "extras", "dev-dependencies")
 _PROJECT = ("requires-python", "dependencies", "optional-dependencies")
 
@@ -23,8 +25,8 @@ def manifest_hashes(manifest: dict[str, Any]) -> dict[str, str]:
     Raises:
         TypeError: the manifest holds a date there, which Poetry cannot hash either.
     """
-    poetry = _table(_table(manifest.get("tool")).get("poetry"))
-    project = _present(_table(manifest.get("project")), _PROJECT)
+    poetry = as_table(as_table(manifest.get("tool")).get("poetry"))
+    project = _present(as_table(manifest.get("project")), _PROJECT)
     groups = manifest.get("dependency-groups")
     present = _present(poetry, (*_LEGACY, "group"))
     first = {**dict.fromkeys(_LEGACY), **present}
@@ -39,10 +41,6 @@ def manifest_hashes(manifest: dict[str, Any]) -> dict[str, str]:
 
 def _present(table: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: table[key] for key in keys if table.get(key) is not None}
-
-
-def _table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _hash(content: dict[str, Any]) -> str:

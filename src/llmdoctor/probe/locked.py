@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from llmdoctor.locked import Origin
-from llmdoctor.probe.toml import get, parse_toml
+from llmdoctor.probe.toml import as_table, get, parse_toml
 
 _FILES = re.compile(
     r"^(?P<key>[\w.\"-]+) = \[\r?\n"
@@ -117,7 +117,7 @@ def _names(value: object) -> tuple[str, ...]:
 
 
 def _of_poetry(table: dict[str, Any]) -> Entry:
-    source = _table(table.get("source"))
+    source = as_table(table.get("source"))
     origin = _ORIGINS.get(str(source.get("type")), "index")
     address = _text(source.get("url"))
     markers, groups = table.get("markers"), table.get("groups")
@@ -130,7 +130,7 @@ def _of_poetry(table: dict[str, Any]) -> Entry:
         files=_names(table.get("files")),
         groups=tuple(map(str, groups)) if isinstance(groups, list) else None,
         markers=_markers({"": markers} if isinstance(markers, str) else markers),
-        edges=tuple(_poetry_edges(_table(table.get("dependencies")))),
+        edges=tuple(_poetry_edges(as_table(table.get("dependencies")))),
     )
 
 
@@ -147,11 +147,11 @@ def _poetry_edges(table: dict[str, Any]) -> Iterator[Edge]:
 
 
 def _of_uv(table: dict[str, Any]) -> Entry:
-    source = _table(table.get("source"))
+    source = as_table(table.get("source"))
     key = next((key for key in source if key in ("registry", *_ORIGINS)), "registry")
     origin = _ORIGINS.get(key, "index")
     address = _text(source.get(key))
-    optional, dev = _table(table.get("optional-dependencies")), table.get("dev-dependencies")
+    optional, dev = as_table(table.get("optional-dependencies")), table.get("dev-dependencies")
     return Entry(
         normal(table["name"]),
         _text(table.get("version")),
@@ -162,9 +162,9 @@ def _of_uv(table: dict[str, Any]) -> Entry:
         files=(*_names(table.get("wheels")), *_names(table.get("sdist"))),
         edges=_uv_edges(table.get("dependencies")),
         extras={normal(name): _uv_edges(items) for name, items in optional.items()},
-        dev={normal(name): _uv_edges(items) for name, items in _table(dev).items()},
+        dev={normal(name): _uv_edges(items) for name, items in as_table(dev).items()},
         forks=_texts(table.get("resolution-markers")),
-        metadata={**_table(table.get("metadata")), _DEFAULT: table.get(_DEFAULT)},
+        metadata={**as_table(table.get("metadata")), _DEFAULT: table.get(_DEFAULT)},
     )
 
 
@@ -173,7 +173,7 @@ def _uv_edges(items: object) -> tuple[Edge, ...]:
         Edge(
             normal(item["name"]),
             _text(item.get("version")),
-            _source(_table(item["source"])) if "source" in item else None,
+            _source(as_table(item["source"])) if "source" in item else None,
             _text(item.get("marker")),
             _texts(item.get("extra")),
         )
@@ -184,7 +184,7 @@ def _uv_edges(items: object) -> tuple[Edge, ...]:
 
 def _of_pylock(table: dict[str, Any]) -> Entry:
     key = next((k for k in ("vcs", "directory", "archive") if k in table), None)
-    place = _table(table.get(key or ""))
+    place = as_table(table.get(key or ""))
     address = _text(place.get("url")) or _text(place.get("path"))
     origin: Origin = _ORIGINS.get(key or "", "index")
     if key == "archive":
@@ -208,10 +208,6 @@ def _markers(value: object) -> dict[str, str]:
 
 def _source(table: dict[str, Any]) -> str:
     return " ".join(f"{key}={value}" for key, value in sorted(table.items()))
-
-
-def _table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _text(value: object) -> str | None:

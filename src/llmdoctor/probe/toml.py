@@ -49,3 +49,18 @@ def get(table: object, *keys: str) -> object:
             return None
         table = table.get(key)
     return table
+
+
+def as_table(value: object) -> dict[str, Any]:
+    """The value where it is a table, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """The value where it is an array, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def strings(value: object) -> list[str]:
+    """The strings of an array."""
+    return [item for item in as_list(value) if isinstance(item, str)]

@@ -77,6 +77,7 @@ def same_pythons(ranges: Collection[SpecifierSet], other: SpecifierSet) -> bool:
 
 
 def _pythons() -> Iterator[str]:
+    """Every Python that a project may still name, and as many minors to come."""
     for minor, patch in itertools.product(range(6, 20), (0, 1)):
         yield f"3.{minor}.{patch}"
 

@@ -13,13 +13,12 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from llmdoctor.probe.locked import Entry, normal
-from llmdoctor.probe.toml import get
+from llmdoctor.probe.toml import get, strings
 from llmdoctor.probe.uv_markers import same_pythons
-from llmdoctor.probe.uv_settings import of_project, of_resolver
+from llmdoctor.probe.uv_settings import TELLS_ALL, of_project, of_resolver
 from llmdoctor.probe.uv_wishes import Wishes
 from llmdoctor.probe.uv_workspace import Workspace
 
-_WITH_DEFAULT_GROUPS = 5  # the revision of the format that tells them
 _LISTS = (  # of [tool.uv], and as the lock calls them
     ("constraint-dependencies", "constraints"),
     ("override-dependencies", "overrides"),
@@ -48,7 +47,7 @@ def differences(
         for folder, manifest in workspace.members.items()
         if (name := get(manifest, "project", "name")) is not None
     }
-    members = set(map(normal, _strings(get(written, "members")))) or {e.name for e in own}
+    members = set(map(normal, strings(get(written, "members")))) or {e.name for e in own}
     found = [f"member {name} is not in the lock" for name in sorted({*named.values()} - members)]
     found += [f"member {name} is in the lock alone" for name in sorted(members - {*named.values()})]
     pythons = _range(head.get("requires-python")) or SpecifierSet()
@@ -84,7 +83,7 @@ class _Comparison:
     def __init__(self, root: dict[str, Any], head: dict[str, Any], pythons: SpecifierSet) -> None:
         self._root = root
         self._pythons = pythons
-        self._newer = (head.get("revision") or 0) >= _WITH_DEFAULT_GROUPS
+        self._newer = (head.get("revision") or 0) >= TELLS_ALL
 
     def member(self, manifest: dict[str, Any], entry: Entry, whose: str) -> Iterator[str]:
         """What is otherwise in one manifest; `whose` is put before it."""
@@ -115,7 +114,7 @@ class _Comparison:
         """Requirements that the workspace's own manifest lists for other packages."""
         wishes = self._wishes(self._root)
         for key, name in _LISTS:
-            listed = _strings(get(self._root, "tool", "uv", key))
+            listed = strings(get(self._root, "tool", "uv", key))
             yield from wishes.differences(listed, get(written, name), name)
 
     def _wishes(self, manifest: dict[str, Any]) -> Wishes:
@@ -137,10 +136,10 @@ def _merged(tables: Iterator[object]) -> Mapping[str, object]:
 
 def _of_project(project: dict[str, Any]) -> Iterator[str]:
     """Dependencies as uv writes them down: those of an extra have it in their marker."""
-    yield from _strings(project.get("dependencies"))
+    yield from strings(project.get("dependencies"))
     extras = project.get("optional-dependencies")
     for extra, items in extras.items() if isinstance(extras, dict) else ():
-        for text in _strings(items):
+        for text in strings(items):
             head, _, marker = text.partition(";")
             own = f"extra == '{normal(extra)}'"
             gap = " " if "@" in head else ""
@@ -163,7 +162,7 @@ def _groups(manifest: dict[str, Any]) -> dict[str, list[str]]:
                     yield from of(inner, (*seen, inner))
 
     found = {name: list(dict.fromkeys(of(name, (name,)))) for name in named}
-    if older := _strings(get(manifest, "tool", "uv", "dev-dependencies")):
+    if older := strings(get(manifest, "tool", "uv", "dev-dependencies")):
         found["dev"] = list(dict.fromkeys([*found.get("dev", []), *older]))
     return found
 
@@ -177,12 +176,8 @@ def _range(text: object) -> SpecifierSet | None:
 
 def _choice(value: object) -> object:
     """Default groups: "all", or a list of names; without either it is `dev`."""
-    return set(map(normal, _strings(value))) if isinstance(value, list) else value or {"dev"}
+    return set(map(normal, strings(value))) if isinstance(value, list) else value or {"dev"}
 
 
 def _names(value: object) -> list[str]:
     return [str(item) for item in value] if isinstance(value, (dict, list)) else []
-
-
-def _strings(value: object) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

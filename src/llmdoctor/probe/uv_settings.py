@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from llmdoctor.probe.toml import get
+from llmdoctor.probe.toml import as_list, as_table, get
 from llmdoctor.probe.uv_markers import Condition, Signature, marker_of, signatures
 
 # Of [tool.uv], of the lock's [options], and what stands for leaving it out.
@@ -20,7 +20,9 @@ _MODES = (
     ("prerelease", "prerelease-mode", ("if-necessary", "if-necessary-or-explicit")),
     ("fork-strategy", "fork-strategy", ("requires-python",)),
 )
-_WITH_EXCLUDES = 5  # the revision of the format that surely tells them
+# The revision of the format that uv 0.13.9 writes (tables/locks.toml). What an older one, such as
+# that of 0.9.0, does not tell may have been asked for all the same.
+TELLS_ALL = 5
 _DAYS = "exclude-newer-package"
 _ZONES = dt.timedelta(hours=14)  # a bare date is meant in the zone of who locks
 
@@ -37,7 +39,7 @@ def of_resolver(settings: dict[str, Any], options: object) -> Iterator[str]:
         yield f"exclude-newer {wanted or 'not set'}, in the lock {span or locked or 'not set'}"
     ours, theirs = (
         {canonicalize_name(name): day for name, day in table.items()}
-        for table in map(_table, (settings.get(_DAYS), get(options, _DAYS)))
+        for table in map(as_table, (settings.get(_DAYS), get(options, _DAYS)))
     )
     for name in sorted({*ours, *theirs}):
         if _other_day(ours.get(name), theirs.get(name), None):
@@ -63,8 +65,8 @@ def of_project(
     if ours - theirs or (theirs - ours and "include-group" not in str(manifest)):
         yield "conflicts are others in the lock"
     excluded = (get(uv, "exclude-dependencies"), get(written, "excludes"))
-    names, locked = ({canonicalize_name(str(n)) for n in _list(of)} for of in excluded)
-    if names != locked and (locked or head.get("revision", 0) >= _WITH_EXCLUDES):
+    names, locked = ({canonicalize_name(str(n)) for n in as_list(of)} for of in excluded)
+    if names != locked and (locked or head.get("revision", 0) >= TELLS_ALL):
         yield f"exclude-dependencies: {', '.join(sorted(names ^ locked))} not in both"
     metadata = (get(uv, "dependency-metadata"), get(written, "dependency-metadata"))
     known, told = (set(_metadata(of)) for of in metadata)
@@ -89,8 +91,8 @@ def _other_day(wanted: object, locked: object, span: object) -> bool:
 
 
 def _other_markers(wanted: object, locked: object, pythons: SpecifierSet) -> bool:
-    listed = [wanted] if isinstance(wanted, str) else _list(wanted)
-    theirs = _list(locked)
+    listed = [wanted] if isinstance(wanted, str) else as_list(wanted)
+    theirs = as_list(locked)
     try:
         every = [Condition(marker_of(str(text))) for text in (*listed, *theirs)]
         held = signatures(every, pythons)
@@ -105,14 +107,14 @@ def _telling(signs: list[Signature]) -> list[Signature]:
 
 
 def _conflicts(value: object, package: str) -> Iterator[frozenset[tuple[str, str, str]]]:
-    for items in _list(value):
+    for items in as_list(value):
         yield frozenset(
             (
                 canonicalize_name(str(item.get("package", package))),
                 kind,
                 canonicalize_name(str(item.get(kind, ""))),
             )
-            for item in _list(items)
+            for item in as_list(items)
             if isinstance(item, dict)
             for kind in ("extra", "group")
             if kind in item or (kind == "group" and "extra" not in item)
@@ -121,18 +123,10 @@ def _conflicts(value: object, package: str) -> Iterator[frozenset[tuple[str, str
 
 def _metadata(value: object) -> Iterator[tuple[str, str, frozenset[tuple[str, SpecifierSet]]]]:
     """Names, versions and requirements; markers are written in many ways and are left out."""
-    for item in _list(value):
+    for item in as_list(value):
         try:
-            needs = [Requirement(str(text)) for text in _list(get(item, "requires-dist"))]
+            needs = [Requirement(str(text)) for text in as_list(get(item, "requires-dist"))]
         except InvalidRequirement:
             continue
         wishes = frozenset((canonicalize_name(need.name), need.specifier) for need in needs)
         yield canonicalize_name(str(get(item, "name"))), str(get(item, "version")), wishes
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmdoctor.probe.paths import join
-from llmdoctor.probe.toml import get, parse_toml
+from llmdoctor.probe.toml import as_table, get, parse_toml, strings
 from llmdoctor.system import System
 
 _VARIABLES = ("RESOLUTION", "PRERELEASE", "FORK_STRATEGY", "EXCLUDE_NEWER", "CONFIG_FILE")
@@ -46,8 +46,8 @@ def read_workspace(system: System, folder: str, manifest: dict[str, Any]) -> Wor
 
 
 def _members(system: System, root: str, workspace: object) -> Iterator[str]:
-    left_out = [_plain(pattern) for pattern in _texts(get(workspace, "exclude"))]
-    for pattern in _texts(get(workspace, "members")):
+    left_out = [_plain(pattern) for pattern in strings(get(workspace, "exclude"))]
+    for pattern in strings(get(workspace, "members")):
         plain = _plain(pattern)
         begun = "/" if plain.startswith("/") else ""
         for path in _matches(system, root, begun, plain.removeprefix("/").split("/")):
@@ -93,13 +93,8 @@ def _settings(system: System, folder: str, manifest: dict[str, Any]) -> dict[str
     text = system.read_text(join(system, folder, "uv.toml"))
     if text is not None:
         return parse_toml(text, "uv.toml")[0]
-    table = get(manifest, "tool", "uv")
-    return table if isinstance(table, dict) else {}
+    return as_table(get(manifest, "tool", "uv"))
 
 
 def _plain(pattern: str) -> str:
     return pattern.removeprefix("./").rstrip("/")
-
-
-def _texts(value: object) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

@@ -34,6 +34,7 @@ class _Demand:
     wanted: str
     fits: Callable[[Wheel], bool]
     shows: Callable[[Wheel], str]
+    known: Callable[[Wheel], bool] = lambda _: True  # whether it can be told
 
 
 # Machines differ in ways that no wheel asks about, so a few thousand of them ask a few questions.
@@ -108,7 +109,8 @@ def _fitting(wheels: Sequence[Wheel], demands: Sequence[_Demand]) -> tuple[Wheel
         kept = [wheel for wheel in wheels if demand.fits(wheel)]
         if not kept:
             there_are = sorted({demand.shows(wheel) for wheel in wheels}, key=_natural)
-            return f"none for {demand.wanted} ({', '.join(there_are)})"
+            none = "none" if all(map(demand.known, wheels)) else "none known"
+            return f"{none} for {demand.wanted} ({', '.join(there_are)})"
         wheels = kept
     return tuple(wheels)
 
@@ -153,7 +155,8 @@ def _kernel_demands(
         yield _Demand(
             f"compute capability {capability}",
             partial(_serves, capability, cuda),
-            lambda w: f"cu {w.cuda}: {', '.join(w.architectures or ('unknown',))}",
+            lambda w: f"cu {w.cuda}: {', '.join(w.architectures or ('GPUs not known',))}",
+            lambda w: w.architectures is not None,
         )
         yield _Demand(
             f"right numbers on compute capability {capability}",

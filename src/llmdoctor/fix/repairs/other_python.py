@@ -45,11 +45,12 @@ def rebuild(bench: Bench, found: Finding) -> Repair:
     )
     if python is None:
         why = f"no Python that torch has wheels for is in {wanted}"
-        return _told(found, why, ("uv", "python", "list"))
+        return manual(found, why, (("uv", "python", "list"),))
     if isinstance(python, str):
-        return _told(found, f"no Python in {wanted} is here", ("uv", "python", "install", python))
+        why = f"no Python in {wanted} is here"
+        return manual(found, why, (("uv", "python", "install", python),))
     made = _rebuilt(bench, found, python)
-    return made if isinstance(made, Repair) else _told(found, made, *_by_hand(bench, python))
+    return made if isinstance(made, Repair) else manual(found, made, _by_hand(bench, python))
 
 
 def _rebuilt(bench: Bench, found: Finding, python: Interpreter) -> Repair | str:
@@ -203,13 +204,6 @@ def _by_hand(bench: Bench, python: Interpreter) -> tuple[tuple[str, ...], ...]:
         return (*poetry, "env", "use", python.executable), (*poetry, "install")
     place = environment.path if _in_project(bench) else join(system, project.root, ".venv")
     return (("uv", "venv", "--python", python.executable, str(place)),)
-
-
-def _told(found: Finding, why: str, *commands: tuple[str, ...]) -> Repair:
-    assert found.remedy is not None
-    return Repair(
-        found.key, found.code, "manual", found.remedy.summary, details=(why,), commands=commands
-    )
 
 
 def _lines(listed: str) -> list[str]:

@@ -29,7 +29,8 @@ SOFTMAX = "aten::_softmax"
 # FlashAttention 4 is written in Python and registers no operator: its autograd functions, which
 # the versions before it have as well.
 FLASH_FUNCTIONS = ("FlashAttnFunc", "FlashAttnVarlenFunc")
-# The modules from which transformers takes it, where it is no kernel of the Hub.
+# Where transformers takes it from if not from a kernel of the Hub: the packages, its own code for
+# other accelerators, and what torch's compiler puts around either.
 FLASH_PACKAGES = ("flash_attn", "flash_attn_interface", "torch", "transformers")
 HUB_KERNEL = "hub kernel"
 # A call of flex_attention as we mark it, and the call of a graph that Inductor has compiled.
